@@ -1,0 +1,43 @@
+// Times as Docker writes them: RFC 3339 with up to nine fractional digits, trailing zeros dropped,
+// always UTC ("2026-01-02T03:04:05.6Z"). Inside the engine a moment is nanoseconds since 1970 as
+// bigint; a JavaScript Date would lose six digits.
+
+export type Nanoseconds = bigint;
+
+/** Go's zero time, which Docker writes for "never". */
+export const ZERO_TIME = '0001-01-01T00:00:00Z';
+
+const start = BigInt(Date.now()) * 1_000_000n - process.hrtime.bigint();
+
+/** Now, in nanoseconds since 1970. Follows the wall clock at a resolution finer than Date's. */
+export function now(): Nanoseconds {
+  const fine = start + process.hrtime.bigint();
+  const wall = BigInt(Date.now()) * 1_000_000n;
+  const drift = fine - wall;
+  // A stepped clock shows as drift; then the wall clock is the truth, at its own resolution.
+  return drift > 50_000_000n || drift < -50_000_000n ? wall : fine;
+}
+
+/** RFC 3339 with nanoseconds, Go's `time.RFC3339Nano`. */
+export function formatTime(ns: Nanoseconds): string {
+  const seconds = ns / 1_000_000_000n;
+  const fraction = String(ns % 1_000_000_000n).padStart(9, '0').replace(/0+$/, '');
+  const base = new Date(Number(seconds) * 1000).toISOString().slice(0, 19);
+  return fraction === '' ? `${base}Z` : `${base}.${fraction}Z`;
+}
+
+/** Parses RFC 3339 (any offset, up to nine fractional digits); undefined if it is not. */
+export function parseTime(text: string): Nanoseconds | undefined {
+  const match = /^(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?\d*([Zz]|[+-]\d\d:\d\d)$/.exec(text);
+  if (match === null) return undefined;
+  const ms = Date.parse(`${match[1]}${match[3]}`);
+  if (Number.isNaN(ms)) return undefined;
+  return BigInt(ms) * 1_000_000n + BigInt((match[2] ?? '').padEnd(9, '0'));
+}
+
+/** Parses "1136073600" or "1136073600.000000001" (the API's since and until). */
+export function parseUnixTime(text: string): Nanoseconds | undefined {
+  const match = /^(-?\d{1,12})(?:\.(\d{1,9}))?$/.exec(text);
+  if (match === null) return undefined;
+  return BigInt(match[1] ?? '0') * 1_000_000_000n + BigInt((match[2] ?? '').padEnd(9, '0'));
+}
