@@ -1,0 +1,171 @@
+// The port that api/ drives: every verb on containers, in domain types. container/ implements it,
+// one verb a file; nothing here knows HTTP or Docker's JSON.
+import type { Duplex } from 'node:stream';
+import type { ContainerSpec, Resources, RestartPolicy } from './spec.ts';
+import type { State } from './state.ts';
+
+/** A container as inspect and ps need it: an immutable copy of the record plus live facts. */
+export type ContainerView = {
+  readonly id: string;
+  /** Without the leading slash. */
+  readonly name: string;
+  readonly createdAt: bigint;
+  readonly spec: ContainerSpec;
+  /** With the image's defaults merged in: what really runs. */
+  readonly merged: {
+    readonly path: string;
+    readonly args: readonly string[];
+    readonly env: readonly string[];
+    readonly workingDir: string;
+    readonly user: string;
+    readonly entrypoint: readonly string[] | undefined;
+    readonly cmd: readonly string[] | undefined;
+    readonly labels: Readonly<Record<string, string>>;
+    readonly exposedPorts: readonly string[];
+    readonly volumes: readonly string[];
+    readonly stopSignal: string | undefined;
+    readonly healthcheck: import('./spec.ts').Healthcheck | undefined;
+    readonly hostname: string;
+  };
+  /** Digest of the image's config. */
+  readonly imageId: string;
+  /** As the user named it. */
+  readonly imageName: string;
+  readonly state: State;
+  readonly restartCount: number;
+  readonly paths: { readonly log: string; readonly hosts: string; readonly hostname: string; readonly resolvConf: string };
+  readonly execIds: readonly string[];
+  readonly mounts: readonly MountView[];
+  readonly driver: string;
+  /** GraphDriver.Data: LowerDir, UpperDir, WorkDir, MergedDir. */
+  readonly graph: Readonly<Record<string, string>>;
+  readonly platform: string;
+  readonly cgroupPath: string;
+};
+
+export type MountView = {
+  readonly type: string;
+  readonly name: string | undefined;
+  readonly source: string;
+  readonly destination: string;
+  readonly driver: string | undefined;
+  readonly mode: string;
+  readonly rw: boolean;
+  readonly propagation: string;
+};
+
+export type ExecSpec = {
+  readonly cmd: readonly string[];
+  readonly env: readonly string[];
+  readonly workingDir: string;
+  readonly user: string;
+  readonly privileged: boolean;
+  readonly tty: boolean;
+  readonly attachStdin: boolean;
+  readonly attachStdout: boolean;
+  readonly attachStderr: boolean;
+  readonly detachKeys: string;
+  readonly consoleSize: readonly [number, number] | undefined;
+};
+
+export type ExecView = {
+  readonly id: string;
+  readonly containerId: string;
+  readonly spec: ExecSpec;
+  readonly running: boolean;
+  /** null until it has ended. */
+  readonly exitCode: number | null;
+  readonly pid: number;
+};
+
+export type AttachWish = {
+  readonly stdin: boolean;
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+  /** Replay the log first. */
+  readonly logs: boolean;
+  /** Stay for live output. */
+  readonly stream: boolean;
+  /** "" = ctrl-p,ctrl-q; only looked for with a tty. */
+  readonly detachKeys: string;
+};
+
+/** What an attached client talks through. `ended` resolves when output is over or keys detached. */
+export type AttachSession = {
+  /** Frames (or raw bytes with a tty) to send to the client; write the client's stdin into it. */
+  readonly stream: Duplex;
+  readonly tty: boolean;
+};
+
+export type WaitCondition = 'not-running' | 'next-exit' | 'removed';
+export type WaitAnswer = { readonly statusCode: number; readonly error: string | undefined };
+
+export type LogWish = {
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+  readonly follow: boolean;
+  readonly timestamps: boolean;
+  readonly details: boolean;
+  readonly since: bigint | undefined;
+  readonly until: bigint | undefined;
+  /** undefined = all. */
+  readonly tail: number | undefined;
+};
+
+export type CreateAnswer = { readonly id: string; readonly warnings: readonly string[] };
+
+export interface ContainerEngine {
+  create(spec: ContainerSpec): Promise<CreateAnswer>;
+  /** The plan of a container that is not made. */
+  plan(spec: ContainerSpec): Promise<Explanation>;
+  explain(ref: string): Promise<Explanation>;
+  start(ref: string, options: { readonly detachKeys: string }): Promise<void>;
+  stop(ref: string, options: { readonly signal: string | undefined; readonly timeoutSeconds: number | undefined }): Promise<void>;
+  restart(ref: string, options: { readonly signal: string | undefined; readonly timeoutSeconds: number | undefined }): Promise<void>;
+  kill(ref: string, signal: string | undefined): Promise<void>;
+  pause(ref: string): Promise<void>;
+  unpause(ref: string): Promise<void>;
+  rename(ref: string, name: string): Promise<void>;
+  remove(ref: string, options: { readonly force: boolean; readonly volumes: boolean; readonly link: boolean }): Promise<void>;
+  resize(ref: string, size: { readonly height: number; readonly width: number }): Promise<void>;
+  update(ref: string, change: { readonly resources: Partial<Resources>; readonly restartPolicy: RestartPolicy | undefined }): Promise<readonly string[]>;
+  /** Resolves the id now (404 at once); the promise inside resolves when the condition is met. */
+  wait(ref: string, condition: WaitCondition, signal: AbortSignal): Promise<{ readonly answer: Promise<WaitAnswer> }>;
+  attach(ref: string, wish: AttachWish, signal: AbortSignal): Promise<AttachSession>;
+  /** Output frames with the 8-byte header, or raw with a tty. */
+  logs(ref: string, wish: LogWish, signal: AbortSignal): Promise<{ readonly tty: boolean; readonly chunks: AsyncIterable<Uint8Array> }>;
+  top(ref: string, psArgs: string): Promise<{ readonly titles: readonly string[]; readonly processes: readonly (readonly string[])[] }>;
+  prune(filters: ReadonlyMap<string, readonly string[]>): Promise<{ readonly deleted: readonly string[]; readonly spaceReclaimed: number }>;
+  execCreate(ref: string, spec: ExecSpec): Promise<string>;
+  /** Streams, or undefined with detach. */
+  execStart(execId: string, options: { readonly detach: boolean; readonly tty: boolean; readonly consoleSize: readonly [number, number] | undefined }, signal: AbortSignal): Promise<AttachSession | undefined>;
+  execResize(execId: string, size: { readonly height: number; readonly width: number }): Promise<void>;
+  execInspect(execId: string): ExecView;
+  /** By full id, unique prefix, or name with or without "/"; throws not_found `No such container: X`. */
+  inspect(ref: string): ContainerView;
+  list(): readonly ContainerView[];
+  /** Bytes in the writable layer and in the whole root. */
+  sizes(ref: string): Promise<{ readonly rw: number; readonly rootFs: number }>;
+}
+
+/** The kernel operations that made (or would make) a container. */
+export type Explanation = {
+  readonly id: string;
+  readonly name: string;
+  readonly image: string;
+  readonly groups: readonly {
+    readonly name: string;
+    readonly steps: readonly {
+      readonly step: number;
+      readonly op: string;
+      /** As a system call with its arguments. */
+      readonly text: string;
+      /** For somebody who is learning. */
+      readonly why: string;
+      readonly where: string;
+      readonly nanoseconds: number | null;
+      readonly errno: string | null;
+    }[];
+  }[];
+  readonly totalNanoseconds: number | null;
+};

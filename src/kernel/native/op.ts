@@ -1,0 +1,157 @@
+// The operations of the C program as a union type: the TypeScript twin of native/ops.def (a test
+// compares the two). A plan is a list of these; nothing here does I/O.
+
+/** Argument types: s string, u unsigned 64 bit (number or bigint), b bytes, l list of strings. */
+type ArgumentTypes = {
+  s: string;
+  u: number | bigint;
+  b: Uint8Array;
+  l: readonly string[];
+};
+
+/** name → "argument:type ..."; the opcode is the position. Order and text as in ops.def. */
+export const OPS = {
+  mkdir: 'path:s mode:u',
+  rmdir: 'path:s',
+  read: 'path:s limit:u',
+  write: 'path:s data:b',
+  remove_tree: 'path:s',
+  cgroup_write: 'path:s value:s',
+  cgroup_device: 'path:s insns:b',
+  cgroup_kill: 'path:s',
+  cgroup_rmdir: 'path:s',
+  monitor: 'directory:s',
+  umount: 'path:s flags:u',
+  userns: 'uid_map:s gid_map:s',
+  root_overlay: 'lower:l upper:s work:s options:l',
+  root_bind: 'path:s',
+  cgroup_join: 'path:s',
+  join_init: 'flags:u',
+  join_userns: '',
+  setns: 'path:s flag:u',
+  unshare: 'flags:u',
+  hostname: 'name:s',
+  domainname: 'name:s',
+  propagation: 'flags:u',
+  root_attach: 'directory:s',
+  mount: 'fstype:s source:s target:s attr:u options:l',
+  bind: 'source:s target:s flags:u attr_set:u attr_clear:u propagation:u',
+  tmpfs_copy: 'target:s attr:u options:l',
+  directory: 'path:s mode:u uid:u gid:u',
+  file: 'path:s mode:u data:b',
+  symlink: 'target:s path:s',
+  node: 'path:s mode:u major:u minor:u uid:u gid:u',
+  mask: 'path:s',
+  readonly: 'path:s',
+  root_readonly: '',
+  terminal: 'height:u width:u',
+  console: '',
+  pivot_root: '',
+  root_propagation: 'flags:u',
+  sysctl: 'key:s value:s',
+  rlimit: 'resource:u soft:u hard:u',
+  oom_score_adj: 'value:s',
+  umask: 'mask:u',
+  loopback_up: '',
+  lookup_user: 'user:s groups:l',
+  workdir: 'path:s create:u',
+  ready: '',
+  no_new_privs: '',
+  seccomp: 'filter:b flags:u',
+  bounding: 'mask:u',
+  set_user: 'keep:u',
+  caps: 'effective:u permitted:u inheritable:u ambient:u',
+  exec: 'argv:l env:l reaper:u',
+  tree_dir: 'path:s mode:u uid:u gid:u seconds:u nanoseconds:u',
+  tree_file: 'path:s mode:u uid:u gid:u seconds:u nanoseconds:u size:u',
+  tree_data: 'data:b',
+  tree_hole: 'length:u',
+  tree_symlink: 'path:s target:s uid:u gid:u seconds:u nanoseconds:u',
+  tree_link: 'path:s existing:s',
+  tree_node: 'path:s mode:u major:u minor:u uid:u gid:u seconds:u nanoseconds:u',
+  tree_whiteout: 'path:s',
+  tree_remove: 'path:s',
+  tree_opaque: 'path:s',
+  tree_xattr: 'path:s name:s value:b',
+  tree_finish: '',
+} as const;
+
+export type OpName = keyof typeof OPS;
+
+type ParseArgument<T extends string> = T extends `${infer Name}:${infer Type extends keyof ArgumentTypes}`
+  ? { readonly [K in Name]: ArgumentTypes[Type] }
+  : unknown;
+type ParseArguments<T extends string> = T extends `${infer Head} ${infer Rest}`
+  ? ParseArgument<Head> & ParseArguments<Rest>
+  : ParseArgument<T>;
+
+/** Strings are sent as UTF-8, except in tree_* operations, where they are latin1 ("binary strings"), because names in layers may hold any byte. */
+export type Op = { [K in OpName]: { readonly op: K } & ParseArguments<(typeof OPS)[K]> }[OpName];
+export type OpOf<K extends OpName> = Extract<Op, { op: K }>;
+
+/** Flags of `bind`: copy the whole tree; make a missing target a file, not a directory; apply attr_set to the tree. */
+export const BIND = { RECURSIVE: 1, FILE_TARGET: 2, ATTR_RECURSIVE: 4 } as const;
+
+/** Where in a plan an operation stood. */
+export const PLACES = ['agent', 'host', 'join', 'init', 'teardown', 'tree'] as const;
+export type Place = (typeof PLACES)[number];
+
+/** What became of one operation. */
+export type OpResult = {
+  readonly place: Place;
+  readonly index: number;
+  readonly op: OpName;
+  /** 0, a kernel errno, or one of FAULT. */
+  readonly errno: number;
+  readonly nanoseconds: number;
+  readonly output: Buffer;
+};
+
+/** Failures that have no errno of the kernel; numbers above all of them (native/protocol.h). */
+export const FAULT = {
+  COMMAND_NOT_FOUND: 10_001, // exec: not in PATH
+  USER_UNKNOWN: 10_002, // lookup_user: no such name in passwd
+  GROUP_UNKNOWN: 10_003,
+  ID_RANGE: 10_004, // lookup_user: a number out of range
+  NOT_CONFINED: 10_005, // a path or mount did not end up where it should (D1)
+  CWD_OUTSIDE: 10_006, // workdir: the cwd is not below the root (D4)
+  BAD_PLAN: 10_007, // an operation in a place where it cannot run
+  TOO_MANY: 10_008, // a named limit of the C program
+} as const;
+
+/** Everything one container's monitor needs to make and keep it. */
+export type LaunchPlan = {
+  readonly stdio: Stdio;
+  readonly log: LogPlan;
+  readonly host: readonly Op[];
+  readonly join: readonly Op[];
+  /** CLONE_NEW* flags for clone3. */
+  readonly cloneFlags: number;
+  readonly init: readonly Op[];
+  readonly teardown: readonly Op[];
+};
+
+/** One more process in a running container. */
+export type ExecPlan = {
+  readonly stdio: Stdio;
+  readonly join: readonly Op[];
+  readonly init: readonly Op[];
+};
+
+export type Stdio = {
+  readonly tty: boolean;
+  /** none: /dev/null; open: a pipe kept open; once: closed when the first client that writes ends. */
+  readonly stdin: 'none' | 'open' | 'once';
+};
+
+export type LogPlan =
+  | { readonly driver: 'none' }
+  | { readonly driver: 'json-file'; readonly path: string; readonly maxBytes: number; readonly maxFiles: number };
+
+/** How a process ended: exit code, or 128 + signal as shells and Docker say it. */
+export type Exit = {
+  readonly exitCode: number;
+  readonly signal: number;
+  /** Nanoseconds since 1970. */
+  readonly finishedAt: bigint;
+};
