@@ -1,0 +1,23 @@
+// Coracle's own endpoints: `GET /coracle/containers/{id}/explain` and `POST /coracle/plan`.
+
+export type ExplainStep = {
+  readonly Step: number;
+  readonly Op: string;
+  /** As a system call with its arguments. */
+  readonly Text: string;
+  readonly Why: string;
+  /** Which process did it: agent, monitor, init. */
+  readonly Where: string;
+  readonly Nanoseconds: number | null;
+  readonly Errno: string | null;
+};
+
+export type ExplainGroup = { readonly Name: string; readonly Steps: readonly ExplainStep[] };
+
+export type ExplainReply = {
+  readonly Id: string;
+  readonly Name: string;
+  readonly Image: string;
+  readonly Groups: readonly ExplainGroup[];
+  readonly TotalNanoseconds: number | null;
+};

@@ -1,0 +1,87 @@
+// The /images endpoints.
+import type { HealthConfig, KeySet, StringMap, Strings } from './container-config.ts';
+import type { GraphDriver } from './container.ts';
+
+/** An image's configuration; since 1.50 empty fields are left out. */
+export type ImageConfig = {
+  readonly User?: string;
+  readonly ExposedPorts?: KeySet;
+  readonly Env?: Strings;
+  readonly Entrypoint?: Strings;
+  readonly Cmd?: Strings;
+  readonly Volumes?: KeySet;
+  readonly WorkingDir?: string;
+  readonly Labels?: StringMap;
+  readonly StopSignal?: string;
+  readonly ArgsEscaped?: boolean;
+  readonly Healthcheck?: HealthConfig;
+  readonly OnBuild?: Strings;
+  readonly Shell?: Strings;
+};
+
+export type ImageInspect = {
+  readonly Id: string;
+  readonly RepoTags: Strings;
+  readonly RepoDigests: Strings;
+  readonly Parent: string;
+  readonly Comment: string;
+  readonly Created?: string;
+  readonly DockerVersion: string;
+  readonly Author: string;
+  readonly Config: ImageConfig | null;
+  readonly Architecture: string;
+  readonly Variant?: string;
+  readonly Os: string;
+  readonly OsVersion?: string;
+  readonly Size: number;
+  /** Below 1.44 only. */
+  readonly VirtualSize?: number;
+  readonly GraphDriver: GraphDriver;
+  readonly RootFS: { readonly Type: string; readonly Layers?: Strings };
+  readonly Metadata: { readonly LastTagTime: string };
+};
+
+export type ImageSummary = {
+  /** -1 = not counted. */
+  readonly Containers: number;
+  /** Seconds since 1970. */
+  readonly Created: number;
+  readonly Id: string;
+  readonly Labels: StringMap | null;
+  readonly ParentId: string;
+  readonly RepoDigests: Strings;
+  readonly RepoTags: Strings;
+  /** -1 = not counted. */
+  readonly SharedSize: number;
+  readonly Size: number;
+  readonly VirtualSize?: number;
+};
+
+export type ImageHistoryEntry = {
+  readonly Comment: string;
+  readonly Created: number;
+  readonly CreatedBy: string;
+  readonly Id: string;
+  readonly Size: number;
+  readonly Tags: Strings | null;
+};
+
+/** One object of the answer of `DELETE /images/{name}`. */
+export type ImageDeleteItem = { readonly Untagged?: string; readonly Deleted?: string };
+
+export type ImagePruneReply = {
+  readonly ImagesDeleted: readonly ImageDeleteItem[] | null;
+  readonly SpaceReclaimed: number;
+};
+
+/** One line of a progress stream: pull, push, load, import, build. */
+export type ProgressMessage = {
+  readonly stream?: string;
+  readonly status?: string;
+  readonly progressDetail?: { readonly current?: number; readonly total?: number };
+  readonly progress?: string;
+  readonly id?: string;
+  readonly aux?: unknown;
+  readonly errorDetail?: { readonly code?: number; readonly message: string };
+  readonly error?: string;
+};
