@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { VolumeStore } from './volume.ts';
+
+const root = await mkdtemp(join(tmpdir(), 'coracle-volume-'));
+after(() => rm(root, { recursive: true, force: true }));
+
+test('a volume is made once, found after a restart, and removed with its data', async () => {
+  const store = new VolumeStore(join(root, 'a'));
+  await store.load();
+  const [one, two] = await Promise.all([store.create({ name: 'db' }), store.create({ name: 'db' })]);
+  assert.equal(one, two);
+  await writeFile(join(one.mountpoint, 'f'), 'x');
+  const again = new VolumeStore(join(root, 'a'));
+  assert.deepEqual(await again.load(), []);
+  assert.equal(again.get('db').createdAt, one.createdAt);
+  await again.remove('db');
+  assert.equal(existsSync(join(root, 'a', 'db')), false);
+  assert.throws(() => again.get('db'), { code: 'not_found', message: 'get db: no such volume' });
+});
+
+test('names that are no plain words are refused', async () => {
+  const store = new VolumeStore(join(root, 'b'));
+  for (const name of ['../x', 'a/b', '.', 'x', '.hidden']) {
+    await assert.rejects(store.create({ name }), { code: 'invalid_argument' });
+  }
+});
+
+test('a corrupt record is reported and a half-made volume is swept', async () => {
+  const place = join(root, 'c');
+  await mkdir(join(place, 'broken'), { recursive: true });
+  await writeFile(join(place, 'broken', 'volume.json'), '{');
+  await mkdir(join(place, 'half', '_data'), { recursive: true });
+  const problems = await new VolumeStore(place).load();
+  assert.equal(problems.length, 1);
+  assert.match(problems[0] ?? '', /^volume broken: /);
+  assert.equal(existsSync(join(place, 'half')), false);
+});
