@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# The few programs outside npm: a C compiler, a static busybox (the embedded image is made of it),
+# and what the tests compare with. apt installs what is missing where it can; else this names it.
+# (Shell, because it may run before anything else is there.)
+set -u
+
+# command -> Debian package; the first three are needed, the others make more tests run.
+needed=(cc:gcc make:make busybox:busybox-static)
+wanted=(zstd:zstd runc:runc ip:iproute2)
+
+missing() {
+  for pair in "$@"; do
+    command -v "${pair%%:*}" >/dev/null 2>&1 || echo "${pair#*:}"
+  done
+}
+# A busybox that needs shared libraries cannot be alone in an image.
+dynamic_busybox() {
+  local path
+  path=$(command -v busybox) && LC_ALL=C grep -aq 'ld-linux\|ld-musl' "$path"
+}
+
+packages=$(missing "${needed[@]}" "${wanted[@]}")
+dynamic_busybox && packages="$packages busybox-static"
+[ -e /usr/lib/x86_64-linux-gnu/libc.a ] || [ -e /usr/lib/aarch64-linux-gnu/libc.a ] \
+  || [ -e /usr/lib/libc.a ] || packages="$packages libc6-dev"
+packages=$(echo $packages)
+if [ -n "$packages" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+  echo "setup: apt-get install $packages"
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get install -y --no-install-recommends $packages >build/apt.log 2>&1 \
+    || { apt-get update >>build/apt.log 2>&1 && apt-get install -y --no-install-recommends $packages >>build/apt.log 2>&1; } \
+    || echo "setup: apt-get could not install: $packages (build/apt.log says why)" >&2
+fi
+
+lacking=$(echo $(missing "${wanted[@]}"))
+[ -n "$lacking" ] && echo "setup: without $lacking some tests are skipped"
+lacking=$(echo $(missing "${needed[@]}"))
+if [ -n "$lacking" ]; then
+  echo "setup: please install: $lacking" >&2
+  exit 1
+fi

@@ -1,0 +1,158 @@
+// Style as a test: what a reviewer would otherwise have to say again and again. The linter
+// (biome.json) knows about functions of 70 lines, `any` and default exports; this file knows what is
+// ours: layers, sizes, names, and that each list has its twin.
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { ERROR_CODES } from '#base/error.ts';
+import { OPS } from '#kernel/native/op.ts';
+import { LAYERS, type Layer, MAIN_MAY_IMPORT, TYPE_ONLY } from './layers.ts';
+import { importsOf, ROOT, sourceFiles, type SourceFile } from './source.ts';
+
+const FILE_LINES_MAX = 400;
+const LINE_COLUMNS_MAX = 100;
+const FORBIDDEN_NAMES = /^(utils?|helpers?|common|misc|shared|lib)\b/;
+const LEFTOVER = /\b(TODO|FIXME|XXX|HACK)\b/;
+
+/** Files of data, not of code, that may be longer or wider; each with its reason. */
+const EXEMPT: Readonly<Record<string, string>> = {};
+
+const SOURCES = sourceFiles(['src'], /\.ts$/);
+const CODE = SOURCES.filter((file) => !file.path.endsWith('.test.ts'));
+const EVERYTHING = [...SOURCES, ...sourceFiles(['test', 'tools', 'bench'], /\.ts$/)];
+
+function isLayer(name: string): name is Layer {
+  return Object.hasOwn(LAYERS, name);
+}
+
+/** What is wrong with one import, or undefined. */
+function layerFault(file: SourceFile, specifier: string, typeOnly: boolean): string | undefined {
+  const folder = file.path.split('/')[1] ?? '';
+  if (!specifier.startsWith('#')) {
+    if (!specifier.startsWith('.')) return undefined;
+    const target = join(file.path, '..', specifier);
+    if (file.path === 'src/main.ts') return undefined;
+    return target.startsWith(`src/${folder}/`)
+      ? undefined
+      : `${file.path}: ${specifier} leaves the folder; cross it with #folder/`;
+  }
+  const target = specifier.slice(1).split('/')[0] ?? '';
+  if (!isLayer(target)) return `${file.path}: ${specifier} is not a folder of tools/layers.ts`;
+  if (target === folder) return `${file.path}: ${specifier} is inside; write ./`;
+  const allowed: readonly Layer[] =
+    file.path === 'src/main.ts' ? MAIN_MAY_IMPORT : isLayer(folder) ? LAYERS[folder] : [];
+  if (allowed.includes(target)) return undefined;
+  if (typeOnly && TYPE_ONLY[specifier]?.includes(folder as Layer)) return undefined;
+  return `${file.path}: ${folder} may not import ${specifier}`;
+}
+
+function faults(check: (file: SourceFile) => readonly string[], files = CODE): void {
+  const found = files.filter((file) => EXEMPT[file.path] === undefined).flatMap(check);
+  assert.deepEqual(found, []);
+}
+
+test('every folder of src/ stands in the layer table', () => {
+  const unknown = SOURCES.map((file) => file.path.split('/')[1] ?? '').filter(
+    (folder) => folder !== 'main.ts' && !isLayer(folder),
+  );
+  assert.deepEqual([...new Set(unknown)], []);
+});
+
+test('a line of the layer table names only lines above it', () => {
+  const above = new Set<string>();
+  for (const [layer, imports] of Object.entries(LAYERS)) {
+    for (const name of imports) assert.ok(above.has(name), `${layer} names ${name} before its line`);
+    above.add(layer);
+  }
+});
+
+test('a folder imports only what the layer table allows', () => {
+  faults((file) =>
+    importsOf(file.text).flatMap(({ specifier, typeOnly }) => layerFault(file, specifier, typeOnly) ?? []),
+  );
+});
+
+test('only kernel/native talks to the C program', () => {
+  faults((file) =>
+    file.path.startsWith('src/kernel/native/') || !/#kernel\/native\/(wire|socket|codec)/.test(file.text)
+      ? []
+      : [`${file.path}: reaches into kernel/native`],
+  );
+});
+
+test(`a file has at most ${FILE_LINES_MAX} lines`, () => {
+  faults((file) => (file.lines.length > FILE_LINES_MAX + 1 ? [`${file.path}: ${file.lines.length}`] : []));
+});
+
+test(`a line has at most ${LINE_COLUMNS_MAX} columns`, () => {
+  faults((file) =>
+    file.lines.flatMap((line, index) =>
+      [...line].length > LINE_COLUMNS_MAX && !/https?:\/\/\S{40}/.test(line)
+        ? [`${file.path}:${index + 1}: ${[...line].length}`]
+        : [],
+    ),
+  );
+});
+
+test('a file is named after what it holds', () => {
+  faults((file) =>
+    file.path.split('/').some((part) => FORBIDDEN_NAMES.test(part)) ? [file.path] : [],
+  );
+});
+
+test('nothing is left over: no marks, no debugging, no test that is skipped or alone', () => {
+  const found = EVERYTHING.filter((file) => file.path !== 'tools/tidy.test.ts').flatMap((file) =>
+    file.lines.flatMap((line, index) =>
+      LEFTOVER.test(line) || /\bdebugger;|\.only\(|\btest\.(skip|todo)\(/.test(line)
+        ? [`${file.path}:${index + 1}: ${line.trim()}`]
+        : [],
+    ),
+  );
+  assert.deepEqual(found, []);
+});
+
+test('library folders do not print', () => {
+  faults((file) =>
+    /^src\/(cli|main\.ts)/.test(file.path) || !/\bconsole\.\w+\(/.test(file.text)
+      ? []
+      : [`${file.path}: console`],
+  );
+});
+
+test('no file is the default export of anything', () => {
+  faults((file) => (/^export default\b/m.test(file.text) ? [file.path] : []), EVERYTHING);
+});
+
+test('the type any is not written', () => {
+  faults((file) =>
+    file.lines.flatMap((line, index) =>
+      /(?::|<|\bas)\s*any\b(?!['\w])/.test(line.replace(/\/\/.*$/, '')) ? [`${file.path}:${index + 1}`] : [],
+    ),
+  );
+});
+
+test('every error code is explained in docs/errors.md', () => {
+  const text = readFileSync(join(ROOT, 'docs/errors.md'), 'utf8');
+  assert.deepEqual(
+    ERROR_CODES.filter((code) => !text.includes(`\`${code}\``)),
+    [],
+  );
+});
+
+test('native/ops.def and OPS agree in name, order and arguments', () => {
+  const text = readFileSync(join(ROOT, 'native/ops.def'), 'utf8').replace(/\/\*[\s\S]*?\*\//g, '');
+  const native = [...text.matchAll(/^OP\((\w+),\s*"([^"]*)"\)/gm)].map((m) => `${m[1]} ${m[2]}`);
+  assert.ok(native.length > 0);
+  assert.deepEqual(
+    Object.entries(OPS).map(([name, signature]) => `${name} ${signature}`),
+    native,
+  );
+});
+
+test('a file that is exempt from a size exists and says why', () => {
+  for (const [path, reason] of Object.entries(EXEMPT)) {
+    assert.ok(existsSync(join(ROOT, path)), path);
+    assert.ok(reason.length > 20, path);
+  }
+});
