@@ -64,6 +64,9 @@ export function ago(unixSeconds: number, nowMs = Date.now()): string {
   return `${humanDuration(nowMs / 1000 - unixSeconds)} ago`;
 }
 
+const DATE =
+  /^(\d{4}-\d\d-\d\d)(?:T(\d\d(?::\d\d){0,2})(?:\.(\d{1,9}))?)?(Z|[+-]\d\d:\d\d)?$/;
+
 /**
  * The API's since and until: a Unix time goes as it is, a duration counts back from now, a date
  * without a zone is local time (moby's timetypes.GetTimestamp).
@@ -76,8 +79,7 @@ export function timestamp(text: string, nowMs = Date.now()): string {
   } catch {
     // Not a duration: a date, then.
   }
-  const match =
-    /^(\d{4}-\d\d-\d\d)(?:T(\d\d(?::\d\d(?::\d\d)?)?)(?:\.(\d{1,9}))?)?(Z|[+-]\d\d:\d\d)?$/.exec(text);
+  const match = DATE.exec(text);
   const [, day, time = '00', fraction = '', zone = ''] = match ?? [];
   const clock = time.padEnd(8, ':00:00'.slice(-(8 - time.length) || 6));
   const ms = Date.parse(`${day}T${clock}${zone}`);

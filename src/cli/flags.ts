@@ -172,7 +172,8 @@ function parseShorthands(
       if (letter === 'h') throw new HelpRequested();
       throw new FlagError(`unknown shorthand flag: '${letter}' in -${rest}`);
     }
-    if (rest[1] === '=') return set(spec, rest.slice(2), values);
+    // pflag takes the = off only when something follows it: `-e=` is the value "=".
+    if (rest[1] === '=' && rest.length > 2) return set(spec, rest.slice(2), values);
     if (spec.kind.bare !== undefined) {
       set(spec, spec.kind.bare, values);
       rest = rest.slice(1);

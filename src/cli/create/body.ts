@@ -76,7 +76,6 @@ export function planCreate(flags: Flags, image: string, command: readonly string
     Volumes: volumes,
     WorkingDir: flags.string('workdir'),
     Entrypoint: planEntrypoint(flags),
-    ...(mac === '' ? {} : { MacAddress: mac }),
     OnBuild: null,
     Labels: labels,
     ...optional('StopSignal', flags.string('stop-signal')),
@@ -114,10 +113,11 @@ function planVolumes(values: readonly string[]): {
   for (const text of new Set(values)) {
     if (text === '') throw invalid('invalid empty volume spec');
     const colon = text.indexOf(':');
-    if (colon < 0) volumes[text] = {};
+    if (colon < 0 || text.length <= 2) volumes[text] = {};
     else {
-      const source = text.slice(0, colon);
-      if (source === '' || text.slice(colon + 1) === '') {
+      const [source = '', target] = text.split(':');
+      // The options are the engine's to check, as in docker.
+      if (source === '' || target === '') {
         throw invalid(`invalid spec: ${text}: empty section between colons`);
       }
       const relative = !isAbsolute(source) && source.startsWith('.');
@@ -160,8 +160,8 @@ function planHost(flags: Flags): Record<string, unknown> {
     VolumeDriver: flags.string('volume-driver'),
     VolumesFrom: orNull(flags.list('volumes-from')),
     ...nonEmpty('Annotations', flags.map('annotation')),
-    CapAdd: orNull(flags.list('cap-add')),
-    CapDrop: orNull(flags.list('cap-drop')),
+    CapAdd: capabilities(flags.list('cap-add')),
+    CapDrop: capabilities(flags.list('cap-drop')),
     CgroupnsMode: flags.string('cgroupns'),
     Dns: flags.list('dns'),
     DnsOptions: flags.list('dns-option'),
@@ -192,6 +192,15 @@ function planHost(flags: Flags): Record<string, unknown> {
   };
 }
 
+/** "net_admin" and "CAP_NET_ADMIN" are the same one; sorted, each once. */
+function capabilities(names: readonly string[]): readonly string[] | null {
+  const full = names.map((name) => {
+    const upper = name.trim().toUpperCase();
+    return upper === 'ALL' || upper.startsWith('CAP_') ? upper : `CAP_${upper}`;
+  });
+  return orNull([...new Set(full)].sort());
+}
+
 function planTmpfs(values: readonly string[]): Record<string, string> {
   const made: Record<string, string> = {};
   for (const text of values) {
@@ -206,7 +215,6 @@ function planResources(flags: Flags, swappiness: number): Record<string, unknown
   const cdi = devices.filter(isCdiName);
   const paths = devices.filter((text) => !isCdiName(text)).map(parseDevice);
   const ulimits = Object.values(flags.map('ulimit') as unknown as Record<string, Ulimit>);
-  const kernelMemory = flags.number('kernel-memory');
   return {
     CpuShares: flags.number('cpu-shares'),
     Memory: flags.number('memory'),
@@ -227,17 +235,17 @@ function planResources(flags: Flags, swappiness: number): Record<string, unknown
     Devices: paths,
     DeviceCgroupRules: orNull(flags.list('device-cgroup-rule')),
     DeviceRequests: cdi.length === 0 ? null : [cdiRequest(cdi)],
-    ...(kernelMemory === 0 ? {} : { KernelMemory: kernelMemory }),
     MemoryReservation: flags.number('memory-reservation'),
     MemorySwap: flags.number('memory-swap'),
     MemorySwappiness: swappiness,
     OomKillDisable: flags.bool('oom-kill-disable'),
     PidsLimit: flags.number('pids-limit'),
     Ulimits: ulimits,
-    CpuCount: flags.number('cpu-count'),
-    CpuPercent: flags.number('cpu-percent'),
-    IOMaximumIOps: flags.number('io-maxiops'),
-    IOMaximumBandwidth: flags.number('io-maxbandwidth'),
+    // Windows only; the docker CLI sends them as zeros to Linux.
+    CpuCount: 0,
+    CpuPercent: 0,
+    IOMaximumIOps: 0,
+    IOMaximumBandwidth: 0,
   };
 }
 

@@ -9,7 +9,7 @@ export function splitCsv(text: string): string[] {
     const { field, next } = text[at] === '"' ? quoted(text, at + 1) : plain(text, at);
     fields.push(field);
     if (next >= text.length) return fields;
-    if (text[next] !== ',') throw invalid('parse error on line 1: extraneous or missing " in quoted-field');
+    if (text[next] !== ',') throw badQuote(next);
     at = next + 1;
   }
 }
@@ -18,7 +18,11 @@ function plain(text: string, from: number): { field: string; next: number } {
   const comma = text.indexOf(',', from);
   const next = comma < 0 ? text.length : comma;
   const field = text.slice(from, next);
-  if (field.includes('"')) throw invalid('parse error on line 1: bare " in non-quoted-field');
+  const quote = field.indexOf('"');
+  if (quote >= 0) {
+    const column = from + quote + 1;
+    throw invalid(`parse error on line 1, column ${column}: bare " in non-quoted-field`);
+  }
   return { field, next };
 }
 
@@ -27,10 +31,15 @@ function quoted(text: string, from: number): { field: string; next: number } {
   let at = from;
   for (;;) {
     const quote = text.indexOf('"', at);
-    if (quote < 0) throw invalid('parse error on line 1: extraneous or missing " in quoted-field');
+    if (quote < 0) throw badQuote(text.length);
     field += text.slice(at, quote);
     if (text[quote + 1] !== '"') return { field, next: quote + 1 };
     field += '"';
     at = quote + 2;
   }
+}
+
+function badQuote(column: number): Error {
+  const what = 'extraneous or missing " in quoted-field';
+  return invalid(`parse error on line 1, column ${column}: ${what}`);
 }

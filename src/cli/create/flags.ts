@@ -10,7 +10,6 @@ import {
   map,
   string,
   swapBytes,
-  uint,
   uint16,
 } from '../flag-kind.ts';
 import type { FlagSpec } from '../flags.ts';
@@ -209,8 +208,6 @@ const LIMITS: readonly FlagSpec[] = [
     usage: 'Block IO weight (relative device weight) (default [])',
   },
   { name: 'cgroup-parent', kind: string, usage: 'Optional parent cgroup for the container' },
-  { name: 'cpu-count', kind: int, usage: 'CPU count (Windows only)' },
-  { name: 'cpu-percent', kind: int, usage: 'CPU percent (Windows only)' },
   { name: 'cpu-period', kind: int, usage: 'Limit CPU CFS (Completely Fair Scheduler) period' },
   { name: 'cpu-quota', kind: int, usage: 'Limit CPU CFS (Completely Fair Scheduler) quota' },
   { name: 'cpu-rt-period', kind: int, usage: 'Limit CPU real-time period in microseconds' },
@@ -249,16 +246,6 @@ const LIMITS: readonly FlagSpec[] = [
     name: 'device-write-iops',
     kind: throttleIops,
     usage: 'Limit write rate (IO per second) to a device (default [])',
-  },
-  {
-    name: 'io-maxbandwidth',
-    kind: bytes,
-    usage: 'Maximum IO bandwidth limit for the system drive (Windows only)',
-  },
-  {
-    name: 'io-maxiops',
-    kind: uint,
-    usage: 'Maximum IOps limit for the system drive (Windows only)',
   },
   { name: 'kernel-memory', kind: bytes, usage: 'Kernel memory limit' },
   { name: 'memory', short: 'm', kind: bytes, singleDash: ['mem'], usage: 'Memory limit' },

@@ -34,13 +34,9 @@ export const addHostKind = checkedList((text) => {
   const split = /^([^=]*)=(.*)$/.exec(text) ?? /^([^:]*):(.*)$/.exec(text);
   const [, host = '', given = ''] = split ?? [];
   if (host === '' || given === '') throw invalid(`bad format for add-host: ${quote(text)}`);
-  const bracketed = /^\[(.*)\]$/.exec(given)?.[1];
-  const address = bracketed ?? given;
+  const address = /^\[(.*)\]$/.exec(given)?.[1] ?? given;
   if (address !== 'host-gateway' && isIP(address) === 0) {
-    throw invalid(`invalid IP address in add-host: ${quote(given)}`);
-  }
-  if (bracketed !== undefined && isIP(address) !== 6) {
-    throw invalid(`invalid IP address in add-host: ${quote(given)}`);
+    throw invalid(`invalid IP address in add-host: ${quote(address)}`);
   }
   return `${host}:${address}`;
 });
@@ -50,8 +46,8 @@ export const dnsKind = checkedList((text) => {
   return text.trim();
 });
 
-const DOMAIN =
-  /^(:?(:?[a-zA-Z0-9]|(:?[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9]))(:?\.(:?[a-zA-Z0-9]|(:?[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])))*)\.?\s*$/;
+const LABEL = '[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?';
+const DOMAIN = new RegExp(`^(${LABEL}(?:\\.${LABEL})*)\\.?\\s*$`);
 
 export const dnsSearchKind = checkedList((text) => {
   const domain = text.replace(/^ +| +$/g, '');
@@ -147,7 +143,8 @@ export const throttleBps: FlagKind<readonly ThrottleDevice[]> = {
     } catch {
       const units = 'Unit is optional and can be kb, mb, or gb';
       const number = 'Number must be a positive integer';
-      throw invalid(`invalid rate for device: ${text}. ${RATE_FORMAT}[<unit>]. ${number}. ${units}`);
+      const format = `${RATE_FORMAT}[<unit>]`;
+      throw invalid(`invalid rate for device: ${text}. ${format}. ${number}. ${units}`);
     }
   },
 };

@@ -23,7 +23,9 @@ export function readLabels(
   values: readonly string[],
 ): Record<string, string> {
   const labels: Record<string, string> = {};
-  for (const pair of [...files.flatMap(readPairs), ...values]) {
+  // In a file, a line without a value says nothing; docker drops it.
+  const lines = files.flatMap(readPairs).filter((line) => line.includes('='));
+  for (const pair of [...lines, ...values]) {
     const equals = pair.indexOf('=');
     if (equals < 0) labels[pair] = '';
     else labels[pair.slice(0, equals)] = pair.slice(equals + 1);
@@ -51,7 +53,7 @@ function readPairs(file: string): string[] {
 export function readText(file: string): string {
   try {
     const data = readFileSync(file);
-    if (data.length > FILE_BYTES_MAX) throw invalid(`${file} is larger than ${FILE_BYTES_MAX} bytes`);
+    if (data.length > FILE_BYTES_MAX) throw invalid(`more than ${FILE_BYTES_MAX} bytes`);
     return data.toString();
   } catch (error) {
     throw invalid(`open ${file}: ${reasonOf(error)}`);

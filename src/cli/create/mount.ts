@@ -149,6 +149,7 @@ function setRecursive(mount: Mount, value: string, key: string): void {
 function check(mount: Mount): void {
   const { Type: type, BindOptions: bind } = mount;
   if (type === '') throw invalid('type is required');
+  if (mount.Target === undefined || mount.Target === '') throw invalid('target is required');
   if (mount.VolumeOptions !== undefined && type !== 'volume') throw mixed('volume', type);
   if (mount.ImageOptions !== undefined && type !== 'image') throw mixed('image', type);
   if (bind !== undefined && type !== 'bind') throw mixed('bind', type);
@@ -159,7 +160,9 @@ function check(mount: Mount): void {
   }
   if (bind?.ReadOnlyForceRecursive === true) {
     const option = "option 'bind-recursive=readonly' requires";
-    if (mount.ReadOnly !== true) throw invalid(`${option} 'readonly' to be specified in conjunction`);
+    if (mount.ReadOnly !== true) {
+      throw invalid(`${option} 'readonly' to be specified in conjunction`);
+    }
     if (bind.Propagation !== 'rprivate') {
       throw invalid(`${option} 'bind-propagation=rprivate' to be specified in conjunction`);
     }
@@ -180,7 +183,10 @@ function volumeOf(mount: Mount): VolumeOptions {
   return mount.VolumeOptions;
 }
 
-function withPair(before: Record<string, string> | undefined, pair: string): Record<string, string> {
+function withPair(
+  before: Record<string, string> | undefined,
+  pair: string,
+): Record<string, string> {
   const equals = pair.indexOf('=');
   const key = equals < 0 ? pair : pair.slice(0, equals);
   return { ...before, [key]: equals < 0 ? '' : pair.slice(equals + 1) };

@@ -59,7 +59,6 @@ function withField(made: NetworkAttachment, key: string, value: string): Network
     case 'ip6':
       return { ...made, ip6: value };
     case 'mac-address':
-      if (!isMac(value)) throw invalid(`${value} is not a valid mac address`);
       return { ...made, mac: value };
     case 'link-local-ip':
       return { ...made, linkLocal: [...made.linkLocal, value] };
@@ -74,8 +73,7 @@ function priority(value: string): number {
   try {
     return parseInteger(value);
   } catch {
-    const reason = `strconv.Atoi: parsing ${JSON.stringify(value)}: invalid syntax`;
-    throw invalid(`invalid gw-priority: ${reason}`);
+    throw invalid(`invalid gw-priority (${value}): invalid syntax`);
   }
 }
 
@@ -87,11 +85,11 @@ function driverOption(text: string): Record<string, string> {
 
 /** Go's net.ParseMAC: 6, 8 or 20 bytes, by colons, hyphens or dots. */
 export function isMac(text: string): boolean {
-  return (
-    /^[0-9a-fA-F]{2}([:-])[0-9a-fA-F]{2}(\1[0-9a-fA-F]{2}){4}((\1[0-9a-fA-F]{2}){2}|(\1[0-9a-fA-F]{2}){14})?$/.test(
-      text,
-    ) || /^[0-9a-fA-F]{4}\.[0-9a-fA-F]{4}\.[0-9a-fA-F]{4}(\.[0-9a-fA-F]{4}(\.[0-9a-fA-F]{4}){0,6})?$/.test(text)
-  );
+  const separator = /^[0-9a-fA-F]{2}([:-])/.exec(text)?.[1] ?? '.';
+  const digits = separator === '.' ? 4 : 2;
+  const parts = text.split(separator);
+  const hex = new RegExp(`^[0-9a-fA-F]{${digits}}$`);
+  return parts.every((part) => hex.test(part)) && [6, 8, 20].includes((parts.length * digits) / 2);
 }
 
 export function isUserDefined(target: string): boolean {
@@ -116,7 +114,9 @@ export function planEndpoints(
     if (network.target in endpoints) {
       throw invalid(`network ${JSON.stringify(network.target)} is specified multiple times`);
     }
-    endpoints[network.target] = endpoint;
+    // An explicit `--network host` with nothing more to say is NetworkMode alone.
+    const silent = networks.length > 0 && !isUserDefined(network.target) && isPlain(endpoint);
+    if (!silent) endpoints[network.target] = endpoint;
   }
   const own = wanted.filter(({ target }) => isUserDefined(target)).length;
   if (own > 0 && own < wanted.length) {
@@ -141,14 +141,21 @@ function withOlder(network: NetworkAttachment, older: OlderFlags): NetworkAttach
     if (network[key].length > 0) {
       throw invalid(`conflicting options: cannot specify both ${what}`);
     }
-    // Links on the default network are HostConfig.Links alone.
-    if (key !== 'links' || network.target !== 'default') made[key] = older[key];
+    // Links outside user-defined networks are HostConfig.Links alone.
+    if (key !== 'links' || isUserDefined(network.target)) made[key] = older[key];
   }
   return made as unknown as NetworkAttachment;
 }
 
+function isPlain(endpoint: object): boolean {
+  return Object.values(endpoint).every((value) => value === null || value === '' || value === 0);
+}
+
 function endpointOf(network: NetworkAttachment): object {
   if (network.target.trim() === '') throw invalid('no name set for network');
+  if (network.mac !== '' && !isMac(network.mac.trim())) {
+    throw invalid(`${network.mac} is not a valid mac address`);
+  }
   if (!isUserDefined(network.target)) {
     if (network.aliases.length > 0) {
       throw invalid('network-scoped aliases are only supported for user-defined networks');

@@ -54,7 +54,8 @@ export function parseSecurity(values: readonly string[]): Security {
 }
 
 function securityOption(text: string): string {
-  const [, key = text, value = ''] = /^([^=]*)=(.*)$/s.exec(text) ?? /^([^:]*):(.*)$/s.exec(text) ?? [];
+  const split = /^([^=]*)=(.*)$/s.exec(text) ?? /^([^:]*):(.*)$/s.exec(text);
+  const [, key = text, value = ''] = split ?? [];
   if (text.split('=', 1)[0] === 'no-new-privileges') return text;
   if (value === '') throw invalid(`Invalid --security-opt: ${quote(text)}`);
   if (key !== 'seccomp' || value === 'unconfined' || value === 'builtin') return text;
