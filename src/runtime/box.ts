@@ -57,8 +57,8 @@ export type BoxSecurity = {
 export type NamespaceMode =
   | { readonly mode: 'private' }
   | { readonly mode: 'host' }
-  /** Join the namespace at /proc/PID/ns/NAME or a pinned one. */
-  | { readonly mode: 'path'; readonly path: string };
+  /** Join the namespace at /proc/PID/ns/NAME or a pinned one; shared = another container's. */
+  | { readonly mode: 'path'; readonly path: string; readonly shared?: boolean };
 
 export type IdMapping = { readonly inside: number; readonly outside: number; readonly count: number };
 
@@ -105,6 +105,8 @@ export type BoxDevice = {
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
+  /** Path on the host, when it is another one. */
+  readonly source?: string;
   /** "rwm" */
   readonly access: string;
 };

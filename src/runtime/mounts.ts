@@ -1,0 +1,121 @@
+// The mounts of a container as the OCI spec lists them: the defaults, the user's own, the files in
+// /etc, in the order to make them.
+import type { Box, BoxMount } from './box.ts';
+import { ALWAYS_WRITABLE, DEFAULT_MOUNTS, TMPFS_OPTIONS } from './baseline.ts';
+import { EngineError } from '#base/error.ts';
+import type { HostFacts, KernelVersion } from './facts.ts';
+import type { OciMount } from './oci.ts';
+
+export function makeMounts(box: Box, facts: HostFacts): readonly OciMount[] {
+  const own = box.mounts.map((mount) => userMount(mount, facts.kernel));
+  const targets = new Set(own.map((mount) => mount.destination));
+  const defaults = [...DEFAULT_MOUNTS, shmMount(box)]
+    .filter((mount) => !hidden(mount.destination, targets))
+    .map((mount) => adjust(box, mount));
+  const files = etcFiles(box).filter((mount) => !targets.has(mount.destination));
+  return [...defaults, ...own, ...files].sort((a, b) => depth(a) - depth(b));
+}
+
+/** A user's mount takes the place of a default one; one on /dev takes all that is below it. */
+function hidden(destination: string, targets: ReadonlySet<string>): boolean {
+  if (targets.has(destination)) return true;
+  return targets.has('/dev') && destination.startsWith('/dev/');
+}
+
+/** Array.sort is stable, so mounts of equal depth keep their order. */
+function depth(mount: OciMount): number {
+  return mount.destination.split('/').filter((part) => part !== '').length;
+}
+
+function shmMount(box: Box): OciMount {
+  if (box.namespaces.ipc.mode === 'host') {
+    return bindOf('/dev/shm', '/dev/shm', ['rbind', 'rprivate']);
+  }
+  return {
+    destination: '/dev/shm',
+    type: 'tmpfs',
+    source: 'shm',
+    options: ['nosuid', 'noexec', 'nodev', 'mode=1777', `size=${box.shmBytes}`],
+  };
+}
+
+function bindOf(destination: string, source: string, options: readonly string[]): OciMount {
+  return { destination, type: 'bind', source, options };
+}
+
+/** What --privileged, --read-only, host namespaces and id mappings change in a default mount. */
+function adjust(box: Box, mount: OciMount): OciMount {
+  const { namespaces, security } = box;
+  const mapped = namespaces.user.mode === 'map';
+  let result = mount;
+  // Procfs, sysfs and mqueue show a namespace, and only who owns it may mount them (proc_get_tree,
+  // sysfs_init_fs_context, mqueue_get_tree check the namespace's owner): bind the host's instead.
+  if (mapped && mount.destination === '/proc' && namespaces.pid.mode !== 'private') {
+    result = bindOf('/proc', '/proc', ['rbind', 'rprivate', 'nosuid', 'noexec', 'nodev']);
+  }
+  if (mapped && mount.destination === '/sys' && namespaces.network.mode !== 'private') {
+    result = bindOf('/sys', '/sys', ['rbind', 'rprivate', 'nosuid', 'noexec', 'nodev', 'ro']);
+  }
+  if (mapped && mount.destination === '/dev/mqueue' && namespaces.ipc.mode !== 'private') {
+    const options = ['rbind', 'rprivate', 'nosuid', 'noexec', 'nodev'];
+    result = bindOf('/dev/mqueue', '/dev/mqueue', options);
+  }
+  const writable =
+    (security.privileged && (mount.destination === '/sys' || mount.type === 'cgroup')) ||
+    (mapped && mount.type === 'cgroup'); // B20
+  if (writable) return without(result, 'ro');
+  if (box.root.readonly && !ALWAYS_WRITABLE.includes(mount.destination)) {
+    return withOption(result, 'ro');
+  }
+  return result;
+}
+
+function withOption(mount: OciMount, option: string): OciMount {
+  if (mount.options.includes(option)) return mount;
+  return { ...mount, options: [...mount.options, option] };
+}
+
+function without(mount: OciMount, option: string): OciMount {
+  return { ...mount, options: mount.options.filter((each) => each !== option) };
+}
+
+function etcFiles(box: Box): OciMount[] {
+  const files: readonly (readonly [string, string | undefined])[] = [
+    ['/etc/resolv.conf', box.files.resolvConf],
+    ['/etc/hostname', box.files.hostname],
+    ['/etc/hosts', box.files.hosts],
+  ];
+  return files.flatMap(([destination, source]) => {
+    if (source === undefined) return [];
+    const mount = bindOf(destination, source, ['rbind', 'rprivate']);
+    return [box.root.readonly ? withOption(mount, 'ro') : mount];
+  });
+}
+
+function userMount(mount: BoxMount, kernel: KernelVersion): OciMount {
+  const destination = mount.target.replace(/(?<=.)\/+$/, '');
+  if (mount.kind === 'tmpfs') {
+    const options = [...TMPFS_OPTIONS, 'rprivate', ...mount.options];
+    return { destination, type: 'tmpfs', source: 'tmpfs', options };
+  }
+  const options = [mount.recursive ? 'rbind' : 'bind'];
+  if (mount.readonly) options.push(...readonlyOptions(mount, kernel));
+  options.push(mount.propagation);
+  return bindOf(destination, mount.source, options);
+}
+
+/** mount_setattr(2) with AT_RECURSIVE is what makes a whole tree read-only: Linux 5.12. */
+function readonlyOptions(
+  mount: Extract<BoxMount, { kind: 'bind' }>,
+  kernel: KernelVersion,
+): string[] {
+  if (mount.recursiveReadonly === 'no' || !mount.recursive) return ['ro'];
+  const able = kernel.major > 5 || (kernel.major === 5 && kernel.minor >= 12);
+  if (able) return ['ro', 'rro'];
+  if (mount.recursiveReadonly === 'yes') return ['ro'];
+  throw new EngineError(
+    'invalid_argument',
+    `rro is not supported by this kernel (${kernel.major}.${kernel.minor}), which lacks ` +
+      `mount_setattr; needed for the read-only bind at ${mount.target}`,
+  );
+}

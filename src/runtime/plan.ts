@@ -1,0 +1,303 @@
+// OCI runtime spec → launch plan: the operations that make a container, in order. Pure.
+//
+// The order is what security rests on (ARCHITECTURE.md, "Security rules for the C side"):
+//   cgroups before the first process; the root mounted where only the new mount namespace sees it;
+//   propagation cut before the first mount; masks after all mounts; pivot_root after the last use
+//   of a host path; everything that needs privileges before they are dropped; execve last.
+import { posix } from 'node:path';
+import type { CgroupPlan } from '#kernel/cgroup/cgroup.ts';
+import { MS } from '#kernel/mount/flags.ts';
+import { CLONE } from '#kernel/namespace/namespace.ts';
+import { BIND, type LaunchPlan, type LogPlan, type Op, type Stdio } from '#kernel/native/op.ts';
+import { DEVICE_LINKS } from './baseline.ts';
+import type { Box, BoxRoot } from './box.ts';
+import type { HostFacts } from './facts.ts';
+import { becomeOps, rlimitOps, settleOps } from './identity-ops.ts';
+import { type MountFacts, mountOps } from './mount-ops.ts';
+import type { OciDevice, OciIdMapping, OciNamespaceType, OciSpec } from './oci.ts';
+
+/** What a launch needs beside the OCI spec, which has no words for it. */
+export type LaunchExtras = {
+  readonly root: BoxRoot['mount'];
+  /** Directory of the host on which the root is put, in the container's own mount namespace. */
+  readonly rootDirectory: string;
+  readonly stdio: Stdio;
+  readonly log: LogPlan;
+  /** By name or number, as the user wrote it. */
+  readonly user: string;
+  readonly groups: readonly string[];
+  readonly reaper: boolean;
+  readonly cgroup: CgroupPlan;
+  readonly fileTargets: readonly string[];
+  /** Where on the host a device is that has another path inside. */
+  readonly deviceSources: Readonly<Record<string, string>>;
+};
+
+export function launchExtras(box: Box, rootDirectory: string, cgroup: CgroupPlan): LaunchExtras {
+  const files = box.mounts.flatMap((mount) =>
+    mount.kind === 'bind' && mount.file ? [mount.target] : [],
+  );
+  const sources = box.devices.flatMap(({ path, source }) =>
+    source === undefined ? [] : [[path, source] as const],
+  );
+  return {
+    root: box.root.mount,
+    rootDirectory,
+    stdio: box.process.stdio,
+    log: box.log,
+    user: box.process.user,
+    groups: box.process.groups,
+    reaper: box.process.init,
+    cgroup,
+    fileTargets: [...files, '/etc/resolv.conf', '/etc/hostname', '/etc/hosts'],
+    deviceSources: Object.fromEntries(sources),
+  };
+}
+
+/** CLONE_NEW* of the namespaces that clone3 makes. Those of a user namespace are made by join_userns. */
+const CLONED: readonly (readonly [OciNamespaceType, number])[] = [
+  ['mount', CLONE.NEWNS],
+  ['pid', CLONE.NEWPID],
+  ['network', CLONE.NEWNET],
+  ['ipc', CLONE.NEWIPC],
+  ['uts', CLONE.NEWUTS],
+  ['time', CLONE.NEWTIME],
+];
+
+/** Flags of setns(2) for the namespaces that can be joined by a path. */
+const JOINED: Readonly<Record<string, number>> = {
+  pid: CLONE.NEWPID,
+  network: CLONE.NEWNET,
+  ipc: CLONE.NEWIPC,
+  uts: CLONE.NEWUTS,
+  cgroup: CLONE.NEWCGROUP,
+  time: CLONE.NEWTIME,
+};
+
+/** They take effect for children only (setns(2)), so they are joined before the clone. */
+const FOR_CHILDREN: readonly OciNamespaceType[] = ['pid', 'time'];
+
+type Modes = {
+  /** True for a namespace that is made, not joined and not the host's. */
+  readonly own: (type: OciNamespaceType) => boolean;
+  readonly joins: (early: boolean) => Op[];
+  readonly mapped: boolean;
+};
+
+export function compileLaunch(
+  spec: OciSpec,
+  extras: LaunchExtras,
+  facts: HostFacts,
+): LaunchPlan {
+  const modes = namespaceModes(spec);
+  return {
+    stdio: extras.stdio,
+    log: extras.log,
+    host: hostOps(spec, extras),
+    join: joinOps(spec, extras, modes),
+    cloneFlags: CLONED.reduce((flags, [type, flag]) => (modes.own(type) ? flags | flag : flags), 0),
+    init: initOps(spec, extras, modes, facts),
+    teardown: teardownOps(extras.cgroup),
+  };
+}
+
+function namespaceModes(spec: OciSpec): Modes {
+  const { namespaces } = spec.linux;
+  const mapped = namespaces.some(({ type }) => type === 'user');
+  return {
+    mapped,
+    own: (type) => namespaces.some((each) => each.type === type && each.path === undefined),
+    joins: (early) =>
+      namespaces.flatMap(({ type, path }): Op[] => {
+        const flag = JOINED[type];
+        if (path === undefined || flag === undefined) return [];
+        return isEarly(type, mapped) === early ? [{ op: 'setns', path, flag }] : [];
+      }),
+  };
+}
+
+/** A mapped process has no rights over namespaces of the host: it joins them while it is root. */
+function isEarly(type: OciNamespaceType, mapped: boolean): boolean {
+  return mapped || FOR_CHILDREN.includes(type);
+}
+
+function hostOps(spec: OciSpec, extras: LaunchExtras): Op[] {
+  const { uidMappings = [], gidMappings = [] } = spec.linux;
+  const { root } = extras;
+  const ops: Op[] = extras.cgroup.create.map((step) =>
+    step.op === 'mkdir'
+      ? { op: 'mkdir', path: step.path, mode: 0o755 }
+      : step.op === 'cgroup_write'
+        ? { op: 'cgroup_write', path: step.path, value: step.value }
+        : { op: 'cgroup_device', path: step.path, insns: step.insns },
+  );
+  if (uidMappings.length > 0) {
+    ops.push({ op: 'userns', uid_map: mapText(uidMappings), gid_map: mapText(gidMappings) });
+  }
+  if (root.kind === 'bind') {
+    ops.push({ op: 'root_bind', path: root.path });
+  } else {
+    const { lower, upper, work } = root;
+    ops.push({ op: 'root_overlay', lower, upper, work, options: [] });
+  }
+  return ops;
+}
+
+/** The lines of /proc/PID/uid_map, user_namespaces(7). */
+function mapText(mappings: readonly OciIdMapping[]): string {
+  return mappings.map((each) => `${each.containerID} ${each.hostID} ${each.size}\n`).join('');
+}
+
+function joinOps(spec: OciSpec, extras: LaunchExtras, modes: Modes): Op[] {
+  if (!modes.mapped) return modes.joins(true);
+  // All that a mapped process may not do any more: files of cgroups and sysctls of a joined network
+  // belong to the host's root, and so does the right to raise limits.
+  return [
+    { op: 'oom_score_adj', value: String(spec.process.oomScoreAdj) },
+    ...rlimitOps(spec.process.rlimits),
+    ...cgroupJoins(extras.cgroup),
+    ...modes.joins(true),
+    ...(modes.own('network') ? [] : sysctlOps(spec, isNetwork)),
+    { op: 'join_userns' },
+  ];
+}
+
+function cgroupJoins(cgroup: CgroupPlan): Op[] {
+  return cgroup.join.map((path) => ({ op: 'cgroup_join', path }));
+}
+
+function sysctlOps(spec: OciSpec, wanted: (key: string) => boolean): Op[] {
+  return Object.entries(spec.linux.sysctl)
+    .filter(([key]) => wanted(key))
+    .map(([key, value]) => ({ op: 'sysctl', key, value }));
+}
+
+function isNetwork(key: string): boolean {
+  return key.startsWith('net.');
+}
+
+function initOps(spec: OciSpec, extras: LaunchExtras, modes: Modes, facts: HostFacts): Op[] {
+  const { process, linux } = spec;
+  const late = modes.mapped && !modes.own('network') ? sysctlOps(spec, (key) => !isNetwork(key))
+    : sysctlOps(spec, () => true);
+  const early: Op[] = modes.mapped
+    ? []
+    : [
+        { op: 'oom_score_adj', value: String(process.oomScoreAdj) },
+        ...cgroupJoins(extras.cgroup),
+        ...modes.joins(false),
+      ];
+  return [
+    ...early,
+    // A cgroup namespace shows the cgroup that its maker was in: after joining (cgroup_namespaces(7)).
+    ...(modes.own('cgroup') ? [{ op: 'unshare', flags: CLONE.NEWCGROUP } as const] : []),
+    ...(spec.hostname === undefined ? [] : [{ op: 'hostname', name: spec.hostname } as const]),
+    ...(spec.domainname === undefined
+      ? []
+      : [{ op: 'domainname', name: spec.domainname } as const]),
+    ...(modes.own('network') ? [{ op: 'loopback_up' } as const] : []),
+    ...rootOps(spec, extras),
+    ...worldOps(spec, extras, modes, facts),
+    ...terminalOps(spec, extras),
+    ...late,
+    ...linux.maskedPaths.map((path): Op => ({ op: 'mask', path })),
+    ...linux.readonlyPaths.map((path): Op => ({ op: 'readonly', path })),
+    { op: 'pivot_root' },
+    ...(linux.rootfsPropagation === 'shared'
+      ? [{ op: 'root_propagation', flags: MS.SHARED } as const]
+      : []),
+    ...settleOps(process, { user: extras.user, groups: extras.groups, makeCwd: true }),
+    // After workdir, which may have to make the directory.
+    ...(spec.root.readonly ? [{ op: 'root_readonly' } as const] : []),
+    ...(modes.mapped ? [] : rlimitOps(process.rlimits)),
+    { op: 'ready' },
+    ...becomeOps(process, linux.seccomp, extras.reaper, facts),
+  ];
+}
+
+/**
+ * Slave: mounts that the host makes later can still arrive where a bind asks for it, and nothing of
+ * ours goes out (mount_namespaces(7)). A shared bind must be copied while its source still is shared.
+ */
+function rootOps(spec: OciSpec, extras: LaunchExtras): Op[] {
+  const attach: Op = { op: 'root_attach', directory: extras.rootDirectory };
+  if (spec.linux.rootfsPropagation === 'shared') return [attach];
+  return [{ op: 'propagation', flags: MS.REC | MS.SLAVE }, attach];
+}
+
+function worldOps(spec: OciSpec, extras: LaunchExtras, modes: Modes, facts: HostFacts): Op[] {
+  const mountFacts: MountFacts = {
+    view: extras.cgroup.view,
+    cgroupns: modes.own('cgroup'),
+    userns: modes.mapped,
+    fileTargets: new Set(extras.fileTargets),
+  };
+  const ops: Op[] = [];
+  for (const mount of spec.mounts) {
+    ops.push(...mountOps(mount, mountFacts));
+    // At once, so that a user's mount below /dev goes over them.
+    if (mount.destination === '/dev' && mount.type === 'tmpfs') {
+      ops.push(...deviceOps(spec, extras, modes, facts));
+    }
+  }
+  // Programs tell by it that they run in a container of Docker's kind.
+  ops.push({ op: 'file', path: '/.dockerenv', mode: 0o755, data: new Uint8Array(0) });
+  return ops;
+}
+
+function deviceOps(spec: OciSpec, extras: LaunchExtras, modes: Modes, facts: HostFacts): Op[] {
+  const nodes = spec.linux.devices.map((device) =>
+    modes.mapped ? deviceBind(device, extras) : deviceNode(device),
+  );
+  const links = facts.kcore
+    ? [...DEVICE_LINKS, ['/dev/core', '/proc/kcore'] as const]
+    : DEVICE_LINKS;
+  return [...nodes, ...links.map(([path, target]): Op => ({ op: 'symlink', target, path }))];
+}
+
+const S_IFCHR = 0o020000;
+const S_IFBLK = 0o060000;
+
+function deviceNode({ path, type, major, minor, fileMode, uid, gid }: OciDevice): Op {
+  const mode = (type === 'b' ? S_IFBLK : S_IFCHR) | fileMode;
+  return { op: 'node', path, mode, major, minor, uid, gid };
+}
+
+/** mknod of a device is refused in a user namespace (mknod(2)), so the host's node is bound. */
+function deviceBind(device: OciDevice, extras: LaunchExtras): Op {
+  return {
+    op: 'bind',
+    source: extras.deviceSources[device.path] ?? device.path,
+    target: device.path,
+    flags: BIND.FILE_TARGET,
+    attr_set: 0,
+    attr_clear: 0,
+    propagation: MS.PRIVATE,
+  };
+}
+
+function terminalOps(spec: OciSpec, extras: LaunchExtras): Op[] {
+  if (!extras.stdio.tty) return [];
+  const { height = 0, width = 0 } = spec.process.consoleSize ?? {};
+  const terminal: Op = { op: 'terminal', height, width };
+  const devIsOurs = spec.mounts.some(
+    (mount) => posix.normalize(mount.destination) === '/dev' && mount.type === 'tmpfs',
+  );
+  return devIsOurs ? [terminal, { op: 'console' }] : [terminal];
+}
+
+/** The facts of the exit first: the directories that tell them are about to go. */
+function teardownOps(cgroup: CgroupPlan): Op[] {
+  const kill = cgroup.unified ?? cgroup.directories[0];
+  return [
+    ...(cgroup.oomFile === undefined
+      ? []
+      : [{ op: 'read', path: cgroup.oomFile, limit: OOM_FILE_BYTES_MAX } as const]),
+    // With a pid namespace of the host or of another container, processes outlive the first one.
+    ...(kill === undefined ? [] : [{ op: 'cgroup_kill', path: kill } as const]),
+    ...cgroup.directories.map((path): Op => ({ op: 'cgroup_rmdir', path })),
+  ];
+}
+
+/** memory.oom_control and memory.events have a few short lines. */
+const OOM_FILE_BYTES_MAX = 4096;
