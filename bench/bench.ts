@@ -1,0 +1,309 @@
+// make bench: Coracle beside the floor (bench/floor.c) and, where one is installed, a dockerd of its
+// own, in one run on one machine, so that the numbers to keep are ratios.
+// --quick makes fewer rounds, --json prints one JSON object in place of the table.
+import { execFileSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { type PrivateEngine, startEngine } from '../tools/private-engine.ts';
+import { ROOT } from '../tools/source.ts';
+import { Api } from './api.ts';
+import { type Dockerd, startDockerd } from './dockerd.ts';
+import { command, descendants, median, memoryOf, processes, times } from './measure.ts';
+
+const QUICK = process.argv.includes('--quick');
+const JSON_OUTPUT = process.argv.includes('--json');
+const ROUNDS = QUICK ? 20 : 60;
+const CLI_ROUNDS = QUICK ? 3 : 8;
+const PARALLEL = 20;
+const STREAM_MB = QUICK ? 50 : 200;
+const LOG_MB = QUICK ? 20 : 100;
+const MEMORY_CONTAINERS = QUICK ? 10 : 20;
+const IMAGE = join(ROOT, 'dist/busybox.tar');
+
+type Row = {
+  readonly what: string;
+  readonly ours: number | undefined;
+  readonly unit: string;
+  readonly other: number | undefined;
+  readonly otherName: 'floor' | 'dockerd' | '';
+  readonly goal: string;
+  readonly ratio: number | undefined;
+  readonly ok: boolean | undefined;
+};
+
+/** One side of the comparison: how to reach it, and which processes are it. */
+type Side = {
+  readonly name: 'coracle' | 'dockerd';
+  readonly socket: string;
+  readonly host: string;
+  readonly pids: () => readonly number[];
+};
+
+const rows: Row[] = [];
+
+function note(text: string): void {
+  if (!JSON_OUTPUT) process.stderr.write(`bench: ${text}\n`);
+}
+
+function docker(side: Side, ...argv: string[]): Promise<number> {
+  return command(['docker', '-H', side.host, ...argv]);
+}
+
+const HOST_CONFIG = { NetworkMode: 'none' };
+
+async function startOnce(api: Api): Promise<void> {
+  const id = await api.create({ Image: 'busybox', Cmd: ['true'], HostConfig: HOST_CONFIG });
+  await api.must('POST', `/containers/${id}/start`);
+  await api.must('POST', `/containers/${id}/wait`);
+  await api.must('DELETE', `/containers/${id}`);
+}
+
+async function measureStart(side: Side): Promise<number> {
+  using api = new Api(side.socket);
+  return median(await times(side.name === 'dockerd' ? CLI_ROUNDS : ROUNDS, () => startOnce(api)));
+}
+
+async function runForever(side: Side, count: number): Promise<readonly string[]> {
+  using api = new Api(side.socket, count);
+  const body = { Image: 'busybox', Cmd: ['sleep', '1000'], HostConfig: HOST_CONFIG };
+  return await Promise.all(
+    Array.from({ length: count }, async () => {
+      const id = await api.create(body);
+      await api.must('POST', `/containers/${id}/start`);
+      return id;
+    }),
+  );
+}
+
+async function removeAll(side: Side, ids: readonly string[]): Promise<void> {
+  using api = new Api(side.socket, 4);
+  await Promise.all(ids.map((id) => api.must('DELETE', `/containers/${id}?force=1`)));
+}
+
+async function measureRun(side: Side): Promise<number> {
+  const run = () => docker(side, 'run', '--rm', '--network', 'none', 'busybox', 'true');
+  return median(await times(CLI_ROUNDS, run, 1));
+}
+
+async function measureExec(side: Side): Promise<number> {
+  const ids = await runForever(side, 1);
+  const run = () => docker(side, 'exec', ids[0] ?? '', 'true');
+  const found = median(await times(CLI_ROUNDS, run, 1));
+  await removeAll(side, ids);
+  return found;
+}
+
+/** MB a second through `docker run`, that is through attach. */
+async function measureAttach(side: Side): Promise<number> {
+  const script = `head -c ${STREAM_MB}m /dev/zero`;
+  const startedAt = performance.now();
+  const log = ['--log-driver', 'none'];
+  const bytes = await docker(side, 'run', '--rm', '--network', 'none', ...log, 'busybox', 'sh', '-c', script);
+  if (bytes !== STREAM_MB * 1024 * 1024) throw new Error(`attach lost bytes: ${bytes}`);
+  return STREAM_MB / ((performance.now() - startedAt) / 1000);
+}
+
+/** MB a second: lines written to the log by a detached container, then read back. */
+async function measureLog(side: Side): Promise<{ readonly write: number; readonly read: number }> {
+  const line = 'x'.repeat(99);
+  const script = `yes ${line} | head -n ${LOG_MB * 10_000}`;
+  using api = new Api(side.socket);
+  const id = await api.create({ Image: 'busybox', Cmd: ['sh', '-c', script], HostConfig: HOST_CONFIG });
+  const startedAt = performance.now();
+  await api.must('POST', `/containers/${id}/start`);
+  await api.must('POST', `/containers/${id}/wait`);
+  const writtenAt = performance.now();
+  const bytes = await docker(side, 'logs', id);
+  const readAt = performance.now();
+  await api.must('DELETE', `/containers/${id}`);
+  if (bytes !== LOG_MB * 1_000_000) throw new Error(`logs lost bytes: ${bytes}`);
+  return {
+    write: LOG_MB / ((writtenAt - startedAt) / 1000),
+    read: LOG_MB / ((readAt - writtenAt) / 1000),
+  };
+}
+
+/** KiB of private and shared memory in processes that are there because the container is. */
+async function measureMemory(side: Side): Promise<{ readonly rss: number; readonly pss: number }> {
+  const before = new Set(processes().map((each) => each.pid));
+  const ids = await runForever(side, MEMORY_CONTAINERS);
+  const inside = new Set<number>();
+  using api = new Api(side.socket);
+  for (const id of ids) {
+    const view: unknown = JSON.parse(await api.must('GET', `/containers/${id}/json`));
+    const state = typeof view === 'object' && view !== null && 'State' in view ? view.State : {};
+    if (typeof state === 'object' && state !== null && 'Pid' in state) inside.add(Number(state.Pid));
+  }
+  const keepers = processes().filter(
+    (each) =>
+      !before.has(each.pid) && !inside.has(each.pid) && /coracle|containerd-shim|monitor/.test(each.name),
+  );
+  const sums = keepers.map((each) => memoryOf(each.pid));
+  const total = (name: 'rss' | 'pss'): number =>
+    sums.reduce((sum, each) => sum + each[name], 0) / MEMORY_CONTAINERS;
+  const found = { rss: total('rss'), pss: total('pss') };
+  await removeAll(side, ids);
+  return found;
+}
+
+/** MiB resident: the daemon and what it keeps running for itself. */
+function measureIdle(side: Side): number {
+  return side.pids().reduce((sum, pid) => sum + memoryOf(pid).rss, 0) / 1024;
+}
+
+/** Containers a second when PARALLEL `docker run -d` are asked for at once. */
+async function measureParallel(side: Side): Promise<number> {
+  const name = (index: number): string => `bench-parallel-${index}`;
+  const all = Array.from({ length: PARALLEL }, (_, index) => index);
+  const startedAt = performance.now();
+  await Promise.all(
+    all.map((index) =>
+      docker(side, 'run', '-d', '--name', name(index), '--network', 'none', 'busybox', 'sleep', '1000'),
+    ),
+  );
+  const rate = PARALLEL / ((performance.now() - startedAt) / 1000);
+  await removeAll(side, all.map(name));
+  return rate;
+}
+
+type Figures = {
+  readonly idle: number;
+  readonly start: number;
+  readonly run: number;
+  readonly exec: number;
+  readonly attach: number;
+  readonly logWrite: number;
+  readonly logRead: number;
+  readonly parallel: number;
+  readonly memory: number;
+  readonly memoryPss: number;
+};
+
+async function measureSide(side: Side): Promise<Figures> {
+  note(`${side.name}: memory, idle`);
+  const idle = measureIdle(side);
+  note(`${side.name}: start through the API`);
+  const start = await measureStart(side);
+  note(`${side.name}: docker run, docker exec`);
+  const run = await measureRun(side);
+  const exec = await measureExec(side);
+  note(`${side.name}: streams`);
+  const attach = await measureAttach(side);
+  const log = await measureLog(side);
+  note(`${side.name}: ${PARALLEL} at once, memory of ${MEMORY_CONTAINERS}`);
+  const parallel = await measureParallel(side);
+  const memory = await measureMemory(side);
+  return {
+    idle, start, run, exec, attach, parallel,
+    logWrite: log.write, logRead: log.read, memory: memory.rss, memoryPss: memory.pss,
+  };
+}
+
+function measureFloor(engine: PrivateEngine): number {
+  const lower = join(engine.directory, 'floor-lower');
+  const scratch = join(engine.directory, 'floor');
+  for (const path of [scratch, ...['bin', 'proc', 'dev', 'sys', 'etc', 'tmp'].map((name) => join(lower, name))]) {
+    mkdirSync(path, { recursive: true });
+  }
+  const busybox = execFileSync('sh', ['-c', 'command -v busybox']).toString().trim();
+  execFileSync('cp', ['-L', busybox, join(lower, 'bin/true')]);
+  const out = execFileSync(join(ROOT, 'build/floor'), [lower, scratch, String(ROUNDS)]).toString();
+  const parsed: unknown = JSON.parse(out);
+  if (typeof parsed !== 'object' || parsed === null || !('median_ms' in parsed)) throw new Error(out);
+  return Number(parsed.median_ms);
+}
+
+/** `faster`: the other's value must be at least `goal` times ours; `rate` the same for rates. */
+function compare(what: string, unit: string, ours: number, other: number | undefined, rule: {
+  readonly kind: 'faster' | 'rate'; readonly goal: number;
+}): void {
+  const ratio =
+    other === undefined ? undefined : rule.kind === 'faster' ? other / ours : ours / other;
+  rows.push({
+    what, unit, ours, other, otherName: other === undefined ? '' : 'dockerd',
+    goal: rule.goal === 1 ? 'ahead of dockerd' : `>= ${rule.goal}x dockerd`,
+    ratio, ok: ratio === undefined ? undefined : ratio >= rule.goal,
+  });
+}
+
+function tabulate(floor: number, ours: Figures, theirs: Figures | undefined): void {
+  const ratio = ours.start / floor;
+  rows.push({
+    what: 'start (create, start, wait, remove)', unit: 'ms', ours: ours.start, other: floor,
+    otherName: 'floor', goal: '<= 3x the floor', ratio, ok: ratio <= 3,
+  });
+  compare('the same beside dockerd', 'ms', ours.start, theirs?.start, { kind: 'faster', goal: 8 });
+  compare('docker run --rm busybox true', 'ms', ours.run, theirs?.run, { kind: 'faster', goal: 8 });
+  compare('docker exec', 'ms', ours.exec, theirs?.exec, { kind: 'faster', goal: 2 });
+  compare('20 parallel docker run -d', '/s', ours.parallel, theirs?.parallel, { kind: 'rate', goal: 5 });
+  compare('attach throughput', 'MB/s', ours.attach, theirs?.attach, { kind: 'rate', goal: 1 });
+  compare('log write throughput', 'MB/s', ours.logWrite, theirs?.logWrite, { kind: 'rate', goal: 1 });
+  compare('docker logs throughput', 'MB/s', ours.logRead, theirs?.logRead, { kind: 'rate', goal: 1 });
+  rows.push({
+    what: 'memory a container, resident', unit: 'KiB', ours: ours.memory, other: theirs?.memory,
+    otherName: theirs === undefined ? '' : 'dockerd', goal: '<= 1024 KiB',
+    ratio: theirs === undefined ? undefined : theirs.memory / ours.memory, ok: ours.memory <= 1024,
+  });
+  rows.push({
+    what: 'memory idle, daemon and agent', unit: 'MiB', ours: ours.idle, other: theirs?.idle,
+    otherName: theirs === undefined ? '' : 'dockerd', goal: '<= 100 MiB, < dockerd',
+    ratio: theirs === undefined ? undefined : theirs.idle / ours.idle,
+    ok: ours.idle <= 100 && (theirs === undefined || ours.idle < theirs.idle),
+  });
+}
+
+function print(): void {
+  if (JSON_OUTPUT) {
+    process.stdout.write(`${JSON.stringify({ rows })}\n`);
+    return;
+  }
+  const figure = (value: number | undefined, unit: string): string =>
+    value === undefined ? '-' : `${value >= 100 ? value.toFixed(0) : value.toFixed(1)} ${unit}`;
+  const line = (cells: readonly string[]): string =>
+    cells.map((cell, index) => cell.padEnd([37, 12, 20, 8, 24, 4][index] ?? 0)).join(' ').trimEnd();
+  const out = [line(['what', 'coracle', 'other', 'ratio', 'goal', ''])];
+  for (const row of rows) {
+    const other = row.other === undefined ? '-' : `${figure(row.other, row.unit)} (${row.otherName})`;
+    out.push(
+      line([
+        row.what, figure(row.ours, row.unit), other,
+        row.ratio === undefined ? '-' : `${row.ratio.toFixed(1)}x`,
+        row.goal, row.ok === undefined ? '' : row.ok ? 'OK' : 'MISS',
+      ]),
+    );
+  }
+  process.stdout.write(`${out.join('\n')}\n`);
+}
+
+async function benchEngine(): Promise<{ readonly floor: number; readonly ours: Figures }> {
+  await using engine = await startEngine();
+  const pids = (): readonly number[] => [
+    engine.pid,
+    ...descendants(engine.pid).map((each) => each.pid),
+  ];
+  const side: Side = { name: 'coracle', socket: engine.socket, host: engine.host, pids };
+  note('the floor');
+  const floor = measureFloor(engine);
+  try {
+    return { floor, ours: await measureSide(side) };
+  } catch (error) {
+    process.stderr.write(`${engine.log()}\n`);
+    throw error;
+  }
+}
+
+async function benchDockerd(): Promise<Figures | undefined> {
+  const directory = `/tmp/coracle-bench-dockerd-${process.pid}`;
+  note('starting a dockerd to compare with');
+  const started: Dockerd | undefined = await startDockerd(directory, IMAGE);
+  if (started === undefined) {
+    note('no dockerd is installed here (Debian: docker.io); measuring without it');
+    return undefined;
+  }
+  await using dockerd = started;
+  return await measureSide({ name: 'dockerd', ...dockerd });
+}
+
+const { floor, ours } = await benchEngine();
+tabulate(floor, ours, await benchDockerd());
+print();

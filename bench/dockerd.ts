@@ -1,0 +1,103 @@
+// A Debian dockerd of its own to compare with: its own socket, roots and pid file below one
+// directory, in its own network and mount namespace, so that nothing on the host is touched.
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const START_MS_MAX = 30_000;
+const STOP_MS_MAX = 20_000;
+const POLL_MS = 50;
+const CGROUP_PARENT = 'coracle-bench-dockerd';
+
+export type Dockerd = AsyncDisposable & {
+  readonly host: string;
+  readonly socket: string;
+  /** dockerd and the containerd that it started. */
+  pids(): readonly number[];
+};
+
+export function findDockerd(): string | undefined {
+  return ['/usr/sbin/dockerd', '/usr/bin/dockerd', '/usr/local/bin/dockerd'].find(existsSync);
+}
+
+function pidOf(file: string): number | undefined {
+  if (!existsSync(file)) return undefined;
+  const pid = Number(readFileSync(file, 'utf8'));
+  return Number.isInteger(pid) && existsSync(`/proc/${pid}`) ? pid : undefined;
+}
+
+export async function startDockerd(directory: string, image: string): Promise<Dockerd | undefined> {
+  const program = findDockerd();
+  if (program === undefined) return undefined;
+  mkdirSync(directory, { recursive: true });
+  const socket = join(directory, 'docker.sock');
+  const log = openSync(join(directory, 'dockerd.log'), 'w');
+  const child = spawn(
+    'unshare',
+    [
+      '--net', '--mount', '--', program, '-H', `unix://${socket}`,
+      '--data-root', join(directory, 'data'), '--exec-root', join(directory, 'exec'),
+      '--pidfile', join(directory, 'docker.pid'), '--cgroup-parent', `/${CGROUP_PARENT}`,
+      '--iptables=false', '--ip6tables=false', '--ip-forward=false', '--bridge=none',
+    ],
+    { stdio: ['ignore', log, log] },
+  );
+  closeSync(log);
+  const dockerd: Dockerd = {
+    host: `unix://${socket}`,
+    socket,
+    pids: () =>
+      [join(directory, 'docker.pid'), join(directory, 'exec/containerd/containerd.pid')].flatMap(
+        (file) => pidOf(file) ?? [],
+      ),
+    [Symbol.asyncDispose]: () => stop(child, directory),
+  };
+  if (!(await answers(socket, child))) {
+    await stop(child, directory);
+    return undefined;
+  }
+  execFileSync('docker', ['-H', dockerd.host, 'load', '-q', '-i', image], { stdio: 'ignore' });
+  return dockerd;
+}
+
+async function answers(socket: string, child: ChildProcess): Promise<boolean> {
+  const deadline = performance.now() + START_MS_MAX;
+  while (performance.now() < deadline && child.exitCode === null) {
+    const ok = await new Promise<boolean>((resolve) => {
+      const probe = connect(socket, () => {
+        probe.destroy();
+        resolve(true);
+      });
+      probe.on('error', () => resolve(false));
+    });
+    if (ok) return true;
+    await sleep(POLL_MS);
+  }
+  return false;
+}
+
+async function stop(child: ChildProcess, directory: string): Promise<void> {
+  if (child.exitCode === null && child.signalCode === null) {
+    const gone = once(child, 'exit', { signal: AbortSignal.timeout(STOP_MS_MAX) });
+    child.kill('SIGTERM');
+    await gone.catch(() => child.kill('SIGKILL'));
+  }
+  removeCgroups();
+  rmSync(directory, { recursive: true, force: true });
+}
+
+/** The parent cgroups that dockerd leaves behind, in each hierarchy. */
+function removeCgroups(): void {
+  for (const hierarchy of readdirSync('/sys/fs/cgroup')) {
+    for (const path of [`/sys/fs/cgroup/${hierarchy}/${CGROUP_PARENT}`]) {
+      if (!existsSync(path)) continue;
+      for (const leaf of readdirSync(path, { withFileTypes: true })) {
+        if (leaf.isDirectory()) rmdirSync(join(path, leaf.name));
+      }
+      rmdirSync(path);
+    }
+  }
+}
