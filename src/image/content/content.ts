@@ -1,0 +1,200 @@
+// Content-addressed blobs: `blobs/sha256/<hex>` below the data root. A blob appears by one rename after its
+// digest and size were checked and its bytes synced (D7); before that it is an ingest, which
+// disappears with its owner or at the next start.
+import { createHash, randomBytes } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { syncDirectory } from '#base/atomic-file.ts';
+import { type Digest, hexOf } from '#base/digest.ts';
+import { EngineError, errnoOf } from '#base/error.ts';
+
+/** One blob. */
+export const BLOB_BYTES_MAX = 256 * 1024 ** 3;
+
+export type IngestOptions = {
+  readonly signal: AbortSignal;
+  readonly digest?: Digest;
+  readonly size?: number;
+  readonly bytesMax?: number;
+};
+
+/** Bytes received and hashed, not yet a blob. Disposing it without commit() removes it. */
+export interface Ingest extends AsyncDisposable {
+  readonly digest: Digest;
+  readonly size: number;
+  /** Where the bytes are until commit(). */
+  readonly path: string;
+  /** Starts to make them durable; commit() waits for it. */
+  sync(): Promise<void>;
+  commit(): Promise<void>;
+}
+
+export class ContentStore {
+  readonly #blobs: string;
+  readonly #ingests: string;
+  readonly #present: Set<Digest>;
+
+  private constructor(dataRoot: string, present: Set<Digest>) {
+    this.#blobs = join(dataRoot, 'blobs', 'sha256');
+    this.#ingests = join(dataRoot, 'ingest');
+    this.#present = present;
+  }
+
+  static async open(dataRoot: string): Promise<ContentStore> {
+    const present = new Set<Digest>();
+    const self = new ContentStore(dataRoot, present);
+    // What an earlier life was receiving is worth nothing: its senders are gone.
+    await rm(self.#ingests, { recursive: true, force: true });
+    await mkdir(self.#ingests, { recursive: true, mode: 0o700 });
+    await mkdir(self.#blobs, { recursive: true, mode: 0o700 });
+    for (const name of await readdir(self.#blobs)) {
+      if (/^[0-9a-f]{64}$/.test(name)) present.add(`sha256:${name}` as Digest);
+    }
+    return self;
+  }
+
+  has(digest: Digest): boolean {
+    return this.#present.has(digest);
+  }
+
+  list(): readonly Digest[] {
+    return [...this.#present];
+  }
+
+  path(digest: Digest): string {
+    return join(this.#blobs, hexOf(digest));
+  }
+
+  async size(digest: Digest): Promise<number> {
+    return (await stat(this.path(digest))).size;
+  }
+
+  /** A small blob whole; its digest is checked again, because disks rot. */
+  async read(digest: Digest, bytesMax: number): Promise<Buffer> {
+    const data = await this.#readWhole(digest, bytesMax);
+    const actual = `sha256:${createHash('sha256').update(data).digest('hex')}`;
+    if (actual === digest) return data;
+    throw new EngineError('corrupt', `blob ${digest} is damaged`, { facts: { digest, actual } });
+  }
+
+  async #readWhole(digest: Digest, bytesMax: number): Promise<Buffer> {
+    let file: FileHandle;
+    try {
+      file = await open(this.path(digest), 'r');
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT') throw error;
+      throw new EngineError('not_found', `blob ${digest} does not exist`, { cause: error });
+    }
+    try {
+      if ((await file.stat()).size > bytesMax) {
+        throw new EngineError('limit_exceeded', `blob ${digest} is too large`, {
+          facts: { digest, bytesMax },
+        });
+      }
+      return await file.readFile();
+    } finally {
+      await file.close();
+    }
+  }
+
+  stream(digest: Digest): AsyncIterable<Uint8Array> {
+    return createReadStream(this.path(digest), { highWaterMark: 256 * 1024 });
+  }
+
+  async remove(digest: Digest): Promise<void> {
+    this.#present.delete(digest);
+    await rm(this.path(digest), { force: true });
+  }
+
+  /** Receives a stream into a temporary file, hashing it on the way. */
+  async ingest(
+    source: AsyncIterable<Uint8Array>,
+    options: IngestOptions,
+  ): Promise<Ingest> {
+    const path = join(this.#ingests, randomBytes(12).toString('hex'));
+    const file = await open(path, 'wx', 0o600);
+    try {
+      const { digest, size } = await receive(file, source, options);
+      if (options.size !== undefined && options.size !== size) {
+        throw new EngineError('corrupt', `content has ${size} bytes, expected ${options.size}`, {
+          facts: { size, expected: options.size },
+        });
+      }
+      if (options.digest !== undefined && options.digest !== digest) {
+        throw new EngineError('corrupt', `content has digest ${digest}, not ${options.digest}`, {
+          facts: { digest, expected: options.digest },
+        });
+      }
+      return this.#ingestOf(path, digest, size);
+    } catch (error) {
+      await rm(path, { force: true });
+      throw error;
+    } finally {
+      await file.close();
+    }
+  }
+
+  #ingestOf(path: string, digest: Digest, size: number): Ingest {
+    let syncing: Promise<void> | undefined;
+    let open = true;
+    const sync = (): Promise<void> => {
+      syncing ??= syncFile(path);
+      // The failure belongs to commit(); an ingest that is dropped meanwhile needs no report.
+      syncing.catch(() => {});
+      return syncing;
+    };
+    return {
+      digest, size, path, sync,
+      commit: async () => {
+        if (this.has(digest)) return;
+        await sync();
+        await rename(path, this.path(digest));
+        open = false;
+        await syncDirectory(this.#blobs);
+        this.#present.add(digest);
+      },
+      [Symbol.asyncDispose]: async () => {
+        if (!open) return;
+        open = false;
+        await rm(path, { force: true });
+      },
+    };
+  }
+}
+
+async function syncFile(path: string): Promise<void> {
+  const file = await open(path, 'r');
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function receive(
+  file: FileHandle,
+  source: AsyncIterable<Uint8Array>,
+  options: IngestOptions,
+): Promise<{ readonly digest: Digest; readonly size: number }> {
+  const max = Math.min(options.bytesMax ?? BLOB_BYTES_MAX, options.size ?? BLOB_BYTES_MAX);
+  const hash = createHash('sha256');
+  let size = 0;
+  for await (const chunk of source) {
+    options.signal.throwIfAborted();
+    if (size + chunk.length > max) {
+      throw new EngineError('limit_exceeded', `content exceeds ${max} bytes`, { facts: { max } });
+    }
+    hash.update(chunk);
+    await writeAll(file, chunk);
+    size += chunk.length;
+  }
+  return { digest: `sha256:${hash.digest('hex')}` as Digest, size };
+}
+
+async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
+  let offset = 0;
+  while (offset < chunk.length) {
+    offset += (await file.write(chunk, offset, chunk.length - offset)).bytesWritten;
+  }
+}

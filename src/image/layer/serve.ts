@@ -1,0 +1,35 @@
+// The worker's side of an unpack: one job at a time, until the pool ends the thread.
+import { parentPort } from 'node:worker_threads';
+import { EngineError } from '#base/error.ts';
+import { type FromWorker, type ToWorker, type UnpackJob, toWireError, unpackBlob } from './job.ts';
+import type { Tree } from './tree.ts';
+
+const PROGRESS_BYTES = 4 * 1024 * 1024;
+
+export function serveUnpack(openTree: (root: string) => Tree): void {
+  const port = parentPort;
+  if (port === null) throw new EngineError('internal', 'not a worker thread');
+  const tell = (message: FromWorker) => port.postMessage(message);
+  let abort = new AbortController();
+
+  const run = async (job: UnpackJob): Promise<void> => {
+    abort = new AbortController();
+    let told = 0;
+    const onProgress = (blobBytes: number): void => {
+      if (blobBytes - told < PROGRESS_BYTES) return;
+      told = blobBytes;
+      tell({ type: 'progress', blobBytes });
+    };
+    try {
+      const result = await unpackBlob(job, openTree, { signal: abort.signal, onProgress });
+      tell({ type: 'done', result });
+    } catch (error) {
+      tell({ type: 'failed', error: toWireError(error) });
+    }
+  };
+
+  port.on('message', (message: ToWorker) => {
+    if (message.type === 'abort') abort.abort();
+    else void run(message.job);
+  });
+}

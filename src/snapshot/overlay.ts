@@ -1,0 +1,286 @@
+// Snapshots for overlayfs: `layers/<chain hex>/{diff/,record.json}` and
+// `tops/<key>/{upper/,work/,parent}` below the data root, where `parent` is a symbolic link that holds the
+// chain's name, so that a top tells what it stands on without a file to read and sync. All records are
+// kept in memory; the hot path only makes directories.
+// Not here: mounting, archives, images.
+import { randomBytes } from 'node:crypto';
+import {
+  chmod, chown, lstat, mkdir, readFile, readdir, readlink, rename, symlink,
+} from 'node:fs/promises';
+import { join } from 'node:path';
+import { syncDirectory, writeFileAtomic } from '#base/atomic-file.ts';
+import { hexOf, isDigest } from '#base/digest.ts';
+import { EngineError, errnoOf, messageOf } from '#base/error.ts';
+import type { ChainId } from './chain.ts';
+import {
+  type LayerRecord, type RootAttributes, encodeLayerRecord, parseLayerRecord,
+} from './layer-record.ts';
+import { removeTree, treeUsage } from './remove-tree.ts';
+import type {
+  Layer, RootMount, SnapshotProblem, Snapshotter, Stage,
+} from './snapshotter.ts';
+
+const KEY = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/;
+const DEFAULT_ROOT: RootAttributes = { mode: 0o755, uid: 0, gid: 0 };
+
+export class OverlaySnapshotter implements Snapshotter, AsyncDisposable {
+  readonly #layersPath: string;
+  readonly #topsPath: string;
+  readonly #emptyPath: string;
+  readonly #layers = new Map<ChainId, LayerRecord>();
+  readonly #tops = new Map<string, ChainId | undefined>();
+  /** How many layers and tops stand directly on a chain. */
+  readonly #users = new Map<ChainId, number>();
+  readonly #problems: SnapshotProblem[] = [];
+  #sweeping: Promise<void> = Promise.resolve();
+
+  private constructor(dataRoot: string) {
+    this.#layersPath = join(dataRoot, 'layers');
+    this.#topsPath = join(dataRoot, 'tops');
+    this.#emptyPath = join(this.#layersPath, '.empty');
+  }
+
+  /** Reads what is there. Half-made stages of an earlier life are removed in the background. */
+  static async open(dataRoot: string): Promise<OverlaySnapshotter> {
+    const self = new OverlaySnapshotter(dataRoot);
+    await mkdir(self.#layersPath, { recursive: true, mode: 0o700 });
+    await mkdir(self.#topsPath, { recursive: true, mode: 0o700 });
+    await mkdir(self.#emptyPath, { recursive: true, mode: 0o755 });
+    const leftovers = await self.#readLayers();
+    leftovers.push(...(await self.#readTops()));
+    self.#sweeping = self.#sweep(leftovers);
+    return self;
+  }
+
+  async #readLayers(): Promise<string[]> {
+    const leftovers: string[] = [];
+    for (const name of await readdir(this.#layersPath)) {
+      const path = join(this.#layersPath, name);
+      if (name.startsWith('.stage-') || name.startsWith('.gone-')) leftovers.push(path);
+      if (name.startsWith('.')) continue;
+      try {
+        const record = parseLayerRecord(await readFile(join(path, 'record.json'), 'utf8'));
+        if (hexOf(record.chain) !== name) throw new EngineError('corrupt', 'name does not match');
+        this.#layers.set(record.chain, record);
+      } catch (error) {
+        this.#problems.push({ path, message: messageOf(error) });
+      }
+    }
+    // A layer without its parent cannot be mounted; taking it away may orphan others in turn.
+    for (let before = -1; before !== this.#layers.size;) {
+      before = this.#layers.size;
+      for (const { chain, parent } of [...this.#layers.values()]) {
+        if (parent === undefined || this.#layers.has(parent)) continue;
+        this.#layers.delete(chain);
+        this.#problems.push({ path: this.#pathOf(chain), message: `parent ${parent} is missing` });
+      }
+    }
+    for (const { parent } of this.#layers.values()) this.#use(parent, 1);
+    return leftovers;
+  }
+
+  async #readTops(): Promise<string[]> {
+    const leftovers: string[] = [];
+    for (const key of await readdir(this.#topsPath)) {
+      const path = join(this.#topsPath, key);
+      if (key.startsWith('.gone-')) leftovers.push(path);
+      if (!KEY.test(key)) continue;
+      try {
+        const name = await readlink(join(path, 'parent'));
+        const chain = `sha256:${name}`;
+        if (name !== 'scratch' && !isDigest(chain)) throw new EngineError('corrupt', 'bad parent');
+        this.#addTop(key, name === 'scratch' ? undefined : (chain as ChainId));
+      } catch (error) {
+        // Died between mkdir and symlink: nobody was told that this top exists.
+        if (errnoOf(error) === 'ENOENT') leftovers.push(path);
+        else this.#problems.push({ path, message: messageOf(error) });
+      }
+    }
+    return leftovers;
+  }
+
+  async #sweep(paths: readonly string[]): Promise<void> {
+    for (const path of paths) {
+      try {
+        await removeTree(path);
+      } catch (error) {
+        this.#problems.push({ path, message: messageOf(error) });
+      }
+    }
+  }
+
+  #use(chain: ChainId | undefined, by: 1 | -1): void {
+    if (chain === undefined) return;
+    const count = (this.#users.get(chain) ?? 0) + by;
+    if (count === 0) this.#users.delete(chain);
+    else this.#users.set(chain, count);
+  }
+
+  #addTop(key: string, parent: ChainId | undefined): void {
+    this.#tops.set(key, parent);
+    this.#use(parent, 1);
+  }
+
+  #pathOf(chain: ChainId): string {
+    return join(this.#layersPath, hexOf(chain));
+  }
+
+  get problems(): readonly SnapshotProblem[] {
+    return this.#problems;
+  }
+
+  has(chain: ChainId): boolean {
+    return this.#layers.has(chain);
+  }
+
+  layer(chain: ChainId): Layer | undefined {
+    return this.#layers.get(chain);
+  }
+
+  list(): readonly Layer[] {
+    return [...this.#layers.values()];
+  }
+
+  used(chain: ChainId): boolean {
+    return this.#users.has(chain);
+  }
+
+  lower(chain: ChainId | undefined): readonly string[] {
+    const paths: string[] = [];
+    for (let at = chain; at !== undefined; at = this.#record(at).parent) {
+      paths.push(join(this.#pathOf(at), 'diff'));
+    }
+    return paths;
+  }
+
+  #record(chain: ChainId): LayerRecord {
+    const record = this.#layers.get(chain);
+    if (record !== undefined) return record;
+    throw new EngineError('not_found', `layer ${chain} does not exist`, { facts: { chain } });
+  }
+
+  async stage(parent: ChainId | undefined): Promise<Stage> {
+    const attributes = parent === undefined ? DEFAULT_ROOT : this.#record(parent).root;
+    const path = join(this.#layersPath, `.stage-${randomBytes(8).toString('hex')}`);
+    const root = join(path, 'diff');
+    await mkdir(root, { recursive: true, mode: 0o755 });
+    await setAttributes(root, attributes);
+    this.#use(parent, 1);
+    let open = true;
+    const close = async (): Promise<void> => {
+      if (!open) return;
+      open = false;
+      this.#use(parent, -1);
+      await removeTree(path);
+    };
+    return {
+      root,
+      commit: async (made) => {
+        if (this.has(made.chain)) return;
+        const stat = await lstat(root);
+        const record: LayerRecord = {
+          ...made, parent, root: { mode: stat.mode & 0o7777, uid: stat.uid, gid: stat.gid },
+        };
+        await writeFileAtomic(join(path, 'record.json'), encodeLayerRecord(record));
+        await this.#publish(path, record);
+        this.#layers.set(record.chain, record);
+        open = false; // Its use of the parent is now the layer's.
+      },
+      [Symbol.asyncDispose]: close,
+    };
+  }
+
+  async #publish(stagePath: string, record: LayerRecord): Promise<void> {
+    const path = this.#pathOf(record.chain);
+    try {
+      await rename(stagePath, path);
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOTEMPTY' && errnoOf(error) !== 'EEXIST') throw error;
+      // A quarantined layer stands there; this good one takes its place.
+      const aside = `${randomBytes(8).toString('hex')}`;
+      await rename(path, join(this.#layersPath, `.gone-${aside}`));
+      await rename(stagePath, path);
+    }
+    await syncDirectory(this.#layersPath);
+  }
+
+  async removeLayer(chain: ChainId): Promise<void> {
+    const record = this.#record(chain);
+    if (this.used(chain)) {
+      throw new EngineError('conflict', `layer ${chain} is in use`, { facts: { chain } });
+    }
+    this.#layers.delete(chain);
+    this.#use(record.parent, -1);
+    await this.#discard(this.#pathOf(chain), this.#layersPath);
+  }
+
+  /** Out of sight by one rename, then gone: a crash in between leaves nothing that looks whole. */
+  async #discard(path: string, parent: string): Promise<void> {
+    const gone = join(parent, `.gone-${randomBytes(8).toString('hex')}`);
+    try {
+      await rename(path, gone);
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return;
+      throw error;
+    }
+    await removeTree(gone);
+  }
+
+  async prepare(key: string, parent: ChainId | undefined): Promise<void> {
+    if (!KEY.test(key)) throw new EngineError('invalid_argument', `invalid snapshot key: ${key}`);
+    const attributes = parent === undefined ? DEFAULT_ROOT : this.#record(parent).root;
+    if (this.#tops.has(key)) throw new EngineError('conflict', `snapshot ${key} already exists`);
+    this.#addTop(key, parent);
+    const path = join(this.#topsPath, key);
+    try {
+      await mkdir(path, 0o700);
+      const upper = join(path, 'upper');
+      await Promise.all([
+        mkdir(upper, 0o755).then(() => setAttributes(upper, attributes)),
+        mkdir(join(path, 'work'), 0o700),
+        symlink(parent === undefined ? 'scratch' : hexOf(parent), join(path, 'parent')),
+      ]);
+    } catch (error) {
+      await this.remove(key);
+      throw error;
+    }
+  }
+
+  root(key: string): RootMount {
+    const parent = this.parent(key);
+    const path = join(this.#topsPath, key);
+    const lower = parent === undefined ? [this.#emptyPath] : this.lower(parent);
+    return { kind: 'overlay', lower, upper: join(path, 'upper'), work: join(path, 'work') };
+  }
+
+  parent(key: string): ChainId | undefined {
+    if (this.#tops.has(key)) return this.#tops.get(key);
+    throw new EngineError('not_found', `snapshot ${key} does not exist`, { facts: { key } });
+  }
+
+  tops(): readonly string[] {
+    return [...this.#tops.keys()];
+  }
+
+  async remove(key: string): Promise<void> {
+    if (!this.#tops.has(key)) return;
+    const parent = this.#tops.get(key);
+    await this.#discard(join(this.#topsPath, key), this.#topsPath);
+    if (this.#tops.delete(key)) this.#use(parent, -1);
+  }
+
+  usage(key: string): Promise<number> {
+    return treeUsage(this.root(key).upper);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#sweeping;
+  }
+}
+
+/** A new directory has the defaults already (the daemon's umask is 022): then this does nothing. */
+async function setAttributes(path: string, attributes: RootAttributes): Promise<void> {
+  const { mode, uid, gid } = attributes;
+  if (uid !== DEFAULT_ROOT.uid || gid !== DEFAULT_ROOT.gid) await chown(path, uid, gid);
+  if (mode !== DEFAULT_ROOT.mode) await chmod(path, mode);
+}

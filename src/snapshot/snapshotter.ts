@@ -1,0 +1,61 @@
+// Snapshots: what a container's root is mounted from. Words:
+//   layer  read-only, named by its chain ID, never changes once committed
+//   stage  a layer that is being filled; becomes a layer by commit(), or is thrown away
+//   top    the writable part of one container, named by a key, on a chain of layers
+// The snapshotter owns directories and records; it mounts nothing (the container's own process does,
+// inside its own mount namespace) and it does not know archives: image/layer fills stages.
+import type { Digest } from '#base/digest.ts';
+import type { ChainId } from './chain.ts';
+
+/** What to mount as the root; `lower` has the top layer first, as overlayfs wants it. */
+export type RootMount = {
+  readonly kind: 'overlay';
+  readonly lower: readonly string[];
+  readonly upper: string;
+  readonly work: string;
+};
+
+export type Layer = {
+  readonly chain: ChainId;
+  readonly parent: ChainId | undefined;
+  readonly diffId: Digest;
+  /** Sum of the file sizes in this layer, as Docker counts an image's size. */
+  readonly bytes: number;
+  /** Length of the uncompressed archive that it came from. */
+  readonly tarBytes: number;
+};
+
+export interface Stage extends AsyncDisposable {
+  /** The directory to fill. */
+  readonly root: string;
+  /** Makes the filled directory a layer; if that layer exists already, this one is dropped. */
+  commit(made: Omit<Layer, 'parent'>): Promise<void>;
+}
+
+/** A layer or top whose record could not be read; it is left alone and cannot be used. */
+export type SnapshotProblem = { readonly path: string; readonly message: string };
+
+export interface Snapshotter {
+  has(chain: ChainId): boolean;
+  layer(chain: ChainId): Layer | undefined;
+  list(): readonly Layer[];
+  /** Directories of a chain, top first; for readers such as the unpacker. */
+  lower(chain: ChainId | undefined): readonly string[];
+  stage(parent: ChainId | undefined): Promise<Stage>;
+  /** Removes a layer; refuses (conflict) while a layer or a top stands on it. */
+  removeLayer(chain: ChainId): Promise<void>;
+
+  /** Makes an empty writable top: the hot path of create. */
+  prepare(key: string, parent: ChainId | undefined): Promise<void>;
+  root(key: string): RootMount;
+  /** The chain that a top stands on. */
+  parent(key: string): ChainId | undefined;
+  tops(): readonly string[];
+  /** Removes a top; a missing one is success. */
+  remove(key: string): Promise<void>;
+  /** Bytes that a top holds by itself. */
+  usage(key: string): Promise<number>;
+  /** True while a layer or top stands on the chain. */
+  used(chain: ChainId): boolean;
+  readonly problems: readonly SnapshotProblem[];
+}
