@@ -1,6 +1,7 @@
 // The OCI runtime specification (config.md, config-linux.md), version 1.2: the parts that we write
 // and read. It is the waist of the runtime: spec.ts makes one for every container, plan.ts compiles
 // it for our own init, and runc/ hands the same text to an external OCI runtime.
+import type { LinuxSeccomp } from '#kernel/seccomp/profile.ts';
 
 export const OCI_VERSION = '1.2.0';
 
@@ -118,24 +119,5 @@ export type OciResources = {
   readonly blockIO?: { readonly weight?: number };
 };
 
-export type OciSeccompAction = string;
-
-export type OciSeccomp = {
-  readonly defaultAction: OciSeccompAction;
-  readonly defaultErrnoRet?: number;
-  readonly architectures?: readonly string[];
-  readonly flags?: readonly string[];
-  readonly syscalls: readonly OciSyscall[];
-};
-
-export type OciSyscall = {
-  readonly names: readonly string[];
-  readonly action: OciSeccompAction;
-  readonly errnoRet?: number;
-  readonly args?: readonly {
-    readonly index: number;
-    readonly value: number;
-    readonly valueTwo?: number;
-    readonly op: string;
-  }[];
-};
+/** config-linux.md, "Seccomp". */
+export type OciSeccomp = LinuxSeccomp;

@@ -1,0 +1,126 @@
+// Why an operation is there, in one sentence for somebody who is learning. Complete by type.
+import { CLONE } from '#kernel/namespace/namespace.ts';
+import type { Op, OpName, OpOf } from '#kernel/native/op.ts';
+
+type Reasons = { readonly [K in OpName]: string | ((op: OpOf<K>) => string) };
+
+export function whyText(op: Op): string {
+  // The map pairs each name with a function of the same operation; TypeScript cannot follow that.
+  const why = WHY[op.op] as string | ((op: Op) => string);
+  return typeof why === 'string' ? why : why(op);
+}
+
+/** Sentences for the files of cgroups that people ask about. */
+const CGROUP_FILES: readonly (readonly [RegExp, string])[] = [
+  [/memory\.(limit_in_bytes|max)$/, 'The most memory that all processes may use together.'],
+  [/memory\.(memsw\.limit_in_bytes|swap\.max)$/, 'The limit with swap counted in.'],
+  [/memory\.(soft_limit_in_bytes|low)$/, 'What the kernel leaves it when memory is short.'],
+  [/cpu\.(cfs_quota_us|cfs_period_us|max)$/, 'How much processor time it gets in each period.'],
+  [/cpu\.(shares|weight)$/, 'Its part of the processors when others want them too.'],
+  [/cpuset\.(cpus|mems)$/, 'Processors and memory nodes it may use; empty would admit nobody.'],
+  [/pids\.max$/, 'How many processes and threads it may have: stops fork bombs.'],
+  [/devices\.deny$/, 'Forbids all devices first; what is allowed follows.'],
+  [/devices\.allow$/, 'Allows one kind of device to be opened or made.'],
+  [/cgroup\.subtree_control$/, 'Hands the controllers down to the children of this cgroup.'],
+];
+
+const FILE_SYSTEMS: Readonly<Record<string, string>> = {
+  proc: 'procfs of the new pid namespace: shows only the processes inside.',
+  sysfs: 'Facts about hardware; read-only, because they belong to the whole machine.',
+  devpts: 'Terminals of its own, so that it cannot reach the host\'s.',
+  mqueue: 'POSIX message queues of its own ipc namespace.',
+  cgroup: 'Its own view of this cgroup hierarchy.',
+  cgroup2: 'Its own view of the cgroup tree.',
+};
+
+function mountWhy(op: OpOf<'mount'>): string {
+  if (op.target === '/dev') return 'A /dev of its own, empty: only harmless devices are put in.';
+  if (op.target === '/dev/shm') return 'Memory shared between its processes (shm_open), size limited.';
+  if (op.target === '/sys/fs/cgroup') return 'Holds one directory for each cgroup hierarchy.';
+  return FILE_SYSTEMS[op.fstype] ?? 'A file system of its own, in memory, gone when it ends.';
+}
+
+function bindWhy(op: OpOf<'bind'>): string {
+  if (op.target.startsWith('/sys/fs/cgroup/')) return 'Its own cgroup of this hierarchy, no other.';
+  if (/^\/etc\/(hosts|hostname|resolv\.conf)$/.test(op.target)) {
+    return 'A file that the engine keeps up to date, in the place of the image\'s.';
+  }
+  if (op.target.startsWith('/dev/')) {
+    return 'A device of the host: making one is forbidden in a user namespace.';
+  }
+  return 'A file or directory of the host (a volume), seen at this place inside.';
+}
+
+function unshareWhy(op: OpOf<'unshare'>): string {
+  return Number(op.flags) === CLONE.NEWCGROUP
+    ? 'From here on its cgroup looks like the root of the tree to itself.'
+    : 'Leaves the namespaces of the host for new ones.';
+}
+
+const WHY: Reasons = {
+  mkdir: 'A cgroup is a directory: making it makes the group, with all its control files.',
+  rmdir: 'Removes an empty directory.',
+  read: 'Reads whether the kernel killed a process for want of memory.',
+  write: 'Writes a file.',
+  remove_tree: 'Removes files that are of no use any more.',
+  cgroup_write: (op) =>
+    CGROUP_FILES.find(([file]) => file.test(op.path))?.[1] ?? 'A setting of the cgroup.',
+  cgroup_device: 'A small program in the kernel that decides which devices may be opened.',
+  cgroup_kill: 'Ends every process that is left, also those that escaped their parent.',
+  cgroup_rmdir: 'Removes the cgroup; the kernel allows it only when no process is left.',
+  monitor: 'A small parent for the container that outlives the daemon.',
+  umount: 'Takes a mount away.',
+  userns: 'Maps user 0 inside to an ordinary user outside: root in there is nobody out here.',
+  root_overlay:
+    'The layers of the image, read-only, under one writable directory: changes go to the top.',
+  root_bind: 'A directory of the host as the root, without layers.',
+  cgroup_join: 'The process enters the cgroup itself, before it runs anything of the image.',
+  join_init: 'Enters the namespaces of the running container.',
+  join_userns: 'Becomes root of the new user namespace, and loses all rights over the host.',
+  setns: 'Enters a namespace that exists already: shared with another, or made by the network.',
+  unshare: unshareWhy,
+  hostname: 'Changes the name in its uts namespace only.',
+  domainname: 'Changes the NIS domain name in its uts namespace only.',
+  propagation: 'Cuts the tie: what is mounted from here on is not seen by the host.',
+  root_attach: 'Puts the root where only this mount namespace sees it.',
+  mount: mountWhy,
+  bind: bindWhy,
+  tmpfs_copy: 'A file system in memory that starts with what the image has at this place.',
+  directory: 'A directory that later steps need.',
+  file: 'An empty mark by which programs tell that they run in a container.',
+  symlink: 'A name that programs expect.',
+  node: 'A device node; which devices can be opened is up to the cgroup.',
+  mask: 'Hides something of the kernel that is not the container\'s business.',
+  readonly: 'Settings of the kernel for the whole machine: may be read, not written.',
+  root_readonly: 'Nothing in the root can be changed (--read-only).',
+  terminal: 'A terminal pair: the inner end becomes its stdin, stdout and stderr.',
+  console: 'The terminal under the name that system programs use.',
+  pivot_root: 'Its root becomes "/" and the host\'s root is let go: no path leads back.',
+  root_propagation: 'Mounts inside are shared with whoever got this mount shared.',
+  sysctl: 'A kernel setting that belongs to its namespaces, not to the machine.',
+  rlimit: 'A limit for each of its processes (--ulimit).',
+  oom_score_adj: 'How readily the kernel picks it when memory runs out; not the engine\'s own value.',
+  umask: 'The usual mask for new files.',
+  loopback_up: 'A new network namespace has only a loopback interface, and it is down.',
+  lookup_user: 'Finds the user\'s numbers in the image\'s own files: the kernel knows only numbers.',
+  workdir: 'Where the program starts.',
+  ready: 'Everything is made. Waits until clients are attached, so that no output is lost.',
+  no_new_privs: 'set-user-ID programs give nothing any more.',
+  seccomp: 'A filter on system calls: what containers do not need is refused.',
+  bounding: 'Capabilities outside of this set can never be had again.',
+  set_user: 'Stops being root, or becomes the root of the container.',
+  caps: 'Root in a container keeps only some of root\'s powers.',
+  exec: 'Becomes the program. Every other descriptor closes at this moment.',
+  tree_dir: 'A directory of a layer.',
+  tree_file: 'A file of a layer.',
+  tree_data: 'Its content.',
+  tree_hole: 'A part of it that is only zeros takes no space.',
+  tree_symlink: 'A symbolic link of a layer.',
+  tree_link: 'A hard link of a layer.',
+  tree_node: 'A device node of a layer.',
+  tree_whiteout: 'Hides a file of the layers below.',
+  tree_remove: 'Takes a file of the same layer back.',
+  tree_opaque: 'Hides all that the layers below have in this directory.',
+  tree_xattr: 'An extended attribute, such as file capabilities.',
+  tree_finish: 'Directory times last, because filling a directory changes them.',
+};
