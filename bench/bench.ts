@@ -6,7 +6,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type PrivateEngine, startEngine } from '../tools/private-engine.ts';
 import { ROOT } from '../tools/source.ts';
-import { Api } from './api.ts';
+import { Api, field } from '../tools/api.ts';
 import { type Dockerd, startDockerd } from './dockerd.ts';
 import { command, descendants, median, memoryOf, processes, times } from './measure.ts';
 
@@ -130,9 +130,7 @@ async function measureMemory(side: Side): Promise<{ readonly rss: number; readon
   const inside = new Set<number>();
   using api = new Api(side.socket);
   for (const id of ids) {
-    const view: unknown = JSON.parse(await api.must('GET', `/containers/${id}/json`));
-    const state = typeof view === 'object' && view !== null && 'State' in view ? view.State : {};
-    if (typeof state === 'object' && state !== null && 'Pid' in state) inside.add(Number(state.Pid));
+    inside.add(Number(field(JSON.parse(await api.must('GET', `/containers/${id}/json`)), 'State.Pid')));
   }
   const keepers = processes().filter(
     (each) =>
@@ -208,9 +206,7 @@ function measureFloor(engine: PrivateEngine): number {
   const busybox = execFileSync('sh', ['-c', 'command -v busybox']).toString().trim();
   execFileSync('cp', ['-L', busybox, join(lower, 'bin/true')]);
   const out = execFileSync(join(ROOT, 'build/floor'), [lower, scratch, String(ROUNDS)]).toString();
-  const parsed: unknown = JSON.parse(out);
-  if (typeof parsed !== 'object' || parsed === null || !('median_ms' in parsed)) throw new Error(out);
-  return Number(parsed.median_ms);
+  return Number(field(JSON.parse(out), 'median_ms'));
 }
 
 /** `faster`: the other's value must be at least `goal` times ours; `rate` the same for rates. */

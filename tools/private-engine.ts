@@ -1,75 +1,118 @@
-// An engine of our own on private paths below one temporary folder, for the demonstration and the
-// benchmark: built bundle, own socket and roots, so an installed engine or a Docker is not touched.
+// An engine of our own on private paths below one temporary folder, for the demonstration, the
+// benchmark and the stress tests: the built bundle, own socket and roots, so that an installed
+// engine or a Docker is not touched. Given the folder of an earlier one, it goes on with its state.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ROOT } from './source.ts';
 
 const START_MS_MAX = 30_000;
 const STOP_MS_MAX = 20_000;
+const POLL_MS = 2;
 const LOG_BYTES_MAX = 64 * 1024;
+const CGROUP_MOUNTS = '/sys/fs/cgroup';
 
 export type PrivateEngine = AsyncDisposable & {
   readonly directory: string;
   readonly socket: string;
   readonly host: string;
   readonly pid: number;
+  readonly cgroupParent: string;
+  /** From the spawn to the line "listening on". */
+  readonly startMs: number;
   /** The environment that points `coracle` and `docker` at this engine. */
   readonly env: NodeJS.ProcessEnv;
   /** The end of what the daemon wrote. */
   log(): string;
+  /** Ends the daemon and leaves everything else as it is. */
+  kill(signal: 'SIGKILL' | 'SIGTERM'): Promise<void>;
 };
 
-export async function startEngine(): Promise<PrivateEngine> {
-  const directory = mkdtempSync(join(tmpdir(), 'coracle-'));
+export function makeEngineDirectory(): string {
+  return mkdtempSync(join(tmpdir(), 'coracle-'));
+}
+
+/** Removes what a stopped engine leaves on purpose: its files and its cgroup parent. */
+export function removeEngineDirectory(directory: string): void {
+  for (const path of cgroupsOf(directory).toReversed()) rmdirSync(path);
+  rmSync(directory, { recursive: true, force: true });
+}
+
+function cgroupParent(directory: string): string {
+  return `/${basename(directory)}`;
+}
+
+/** The engine's cgroup in each hierarchy, and every cgroup below it, parents first. */
+export function cgroupsOf(directory: string): readonly string[] {
+  const found: string[] = [];
+  const walk = (path: string): void => {
+    if (!existsSync(path)) return;
+    found.push(path);
+    for (const entry of readdirSync(path, { withFileTypes: true })) {
+      if (entry.isDirectory()) walk(join(path, entry.name));
+    }
+  };
+  walk(CGROUP_MOUNTS + cgroupParent(directory));
+  for (const entry of readdirSync(CGROUP_MOUNTS, { withFileTypes: true })) {
+    if (entry.isDirectory()) walk(join(CGROUP_MOUNTS, entry.name) + cgroupParent(directory));
+  }
+  return [...new Set(found)];
+}
+
+function spawnDaemon(directory: string, host: string): ChildProcess {
+  const argv = [
+    'daemon', '-H', host, '--data-root', join(directory, 'data'),
+    '--exec-root', join(directory, 'run'), '--pidfile', join(directory, 'coracle.pid'),
+    '--cgroup-parent', cgroupParent(directory),
+  ];
+  return spawn(join(ROOT, 'bin/coracle'), argv, { stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+export async function startEngine(
+  options: { readonly directory?: string } = {},
+): Promise<PrivateEngine> {
+  const directory = options.directory ?? makeEngineDirectory();
   const socket = join(directory, 'coracle.sock');
   const host = `unix://${socket}`;
-  const child = spawn(
-    join(ROOT, 'bin/coracle'),
-    [
-      'daemon', '-H', host, '--data-root', join(directory, 'data'),
-      '--exec-root', join(directory, 'run'), '--pidfile', join(directory, 'coracle.pid'),
-      '--cgroup-parent', `/coracle-${nameOf(directory)}`,
-    ],
-    { stdio: ['ignore', 'pipe', 'pipe'] },
-  );
+  const startedAt = performance.now();
+  const child = spawnDaemon(directory, host);
+  const dispose = async (): Promise<void> => {
+    await end(child, 'SIGTERM');
+    if (options.directory === undefined) removeEngineDirectory(directory);
+  };
   let text = '';
   const keep = (chunk: Buffer): void => {
     text = (text + chunk.toString()).slice(-LOG_BYTES_MAX);
   };
-  child.stdout.on('data', keep);
-  child.stderr.on('data', keep);
-  const deadline = performance.now() + START_MS_MAX;
+  child.stdout?.on('data', keep);
+  child.stderr?.on('data', keep);
   while (!/^listening on /m.test(text)) {
-    if (child.exitCode !== null || performance.now() > deadline) {
-      await stop(child, directory);
+    if (child.exitCode !== null || performance.now() - startedAt > START_MS_MAX) {
+      await dispose();
       throw new Error(`the engine did not start:\n${text}`);
     }
-    await sleep(10);
+    await sleep(POLL_MS);
   }
   return {
     directory,
     socket,
     host,
     pid: child.pid ?? 0,
+    cgroupParent: cgroupParent(directory),
+    startMs: performance.now() - startedAt,
     env: { ...process.env, DOCKER_HOST: host, CORACLE_HOST: host },
     log: () => text,
-    [Symbol.asyncDispose]: () => stop(child, directory),
+    kill: (signal) => end(child, signal),
+    [Symbol.asyncDispose]: dispose,
   };
 }
 
-function nameOf(directory: string): string {
-  return directory.replace(/^.*coracle-/, '');
-}
-
-async function stop(child: ChildProcess, directory: string): Promise<void> {
-  if (child.exitCode === null && child.signalCode === null) {
-    const gone = once(child, 'exit', { signal: AbortSignal.timeout(STOP_MS_MAX) });
-    child.kill('SIGTERM');
-    await gone.catch(() => child.kill('SIGKILL'));
-  }
-  rmSync(directory, { recursive: true, force: true });
+async function end(child: ChildProcess, signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = once(child, 'exit', { signal: AbortSignal.timeout(STOP_MS_MAX) });
+  child.kill(signal);
+  await gone.catch(() => child.kill('SIGKILL'));
 }

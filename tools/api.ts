@@ -1,6 +1,9 @@
-// The smallest client of the Engine API that a benchmark needs: one kept-alive connection over the
-// unix socket, requests one after another, so that what is measured is the engine.
+// The smallest client of the Engine API, for the benchmark and the stress tests: kept-alive
+// connections over the unix socket and nothing between, so that what is measured is the engine.
 import { Agent, request } from 'node:http';
+
+/** An engine that does not answer for so long is wedged. */
+const ANSWER_MS_MAX = 30_000;
 
 export type Answer = { readonly status: number; readonly body: string };
 
@@ -19,6 +22,7 @@ export class Api implements Disposable {
       {
         socketPath: this.#socket,
         agent: this.#agent,
+        signal: AbortSignal.timeout(ANSWER_MS_MAX),
         method,
         path: `/v1.41${path}`,
         headers:
@@ -47,15 +51,27 @@ export class Api implements Disposable {
     throw new Error(`${method} ${path}: ${answer.status} ${answer.body}`);
   }
 
-  async create(body: Record<string, unknown>): Promise<string> {
-    const parsed: unknown = JSON.parse(await this.must('POST', '/containers/create', body));
-    if (typeof parsed !== 'object' || parsed === null || !('Id' in parsed)) {
-      throw new Error('create answered without an Id');
-    }
-    return String(parsed.Id);
+  async create(body: Record<string, unknown>, name = ''): Promise<string> {
+    const path = `/containers/create${name === '' ? '' : `?name=${name}`}`;
+    return text(field(JSON.parse(await this.must('POST', path, body)), 'Id'));
   }
 
   [Symbol.dispose](): void {
     this.#agent.destroy();
   }
+}
+
+/** A field of an answer by its path, "State.Pid"; undefined where there is none. */
+export function field(value: unknown, path: string): unknown {
+  let at = value;
+  for (const name of path.split('.')) {
+    if (typeof at !== 'object' || at === null) return undefined;
+    at = Object.getOwnPropertyDescriptor(at, name)?.value;
+  }
+  return at;
+}
+
+function text(value: unknown): string {
+  if (typeof value === 'string') return value;
+  throw new Error(`the answer has ${typeof value} where a text should be`);
 }

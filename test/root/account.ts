@@ -1,0 +1,85 @@
+// What an engine holds on the machine at one moment: descriptors, memory, mounts, cgroups,
+// processes, files. Two accounts that are equal mean that nothing leaked in between.
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { cgroupsOf, type PrivateEngine } from '../../tools/private-engine.ts';
+
+export type Account = {
+  readonly daemonDescriptors: number;
+  readonly agentDescriptors: number;
+  readonly mounts: readonly string[];
+  readonly cgroups: readonly string[];
+  readonly processes: readonly string[];
+  readonly files: readonly string[];
+  readonly residentKiB: number;
+};
+
+function lines(path: string): readonly string[] {
+  try {
+    return readFileSync(path, 'utf8').split('\n');
+  } catch {
+    return []; // A process that ended while we looked.
+  }
+}
+
+function links(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder).flatMap((name) => {
+      try {
+        return [readlinkSync(join(folder, name))];
+      } catch {
+        return [];
+      }
+    });
+  } catch {
+    return [];
+  }
+}
+
+function pids(): readonly number[] {
+  return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number);
+}
+
+/** Processes that hold something below the folder: monitors, agents, and what runs in containers. */
+export function processesOf(engine: { readonly directory: string }): readonly string[] {
+  const socketInodes = new Set(
+    lines('/proc/net/unix')
+      .filter((line) => line.includes(engine.directory))
+      .map((line) => `socket:[${line.trim().split(/\s+/)[6]}]`),
+  );
+  return pids().flatMap((pid) => {
+    const held = [...links(`/proc/${pid}/fd`), ...links(`/proc/${pid}`)];
+    const mine = held.some((link) => link.startsWith(engine.directory) || socketInodes.has(link));
+    const named = (lines(`/proc/${pid}/cgroup`).join('\n')).includes(`/${engine.directory.split('/').at(-1)}`);
+    if (!mine && !named) return [];
+    return pid === process.pid ? [] : [`${pid} ${lines(`/proc/${pid}/comm`)[0] ?? ''}`];
+  });
+}
+
+function filesBelow(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder, { recursive: true }).map(String).toSorted();
+  } catch {
+    return [];
+  }
+}
+
+function childrenOf(pid: number): readonly number[] {
+  return (lines(`/proc/${pid}/task/${pid}/children`)[0] ?? '').split(' ').filter(Boolean).map(Number);
+}
+
+export function takeAccount(engine: PrivateEngine): Account {
+  const mountinfo = [engine.pid, ...childrenOf(engine.pid), process.pid].flatMap((pid) =>
+    lines(`/proc/${pid}/mountinfo`).filter((line) => line.includes(engine.directory)),
+  );
+  const status = lines(`/proc/${engine.pid}/status`).find((line) => line.startsWith('VmRSS')) ?? '';
+  return {
+    daemonDescriptors: links(`/proc/${engine.pid}/fd`).length,
+    agentDescriptors: childrenOf(engine.pid).reduce((sum, pid) => sum + links(`/proc/${pid}/fd`).length, 0),
+    mounts: mountinfo,
+    cgroups: cgroupsOf(engine.directory),
+    processes: processesOf(engine).filter((each) => !each.startsWith(`${engine.pid} `)),
+    files: [...filesBelow(join(engine.directory, 'data')), ...filesBelow(join(engine.directory, 'run'))],
+    residentKiB: Number(/\d+/.exec(status)?.[0] ?? 0),
+  };
+}
