@@ -1,0 +1,179 @@
+/*
+ * Control groups: writes that are read back, joining, emptying and removing, and the device program
+ * of version 2. Which files and values: TypeScript's business.
+ */
+#define _GNU_SOURCE
+#include "native.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define CGROUP_DEPTH_MAX 64
+
+/* EINTR-safe pause between two looks at a cgroup that is emptying. */
+static void pause_ms(int ms)
+{
+	struct timespec t = { ms / 1000, (long)(ms % 1000) * 1000000 };
+	while (nanosleep(&t, &t) < 0 && errno == EINTR)
+		;
+}
+
+int op_cgroup_write(struct context *c, const struct op *op)
+{
+	int fd = open(op->a[0].s, O_RDWR | O_CLOEXEC);
+	bool readable = fd >= 0;
+	if (fd < 0 && errno == EACCES)
+		fd = open(op->a[0].s, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	ssize_t n = write(fd, op->a[1].s, op->a[1].length);
+	int saved = errno;
+	char back[4096];
+	if (n >= 0 && readable) {
+		/* Some files (devices.allow) cannot be read; that is no failure of the write. */
+		ssize_t got = pread(fd, back, sizeof back, 0);
+		if (got > 0)
+			output(c, back, (size_t)got);
+	}
+	close(fd);
+	return n < 0 ? (errno = saved, -1) : 0;
+}
+
+int op_cgroup_device(struct context *c, const struct op *op)
+{
+	(void)c;
+	union bpf_attr attr;
+	int cgroup = open(op->a[0].s, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (cgroup < 0)
+		return -1;
+	memset(&attr, 0, sizeof attr);
+	attr.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE;
+	attr.insns = (uint64_t)(uintptr_t)op->a[1].s;
+	attr.insn_cnt = op->a[1].length / 8;
+	attr.license = (uint64_t)(uintptr_t)"Apache-2.0";
+	int program = (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof attr);
+	int result = -1;
+	if (program >= 0) {
+		memset(&attr, 0, sizeof attr);
+		attr.target_fd = (uint32_t)cgroup;
+		attr.attach_bpf_fd = (uint32_t)program;
+		attr.attach_type = BPF_CGROUP_DEVICE;
+		attr.attach_flags = BPF_F_ALLOW_MULTI;
+		result = (int)syscall(SYS_bpf, BPF_PROG_ATTACH, &attr, sizeof attr);
+	}
+	int saved = errno;
+	if (program >= 0)
+		close(program);
+	close(cgroup);
+	return errno = saved, result;
+}
+
+int op_cgroup_join(struct context *c, const struct op *op)
+{
+	(void)c;
+	char path[4096];
+	if (snprintf(path, sizeof path, "%s/cgroup.procs", op->a[0].s) >= (int)sizeof path)
+		return errno = ENAMETOOLONG, -1;
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	ssize_t n = write(fd, "0", 1); /* 0 is the writer: no pid of another namespace is needed */
+	int saved = errno;
+	close(fd);
+	return n == 1 ? 0 : (errno = saved, -1);
+}
+
+typedef int visit(int directory, void *data);
+
+/* Calls f for every cgroup of the tree, children before parents. */
+static int walk(int parent, const char *name, visit *f, void *data, int depth)
+{
+	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT || errno == ENODEV ? 0 : -1;
+	DIR *stream = fdopendir(fd);
+	if (!stream)
+		return close(fd), -1;
+	int result = 0;
+	for (struct dirent *e; result == 0 && (e = readdir(stream));)
+		if (e->d_type == DT_DIR && strcmp(e->d_name, ".") && strcmp(e->d_name, "..") && depth < CGROUP_DEPTH_MAX)
+			result = walk(fd, e->d_name, f, data, depth + 1);
+	if (result == 0)
+		result = f(fd, data);
+	closedir(stream);
+	return result;
+}
+
+/* SIGKILL to each process of one cgroup; counts them. */
+static int kill_members(int directory, void *data)
+{
+	int fd = openat(directory, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT || errno == ENODEV ? 0 : -1;
+	FILE *file = fdopen(fd, "r");
+	if (!file)
+		return close(fd), -1;
+	for (int pid; fscanf(file, "%d", &pid) == 1;) {
+		if (pid > 0 && pid != getpid())
+			kill(pid, SIGKILL);
+		++*(int *)data;
+	}
+	fclose(file);
+	return 0;
+}
+
+int op_cgroup_kill(struct context *c, const struct op *op)
+{
+	(void)c;
+	for (int waited = 0, step = 1;; waited += step, step = step < 50 ? step * 2 : 50) {
+		int found = 0;
+		if (walk(AT_FDCWD, op->a[0].s, kill_members, &found, 0) < 0)
+			return -1;
+		if (found == 0)
+			return 0;
+		if (waited > CGROUP_WAIT_MS_MAX)
+			return errno = EBUSY, -1;
+		pause_ms(step);
+	}
+}
+
+static int remove_cgroup(int parent, const char *name, int depth)
+{
+	for (int waited = 0, step = 1;; waited += step, step = step < 50 ? step * 2 : 50) {
+		if (unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+			return 0;
+		if (errno != EBUSY)
+			return -1;
+		int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+		if (!stream)
+			return fd >= 0 ? close(fd), -1 : -1;
+		int result = 0;
+		for (struct dirent *e; result == 0 && (e = readdir(stream));)
+			if (e->d_type == DT_DIR && e->d_name[0] != '.' && depth < CGROUP_DEPTH_MAX)
+				result = remove_cgroup(fd, e->d_name, depth + 1);
+		closedir(stream);
+		if (result < 0)
+			return -1;
+		if (waited > CGROUP_WAIT_MS_MAX)
+			return errno = EBUSY, -1;
+		/* The last process has exited, but the kernel may not have taken it out yet. */
+		if (waited)
+			pause_ms(step);
+	}
+}
+
+int op_cgroup_rmdir(struct context *c, const struct op *op)
+{
+	(void)c;
+	return remove_cgroup(AT_FDCWD, op->a[0].s, 0);
+}

@@ -1,0 +1,75 @@
+/*
+ * The C program of Coracle. It performs plans and decides nothing (docs/native.md). Roles:
+ *   coracle-native agent        operations for the daemon on descriptor 3; forks monitors
+ *   coracle-native tree ROOT    a layer's files below ROOT, by operations on descriptor 3
+ *   coracle-init -- PATH ARGS   pid 1 of `docker run --init`
+ */
+#define _GNU_SOURCE
+#include "native.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+int self_exe = -1;
+
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x0010U /* Linux 6.3 */
+#endif
+#define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+
+/*
+ * D3: run from a sealed copy in memory, so that a container that reaches /proc/PID/exe of ours finds
+ * nothing that it could write (CVE-2019-5736).
+ */
+static int run_sealed(char **argv)
+{
+	self_exe = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	if (self_exe < 0)
+		return -1;
+	int seals = fcntl(self_exe, F_GET_SEALS);
+	if (seals >= 0 && (seals & SEALS) == SEALS)
+		return 0;
+	struct stat st;
+	int copy = memfd_create("coracle-native", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
+	if (copy < 0 && errno == EINVAL)
+		copy = memfd_create("coracle-native", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (copy < 0 || fstat(self_exe, &st) < 0)
+		return -1;
+	for (off_t left = st.st_size; left > 0;) {
+		ssize_t n = sendfile(copy, self_exe, NULL, (size_t)left);
+		if (n <= 0)
+			return -1;
+		left -= n;
+	}
+	if (fcntl(copy, F_ADD_SEALS, SEALS) < 0)
+		return -1;
+	char *const none[] = { NULL }; /* D6: no environment steers us */
+	syscall(SYS_execveat, copy, "", argv, none, AT_EMPTY_PATH);
+	return -1;
+}
+
+int main(int argc, char **argv)
+{
+	const char *name = argc > 0 ? argv[0] : "";
+	if (!strcmp(name, "coracle-init") && argc > 3 && !strcmp(argv[1], "--"))
+		return reaper_main(argv + 2);
+	if (argc < 2 || (strcmp(argv[1], "agent") && (strcmp(argv[1], "tree") || argc != 3))) {
+		fprintf(stderr, "usage: coracle-native agent | tree ROOT\n"
+				"Serves the Coracle daemon on descriptor 3; not meant to be started by hand.\n");
+		return 2;
+	}
+	if (run_sealed(argv) < 0) {
+		perror("coracle-native: cannot run from a sealed copy of itself");
+		return 1;
+	}
+	prctl(PR_SET_DUMPABLE, 0);
+	umask(0);
+	return !strcmp(argv[1], "agent") ? agent_main() : tree_main(argv[2]);
+}

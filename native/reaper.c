@@ -1,0 +1,45 @@
+/*
+ * Pid 1 for `docker run --init`: starts the command (argv: coracle-init -- PATH ARG0 ARG1 ...), passes
+ * every signal on to it, reaps whatever becomes its child, and ends as the command ended.
+ */
+#define _GNU_SOURCE
+#include "native.h"
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+int reaper_main(char **argv)
+{
+	sigset_t all, before;
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
+	pid_t child = fork();
+	if (child < 0)
+		return 125;
+	if (child == 0) {
+		/* Its own process group in the foreground, so that ^C reaches the command alone. */
+		setpgid(0, 0);
+		pid_t group = getpgrp();
+		if (isatty(0))
+			ioctl(0, TIOCSPGRP, &group);
+		sigprocmask(SIG_SETMASK, &before, NULL);
+		execv(argv[0], argv + 1);
+		_exit(errno == ENOENT ? 127 : 126);
+	}
+	for (;;) {
+		int signal_number, status;
+		if (sigwait(&all, &signal_number) != 0)
+			continue;
+		if (signal_number != SIGCHLD) {
+			kill(child, signal_number);
+			continue;
+		}
+		for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
+			if (pid == child)
+				return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	}
+}

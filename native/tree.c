@@ -1,0 +1,354 @@
+/*
+ * A layer's files, written below the one directory that the process was started with. TypeScript has
+ * parsed the archive; here every name is resolved below the root (D1), parents that are links stay
+ * inside it, and the entry itself is made by an *at() call on its parent's descriptor.
+ */
+#define _GNU_SOURCE
+#include "native.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+struct attribute {
+	struct attribute *next;
+	char *name;
+	char *value;
+	size_t length;
+};
+struct directory_time {
+	char *path;
+	struct timespec time;
+};
+struct tree {
+	/* the parent of the last entry: neighbours come together in archives */
+	char parent_path[4096];
+	int parent;
+	/* the file that is being written, or -1 */
+	int file;
+	char file_path[4096];
+	struct timespec file_time;
+	off_t offset, size;
+	struct attribute *attributes; /* set after the data: writing would clear security.capability */
+	struct directory_time *times; /* set at the end: making entries changes them */
+	size_t time_count, time_size;
+	char leaf[256];
+};
+
+static struct timespec stamp(const struct op *op, int at)
+{
+	struct timespec t = { (time_t)op->a[at].u, (long)op->a[at + 1].u };
+	return t;
+}
+
+static int set_time(int fd, const char *name, struct timespec time)
+{
+	struct timespec both[2] = { time, time };
+	return name ? utimensat(fd, name, both, AT_SYMLINK_NOFOLLOW) : futimens(fd, both);
+}
+
+static int finish_file(struct tree *t)
+{
+	if (t->file < 0)
+		return 0;
+	int result = t->offset == t->size ? 0 : (errno = EIO, -1);
+	if (result == 0)
+		result = ftruncate(t->file, t->size); /* a hole at the end */
+	for (struct attribute *a = t->attributes, *next; a; a = next) {
+		next = a->next;
+		if (result == 0)
+			result = fsetxattr(t->file, a->name, a->value, a->length, 0);
+		free(a->name);
+		free(a->value);
+		free(a);
+	}
+	t->attributes = NULL;
+	if (result == 0)
+		result = set_time(t->file, NULL, t->file_time);
+	int saved = errno;
+	close(t->file);
+	t->file = -1;
+	return errno = saved, result;
+}
+
+static void forget_parent(struct tree *t)
+{
+	if (t->parent >= 0)
+		close(t->parent);
+	t->parent = -1;
+}
+
+/* The parent of path, made where missing; leaf is left in t->leaf. "" and "." name the root itself. */
+static int enter(struct context *c, const char *path)
+{
+	struct tree *t = c->tree;
+	size_t length = strlen(path);
+	if (finish_file(t) < 0)
+		return -1;
+	while (length > 0 && path[length - 1] == '/')
+		length--;
+	size_t slash = length;
+	while (slash > 0 && path[slash - 1] != '/')
+		slash--;
+	if (length - slash >= sizeof t->leaf || slash >= sizeof t->parent_path)
+		return errno = ENAMETOOLONG, -1;
+	memcpy(t->leaf, path + slash, length - slash);
+	t->leaf[length - slash] = '\0';
+	if (!*t->leaf || !strcmp(t->leaf, ".") || !strcmp(t->leaf, ".."))
+		return errno = EINVAL, -1;
+	if (t->parent >= 0 && strlen(t->parent_path) == slash && !memcmp(t->parent_path, path, slash))
+		return t->parent;
+	forget_parent(t);
+	memcpy(t->parent_path, path, slash);
+	t->parent_path[slash] = '\0';
+	return t->parent = make_path(c->root, t->parent_path, 0755);
+}
+
+/* What a later entry replaces goes away first; a directory over a directory stays. */
+static int make_room(struct tree *t, bool directory)
+{
+	struct stat st;
+	if (fstatat(t->parent, t->leaf, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : -1;
+	if (directory && S_ISDIR(st.st_mode))
+		return 1;
+	return remove_tree_at(t->parent, t->leaf);
+}
+
+static int own(struct tree *t, const struct op *op, int at)
+{
+	return fchownat(t->parent, t->leaf, (uid_t)op->a[at].u, (gid_t)op->a[at + 1].u, AT_SYMLINK_NOFOLLOW);
+}
+
+int op_tree_dir(struct context *c, const struct op *op)
+{
+	struct tree *t = c->tree;
+	mode_t mode = (mode_t)op->a[1].u & 07777;
+	const char *path = op->a[0].s;
+	bool root = !*path || !strcmp(path, ".") || !strcmp(path, "./");
+	if (root) {
+		if (finish_file(t) < 0 || fchown(c->root, (uid_t)op->a[2].u, (gid_t)op->a[3].u) < 0 || fchmod(c->root, mode) < 0)
+			return -1;
+	} else {
+		if (enter(c, path) < 0)
+			return -1;
+		int there = make_room(t, true);
+		if (there < 0 || (there == 0 && mkdirat(t->parent, t->leaf, 0700) < 0))
+			return -1;
+		if (own(t, op, 2) < 0 || fchmodat(t->parent, t->leaf, mode, 0) < 0)
+			return -1;
+	}
+	if (t->time_count == t->time_size) {
+		t->time_size = t->time_size ? t->time_size * 2 : 256;
+		t->times = realloc(t->times, t->time_size * sizeof *t->times);
+		if (!t->times)
+			abort();
+	}
+	t->times[t->time_count++] = (struct directory_time){ strdup(path), stamp(op, 4) };
+	return 0;
+}
+
+int op_tree_file(struct context *c, const struct op *op)
+{
+	struct tree *t = c->tree;
+	if (enter(c, op->a[0].s) < 0 || make_room(t, false) < 0)
+		return -1;
+	int fd = openat(t->parent, t->leaf, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -1;
+	if (fchown(fd, (uid_t)op->a[2].u, (gid_t)op->a[3].u) < 0 || fchmod(fd, (mode_t)op->a[1].u & 07777) < 0) {
+		int saved = errno;
+		close(fd);
+		return errno = saved, -1;
+	}
+	t->file = fd;
+	t->file_time = stamp(op, 4);
+	t->offset = 0;
+	t->size = (off_t)op->a[6].u;
+	snprintf(t->file_path, sizeof t->file_path, "%s", op->a[0].s);
+	return t->size == 0 ? finish_file(t) : 0;
+}
+
+int op_tree_data(struct context *c, const struct op *op)
+{
+	struct tree *t = c->tree;
+	const char *data = op->a[0].s;
+	if (t->file < 0 || t->offset + (off_t)op->a[0].length > t->size)
+		return errno = FAULT_BAD_PLAN, -1;
+	for (uint32_t done = 0; done < op->a[0].length;) {
+		ssize_t n = pwrite(t->file, data + done, op->a[0].length - done, t->offset);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return -1;
+		done += (uint32_t)n;
+		t->offset += n;
+	}
+	return 0;
+}
+
+int op_tree_hole(struct context *c, const struct op *op)
+{
+	struct tree *t = c->tree;
+	if (t->file < 0 || (off_t)op->a[0].u < 0 || (off_t)op->a[0].u > t->size - t->offset)
+		return errno = FAULT_BAD_PLAN, -1;
+	t->offset += (off_t)op->a[0].u;
+	return 0;
+}
+
+int op_tree_symlink(struct context *c, const struct op *op)
+{
+	struct tree *t = c->tree;
+	if (enter(c, op->a[0].s) < 0 || make_room(t, false) < 0 || symlinkat(op->a[1].s, t->parent, t->leaf) < 0)
+		return -1;
+	return own(t, op, 2) < 0 ? -1 : set_time(t->parent, t->leaf, stamp(op, 4));
+}
+
+/* The existing name is resolved below the root too, and the link is made to that very inode. */
+int op_tree_link(struct context *c, const struct op *op)
+{
+	struct tree *t = c->tree;
+	char leaf[256], proc[64];
+	if (enter(c, op->a[0].s) < 0)
+		return -1;
+	int parent = open_parent(c->root, op->a[1].s, 0, leaf, sizeof leaf);
+	if (parent < 0)
+		return -1;
+	int existing = openat(parent, leaf, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	int saved = errno;
+	close(parent);
+	if (existing < 0)
+		return errno = saved, -1;
+	snprintf(proc, sizeof proc, "/proc/self/fd/%d", existing);
+	struct stat old, now;
+	int result = fstat(existing, &old);
+	if (result == 0 && fstatat(t->parent, t->leaf, &now, AT_SYMLINK_NOFOLLOW) == 0 && now.st_ino == old.st_ino &&
+	    now.st_dev == old.st_dev)
+		goto done; /* the link is there already; making room would remove the file */
+	if (result == 0 && S_ISDIR(old.st_mode))
+		result = (errno = EPERM, -1);
+	if (result == 0)
+		result = make_room(t, false);
+	if (result == 0)
+		result = linkat(AT_FDCWD, proc, t->parent, t->leaf, AT_SYMLINK_FOLLOW);
+done:
+	saved = errno;
+	close(existing);
+	return errno = saved, result;
+}
+
+int op_tree_node(struct context *c, const struct op *op)
+{
+	struct tree *t = c->tree;
+	mode_t mode = (mode_t)op->a[1].u;
+	if (!S_ISCHR(mode) && !S_ISBLK(mode) && !S_ISFIFO(mode))
+		return errno = FAULT_BAD_PLAN, -1;
+	if (enter(c, op->a[0].s) < 0 || make_room(t, false) < 0 ||
+	    mknodat(t->parent, t->leaf, mode, makedev((unsigned)op->a[2].u, (unsigned)op->a[3].u)) < 0)
+		return -1;
+	if (own(t, op, 4) < 0 || fchmodat(t->parent, t->leaf, mode & 07777, 0) < 0)
+		return -1;
+	return set_time(t->parent, t->leaf, stamp(op, 6));
+}
+
+/* Hides the name in the layers below: overlayfs.rst "whiteouts". */
+int op_tree_whiteout(struct context *c, const struct op *op)
+{
+	struct tree *t = c->tree;
+	if (enter(c, op->a[0].s) < 0 || make_room(t, false) < 0)
+		return -1;
+	return mknodat(t->parent, t->leaf, S_IFCHR, makedev(0, 0));
+}
+
+int op_tree_remove(struct context *c, const struct op *op)
+{
+	if (enter(c, op->a[0].s) < 0)
+		return -1;
+	int result = remove_tree_at(c->tree->parent, c->tree->leaf);
+	forget_parent(c->tree);
+	return result;
+}
+
+static int set_attribute(struct context *c, const char *path, const char *name, const char *value, size_t length)
+{
+	struct tree *t = c->tree;
+	char proc[320];
+	bool root = !*path || !strcmp(path, ".") || !strcmp(path, "./");
+	if (root) {
+		if (finish_file(t) < 0)
+			return -1;
+		return fsetxattr(c->root, name, value, length, 0);
+	}
+	if (enter(c, path) < 0)
+		return -1;
+	/* No *at() call for attributes before Linux 6.13: by the parent's descriptor in our own procfs. */
+	snprintf(proc, sizeof proc, "/proc/self/fd/%d/%s", t->parent, t->leaf);
+	return lsetxattr(proc, name, value, length, 0);
+}
+
+int op_tree_opaque(struct context *c, const struct op *op)
+{
+	return set_attribute(c, op->a[0].s, "trusted.overlay.opaque", "y", 1);
+}
+
+int op_tree_xattr(struct context *c, const struct op *op)
+{
+	struct tree *t = c->tree;
+	if (t->file < 0 || strcmp(t->file_path, op->a[0].s) != 0)
+		return set_attribute(c, op->a[0].s, op->a[1].s, op->a[2].s, op->a[2].length);
+	struct attribute *a = calloc(1, sizeof *a);
+	if (!a || !(a->name = strdup(op->a[1].s)) || !(a->value = malloc(op->a[2].length + 1)))
+		abort();
+	memcpy(a->value, op->a[2].s, op->a[2].length);
+	a->length = op->a[2].length;
+	a->next = t->attributes;
+	t->attributes = a;
+	return 0;
+}
+
+int op_tree_finish(struct context *c, const struct op *op)
+{
+	(void)op;
+	struct tree *t = c->tree;
+	if (finish_file(t) < 0)
+		return -1;
+	forget_parent(t);
+	for (size_t i = t->time_count; i-- > 0;) {
+		const char *path = t->times[i].path;
+		char leaf[256];
+		bool root = !*path || !strcmp(path, ".") || !strcmp(path, "./");
+		int parent = root ? -1 : open_parent(c->root, path, 0, leaf, sizeof leaf);
+		if (root)
+			set_time(c->root, NULL, t->times[i].time);
+		else if (parent >= 0)
+			set_time(parent, leaf, t->times[i].time); /* gone or replaced meanwhile: nothing to set */
+		if (parent >= 0)
+			close(parent);
+		free(t->times[i].path);
+	}
+	t->time_count = 0;
+	return syncfs(c->root);
+}
+
+int tree_main(const char *root)
+{
+	static struct tree tree = { .parent = -1, .file = -1 };
+	struct context *c = malloc(sizeof *c);
+	if (!c)
+		return 1;
+	context_init(c);
+	prctl(PR_SET_NAME, "coracle-tree");
+	c->tree = &tree;
+	c->root = open(root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (c->root < 0) {
+		perror(root);
+		return 1;
+	}
+	return serve_daemon(c, PLACE_TREE);
+}
