@@ -17,7 +17,7 @@ NODE := node_modules/.bin/node
 
 NATIVE_SOURCES := $(wildcard native/*.c)
 NATIVE_HEADERS := $(wildcard native/*.h native/*.def)
-NATIVE_FLAGS := -std=gnu11 -Wall -Wextra -Werror -Wvla -Wshadow -Wno-missing-field-initializers
+NATIVE_FLAGS := -std=gnu11 -Wall -Wextra -Werror -Wvla
 SOURCES := $(shell find src -name '*.ts' ! -name '*.test.ts')
 
 NATIVE := build/coracle-native
