@@ -142,7 +142,10 @@ test('a second container finds the parent and its cpuset as they are', () => {
   const first = plan('first', { cpusetCpus: '0' });
   apply(first);
   const second = plan('second', {});
-  assert.equal(second.create.some((step) => posix.basename(step.path) === 'first'), false);
+  assert.equal(
+    second.create.some((step) => posix.basename(step.path) === 'first'),
+    false,
+  );
   apply(second);
   assert.equal(runInside(second, 'true').status, 0);
   remove(first);

@@ -67,5 +67,8 @@ test('a capability that the daemon lacks is refused, added or dropped', () => {
 test('parseBoundingSet() reads /proc/self/status', () => {
   const status = 'Name:\tnode\nCapEff:\t0000000000000000\nCapBnd:\t000001fffeffffff\nSeccomp:\t0\n';
   assert.equal(parseBoundingSet(status), 0x1ff_feff_ffffn);
-  assert.throws(() => parseBoundingSet('Name:\tnode\n'), (error) => isEngineError(error));
+  assert.throws(
+    () => parseBoundingSet('Name:\tnode\n'),
+    (error) => isEngineError(error),
+  );
 });

@@ -23,7 +23,12 @@ const V2 = detectCgroups({
   controllersFile: 'cpuset cpu io memory hugetlb pids misc\n',
 });
 
-function plan(host: CgroupHost, resources: Resources, facts: CgroupFacts = {}, parent = '/coracle') {
+function plan(
+  host: CgroupHost,
+  resources: Resources,
+  facts: CgroupFacts = {},
+  parent = '/coracle',
+) {
   return planCgroup(host, { parent, name: 'ab', resources }, facts);
 }
 
@@ -158,7 +163,10 @@ test('a parent with ".." cannot leave the hierarchy, nor a name its parent', () 
 
 test('checkReadBack() names file, wanted and got', () => {
   const step: CgroupWriteStep = {
-    op: 'cgroup_write', path: '/cg/memory.max', value: '67108864', check: 'page_rounded',
+    op: 'cgroup_write',
+    path: '/cg/memory.max',
+    value: '67108864',
+    check: 'page_rounded',
   };
   assert.throws(
     () => checkReadBack(step, '4096\n'),

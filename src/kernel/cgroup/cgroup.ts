@@ -123,7 +123,9 @@ function parentPath(hierarchy: Hierarchy, parent: string): string {
 
 /** The paths from "/" down to the parent, both included. */
 function lineage(hierarchy: Hierarchy, parent: string): string[] {
-  const parts = parentPath(hierarchy, parent).split('/').filter((part) => part !== '');
+  const parts = parentPath(hierarchy, parent)
+    .split('/')
+    .filter((part) => part !== '');
   return ['/', ...parts.map((_, index) => `/${parts.slice(0, index + 1).join('/')}`)];
 }
 

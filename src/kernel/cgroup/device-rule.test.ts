@@ -29,15 +29,31 @@ function run(program: Uint8Array, type: number, access: number, major: number, m
       case 0x61:
         r[dst] = [(access << 16) | type, major, minor][off / 4] ?? Number.NaN;
         break;
-      case 0x54: r[dst] = (a & imm) >>> 0; break;
-      case 0x74: r[dst] = a >>> imm; break;
-      case 0xbc: r[dst] = b; break;
-      case 0xb7: r[dst] = imm; break;
-      case 0x55: if (a !== imm) pc += off; break;
-      case 0x5d: if (a !== b) pc += off; break;
-      case 0x15: if (a === imm) pc += off; break;
-      case 0x95: return r[0] === 1;
-      default: throw new Error(`opcode ${view.getUint8(at)}`);
+      case 0x54:
+        r[dst] = (a & imm) >>> 0;
+        break;
+      case 0x74:
+        r[dst] = a >>> imm;
+        break;
+      case 0xbc:
+        r[dst] = b;
+        break;
+      case 0xb7:
+        r[dst] = imm;
+        break;
+      case 0x55:
+        if (a !== imm) pc += off;
+        break;
+      case 0x5d:
+        if (a !== b) pc += off;
+        break;
+      case 0x15:
+        if (a === imm) pc += off;
+        break;
+      case 0x95:
+        return r[0] === 1;
+      default:
+        throw new Error(`opcode ${view.getUint8(at)}`);
     }
   }
 }
@@ -61,7 +77,18 @@ test('parseDeviceRule() reads what --device-cgroup-rule takes', () => {
 });
 
 test('the default list opens the harmless devices and makes any node', () => {
-  for (const numbers of ['1:3', '1:5', '1:7', '1:8', '1:9', '5:0', '5:1', '5:2', '136:7', '10:200']) {
+  for (const numbers of [
+    '1:3',
+    '1:5',
+    '1:7',
+    '1:8',
+    '1:9',
+    '5:0',
+    '5:1',
+    '5:2',
+    '136:7',
+    '10:200',
+  ]) {
     assert.equal(allowed(DEFAULT_DEVICES, 'c', READ | WRITE, numbers), true, numbers);
   }
   for (const numbers of ['1:1', '10:229', '4:0']) {

@@ -25,7 +25,6 @@ export function detectFeatures(
     cpuCfs: has('cpu', 'cpu.cfs_quota_us', 'cpu.max'),
     cpuset: has('cpuset', 'cpuset.cpus', 'cpuset.cpus'),
     pids: has('pids', 'pids.max', 'pids.max'),
-    blkioWeight:
-      has('blkio', 'blkio.bfq.weight', undefined) || has('io', 'io.weight', 'io.weight'),
+    blkioWeight: has('blkio', 'blkio.bfq.weight', undefined) || has('io', 'io.weight', 'io.weight'),
   };
 }

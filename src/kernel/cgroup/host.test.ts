@@ -25,9 +25,24 @@ test('detectCgroups() reads a hybrid host with co-mounted subsystems', () => {
   });
   assert.equal(host.version, 1);
   assert.deepEqual(host.hierarchies, [
-    { controllers: ['cpu', 'cpuacct'], mountpoint: '/sys/fs/cgroup/cpu,cpuacct', root: '/', own: '/' },
-    { controllers: ['memory'], mountpoint: '/sys/fs/cgroup/memory', root: '/', own: '/process_api/5d:6f' },
-    { controllers: ['name=systemd'], mountpoint: '/sys/fs/cgroup/systemd', root: '/', own: '/user.slice' },
+    {
+      controllers: ['cpu', 'cpuacct'],
+      mountpoint: '/sys/fs/cgroup/cpu,cpuacct',
+      root: '/',
+      own: '/',
+    },
+    {
+      controllers: ['memory'],
+      mountpoint: '/sys/fs/cgroup/memory',
+      root: '/',
+      own: '/process_api/5d:6f',
+    },
+    {
+      controllers: ['name=systemd'],
+      mountpoint: '/sys/fs/cgroup/systemd',
+      root: '/',
+      own: '/user.slice',
+    },
   ]);
   assert.deepEqual(host.unified, {
     controllers: ['hugetlb'],

@@ -40,7 +40,13 @@ type Mount = {
 
 // Super options of a cgroup v1 mount that are no subsystem (cgroup1_show_options() in the kernel).
 const V1_OPTIONS = new Set([
-  'rw', 'ro', 'noprefix', 'xattr', 'clone_children', 'cpuset_v2_mode', 'favordynmods',
+  'rw',
+  'ro',
+  'noprefix',
+  'xattr',
+  'clone_children',
+  'cpuset_v2_mode',
+  'favordynmods',
 ]);
 
 /** Finds the hierarchies; throws `unavailable` when no cgroup file system is mounted. */
@@ -121,8 +127,8 @@ function parseMounts(text: string): Mount[] {
     const [, , , root = '', mountpoint = '', flags = ''] = line.slice(0, separator).split(' ');
     const [fstype = '', , options = ''] = line.slice(separator + 3).split(' ');
     mounts.push({
-      root: unescape(root),
-      mountpoint: unescape(mountpoint),
+      root: decodeOctal(root),
+      mountpoint: decodeOctal(mountpoint),
       fstype,
       options: options.split(','),
       writable: flags.split(',').includes('rw'),
@@ -132,7 +138,7 @@ function parseMounts(text: string): Mount[] {
 }
 
 /** mountinfo writes space, tab, newline and backslash as \ and three octal digits. */
-function unescape(text: string): string {
+function decodeOctal(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, octal: string) =>
     String.fromCharCode(Number.parseInt(octal, 8)),
   );

@@ -41,10 +41,7 @@ test('validateResources() refuses with the words of Docker', () => {
       { memory: 8 * MIB, memoryReservation: 16 * MIB },
       'Minimum memory limit can not be less than memory reservation limit, see usage',
     ],
-    [
-      { nanoCpus: 3e9 },
-      'Range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available',
-    ],
+    [{ nanoCpus: 3e9 }, 'Range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available'],
     [
       { nanoCpus: 1e9, cpuQuota: 5000 },
       'Conflicting options: Nano CPUs and CPU Quota cannot both be set',
@@ -55,14 +52,8 @@ test('validateResources() refuses with the words of Docker', () => {
     ],
     [{ cpuQuota: 10 }, 'CPU cfs quota can not be less than 1ms (i.e. 1000)'],
     [{ cpusetCpus: '0-x' }, 'Invalid value 0-x for cpuset cpus'],
-    [
-      { cpusetCpus: '0,2' },
-      'Requested CPUs are not available - requested 0,2, available: 0-1',
-    ],
-    [
-      { cpusetMems: '1' },
-      'Requested memory nodes are not available - requested 1, available: 0',
-    ],
+    [{ cpusetCpus: '0,2' }, 'Requested CPUs are not available - requested 0,2, available: 0-1'],
+    [{ cpusetMems: '1' }, 'Requested memory nodes are not available - requested 1, available: 0'],
     [{ blkioWeight: 5 }, 'Range of blkio weight is from 10 to 1000'],
   ];
   for (const [resources, message] of cases) {

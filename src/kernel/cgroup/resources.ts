@@ -115,9 +115,7 @@ function validateMemoryTuning(draft: Draft, features: CgroupFeatures, warnings: 
   }
   const { memorySwappiness } = draft;
   if (memorySwappiness !== undefined && (memorySwappiness < 0 || memorySwappiness > 100)) {
-    throw invalid(
-      `Invalid value: ${memorySwappiness}, valid memory swappiness range is 0-100`,
-    );
+    throw invalid(`Invalid value: ${memorySwappiness}, valid memory swappiness range is 0-100`);
   }
   if (draft.memoryReservation !== undefined && !features.memoryReservation) {
     warnings.push(lacks('memory soft limit', 'Limitation discarded.'));
@@ -128,9 +126,7 @@ function validateMemoryTuning(draft: Draft, features: CgroupFeatures, warnings: 
     throw invalid('Minimum memory reservation allowed is 6MB');
   }
   if (memory !== undefined && memoryReservation !== undefined && memory < memoryReservation) {
-    throw invalid(
-      'Minimum memory limit can not be less than memory reservation limit, see usage',
-    );
+    throw invalid('Minimum memory limit can not be less than memory reservation limit, see usage');
   }
   if (draft.oomKillDisable === true && !features.oomKillDisable) {
     warnings.push('Your kernel does not support OomKillDisable. OomKillDisable discarded.');
@@ -173,9 +169,7 @@ function validateCpu(draft: Draft, facts: ResourceFacts, warnings: string[]): vo
     delete draft.cpuShares;
   }
   if ((draft.cpuPeriod !== undefined || draft.cpuQuota !== undefined) && !features.cpuCfs) {
-    warnings.push(
-      'Your kernel does not support CPU CFS scheduler. CPU period/quota discarded.',
-    );
+    warnings.push('Your kernel does not support CPU CFS scheduler. CPU period/quota discarded.');
     delete draft.cpuPeriod;
     delete draft.cpuQuota;
   }
@@ -227,9 +221,10 @@ function validateBlkio(draft: Draft, features: CgroupFeatures, warnings: string[
 }
 
 /** `--cpus` and `--cpu-quota/--cpu-period` are the same two numbers. */
-export function cpuBandwidth(
-  resources: Resources,
-): { readonly quota?: number; readonly period?: number } {
+export function cpuBandwidth(resources: Resources): {
+  readonly quota?: number;
+  readonly period?: number;
+} {
   if (resources.nanoCpus !== undefined) {
     const quota = Math.floor((resources.nanoCpus * CPU_PERIOD_US) / NANO);
     return { quota, period: CPU_PERIOD_US };
@@ -241,9 +236,7 @@ export function cpuBandwidth(
 }
 
 function lacks(what: string, consequence: string, noun = ' capabilities'): string {
-  return (
-    `Your kernel does not support ${what}${noun} or the cgroup is not mounted. ${consequence}`
-  );
+  return `Your kernel does not support ${what}${noun} or the cgroup is not mounted. ${consequence}`;
 }
 
 function invalid(message: string): EngineError {

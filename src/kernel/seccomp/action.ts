@@ -29,10 +29,7 @@ export function parseAction(text: string): SeccompAction {
       'seccomp action SCMP_ACT_NOTIFY is not supported: there is no listener to ask',
     );
   }
-  throw new EngineError(
-    'invalid_argument',
-    `string ${text} is not a valid action for seccomp`,
-  );
+  throw new EngineError('invalid_argument', `string ${text} is not a valid action for seccomp`);
 }
 
 /** The value a filter returns. An errno goes with ERRNO and TRACE only; EPERM is its default. */

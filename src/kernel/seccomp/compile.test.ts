@@ -26,14 +26,22 @@ function holds(arg: SeccompArg, args: readonly bigint[], bits: number): boolean 
   const got = cut(args[arg.index] ?? 0n);
   const value = cut(arg.value);
   switch (arg.op) {
-    case 'SCMP_CMP_NE': return got !== value;
-    case 'SCMP_CMP_LT': return got < value;
-    case 'SCMP_CMP_LE': return got <= value;
-    case 'SCMP_CMP_EQ': return got === value;
-    case 'SCMP_CMP_GE': return got >= value;
-    case 'SCMP_CMP_GT': return got > value;
-    case 'SCMP_CMP_MASKED_EQ': return (got & value) === cut(arg.valueTwo);
-    default: return arg.op satisfies never;
+    case 'SCMP_CMP_NE':
+      return got !== value;
+    case 'SCMP_CMP_LT':
+      return got < value;
+    case 'SCMP_CMP_LE':
+      return got <= value;
+    case 'SCMP_CMP_EQ':
+      return got === value;
+    case 'SCMP_CMP_GE':
+      return got >= value;
+    case 'SCMP_CMP_GT':
+      return got > value;
+    case 'SCMP_CMP_MASKED_EQ':
+      return (got & value) === cut(arg.valueTwo);
+    default:
+      return arg.op satisfies never;
   }
 }
 
@@ -42,7 +50,9 @@ function evaluate(seccomp: LinuxSeccomp, arch: ArchName, nr: number, args: reado
   const table: ReadonlyMap<string, number> = ARCHES[arch].syscalls;
   const byDefault = returnValue(seccomp.defaultAction, seccomp.defaultErrnoRet);
   const value = (rule: LinuxSyscall): number => returnValue(rule.action, rule.errnoRet);
-  const known = seccomp.syscalls.flatMap((rule) => rule.names).flatMap((name) => table.get(name) ?? []);
+  const known = seccomp.syscalls
+    .flatMap((rule) => rule.names)
+    .flatMap((name) => table.get(name) ?? []);
   const mine = seccomp.syscalls.filter(
     (rule) => value(rule) !== byDefault && rule.names.some((name) => table.get(name) === nr),
   );
@@ -70,8 +80,13 @@ const arg = fc.record({
   op: fc.constantFrom(...OPERATORS),
 });
 const action = fc.constantFrom(
-  'SCMP_ACT_ALLOW', 'SCMP_ACT_ERRNO', 'SCMP_ACT_KILL', 'SCMP_ACT_KILL_PROCESS', 'SCMP_ACT_LOG',
-  'SCMP_ACT_TRACE', 'SCMP_ACT_TRAP',
+  'SCMP_ACT_ALLOW',
+  'SCMP_ACT_ERRNO',
+  'SCMP_ACT_KILL',
+  'SCMP_ACT_KILL_PROCESS',
+  'SCMP_ACT_LOG',
+  'SCMP_ACT_TRACE',
+  'SCMP_ACT_TRAP',
 );
 const NAMES = [...ARCHES.SCMP_ARCH_X86_64.syscalls.keys(), 'socketcall', 'no_such_call'];
 const rule = fc.record({
@@ -91,8 +106,14 @@ test('a compiled filter agrees with the profile for any call', () => {
   fc.assert(
     fc.property(
       profile,
-      fc.array(fc.tuple(fc.constantFrom(...ALL_X86), fc.integer({ min: 0, max: 600 }),
-        fc.array(word, { minLength: 6, maxLength: 6 })), { minLength: 20, maxLength: 20 }),
+      fc.array(
+        fc.tuple(
+          fc.constantFrom(...ALL_X86),
+          fc.integer({ min: 0, max: 600 }),
+          fc.array(word, { minLength: 6, maxLength: 6 }),
+        ),
+        { minLength: 20, maxLength: 20 },
+      ),
       (seccomp, calls) => {
         const { filter } = compileSeccomp(seccomp, 'x86_64');
         for (const [arch, number, args] of calls) {
@@ -108,13 +129,17 @@ test('a compiled filter agrees with the profile for any call', () => {
 
 test('every number that a rule with arguments names is tested on its arguments', () => {
   // Long enough for jumps over 255 instructions.
-  const syscalls = NAMES.map((name, index): LinuxSyscall => ({
-    names: [name],
-    action: 'SCMP_ACT_ALLOW',
-    args: [{ index: 0, value: index, valueTwo: 0, op: 'SCMP_CMP_EQ' }],
-  }));
+  const syscalls = NAMES.map(
+    (name, index): LinuxSyscall => ({
+      names: [name],
+      action: 'SCMP_ACT_ALLOW',
+      args: [{ index: 0, value: index, valueTwo: 0, op: 'SCMP_CMP_EQ' }],
+    }),
+  );
   const seccomp: LinuxSeccomp = {
-    defaultAction: 'SCMP_ACT_ERRNO', architectures: ['SCMP_ARCH_X86_64'], syscalls,
+    defaultAction: 'SCMP_ACT_ERRNO',
+    architectures: ['SCMP_ARCH_X86_64'],
+    syscalls,
   };
   const { filter } = compileSeccomp(seccomp, 'x86_64');
   for (const [name, nr] of ARCHES.SCMP_ARCH_X86_64.syscalls) {
@@ -127,12 +152,21 @@ test('every number that a rule with arguments names is tested on its arguments',
 });
 
 test('a profile too long for the kernel is refused, not cut', () => {
-  const args = Array.from({ length: 6 }, (_, index): SeccompArg => ({
-    index, value: 1n << 40n, valueTwo: 0, op: 'SCMP_CMP_GT',
-  }));
-  const syscalls = NAMES.map((name): LinuxSyscall => ({ names: [name], action: 'SCMP_ACT_ALLOW', args }));
+  const args = Array.from(
+    { length: 6 },
+    (_, index): SeccompArg => ({
+      index,
+      value: 1n << 40n,
+      valueTwo: 0,
+      op: 'SCMP_CMP_GT',
+    }),
+  );
+  const syscalls = NAMES.map(
+    (name): LinuxSyscall => ({ names: [name], action: 'SCMP_ACT_ALLOW', args }),
+  );
   assert.throws(
-    () => compileSeccomp({ defaultAction: 'SCMP_ACT_ERRNO', architectures: [], syscalls }, 'x86_64'),
+    () =>
+      compileSeccomp({ defaultAction: 'SCMP_ACT_ERRNO', architectures: [], syscalls }, 'x86_64'),
     (error) => isEngineError(error, 'invalid_argument') && /4096/.test(error.message),
   );
 });
@@ -152,10 +186,7 @@ test('flags are those of seccomp(2), SPEC_ALLOW when none are named', () => {
   const base = { defaultAction: 'SCMP_ACT_ALLOW', architectures: [], syscalls: [] } as const;
   assert.equal(compileSeccomp(base, 'x86_64').flags, 4);
   assert.equal(compileSeccomp({ ...base, flags: [] }, 'x86_64').flags, 0);
-  assert.equal(
-    compileSeccomp({ ...base, flags: ['SECCOMP_FILTER_FLAG_LOG'] }, 'x86_64').flags,
-    2,
-  );
+  assert.equal(compileSeccomp({ ...base, flags: ['SECCOMP_FILTER_FLAG_LOG'] }, 'x86_64').flags, 2);
   assert.throws(
     () => compileSeccomp({ ...base, flags: ['X'] }, 'x86_64'),
     (error) => isEngineError(error, 'invalid_argument'),
@@ -176,11 +207,14 @@ test('conditions on capabilities, architecture and kernel choose the rules', () 
   });
   assert.ok(parsed);
   const names = (caps: string[]): string[] =>
-    resolveProfile(parsed, { ...FACTS, caps: new Set(caps) }).syscalls.flatMap((each) => each.names);
+    resolveProfile(parsed, { ...FACTS, caps: new Set(caps) }).syscalls.flatMap(
+      (each) => each.names,
+    );
   assert.deepEqual(names([]), ['write', 'open']);
   assert.deepEqual(names(['CAP_A', 'CAP_B']), ['read', 'open']);
   assert.deepEqual(resolveProfile(parsed, FACTS).architectures, [
-    'SCMP_ARCH_X86_64', 'SCMP_ARCH_X86',
+    'SCMP_ARCH_X86_64',
+    'SCMP_ARCH_X86',
   ]);
 });
 

@@ -56,10 +56,7 @@ export function compileSeccomp(seccomp: LinuxSeccomp, native: NativeArch): Secco
     // Architectures of other machines are legal in a profile and cannot occur here.
     if (isArchName(name)) wanted.add(name);
     else if (!/^SCMP_ARCH_[A-Z0-9]+$/.test(name)) {
-      throw new EngineError(
-        'invalid_argument',
-        `string ${name} is not a valid arch for seccomp`,
-      );
+      throw new EngineError('invalid_argument', `string ${name} is not a valid arch for seccomp`);
     }
   }
   const assembler = new Assembler();

@@ -39,9 +39,7 @@ function emitCondition(
     case 'SCMP_CMP_NE':
       return emitEqual(assembler, offset, value, undefined, bits, whenFalse, whenTrue);
     case 'SCMP_CMP_MASKED_EQ':
-      return emitEqual(
-        assembler, offset, BigInt(arg.valueTwo), value, bits, whenTrue, whenFalse,
-      );
+      return emitEqual(assembler, offset, BigInt(arg.valueTwo), value, bits, whenTrue, whenFalse);
     case 'SCMP_CMP_GE':
       return order('jge', whenTrue, whenFalse);
     case 'SCMP_CMP_LT':
@@ -85,10 +83,7 @@ function emitOrder(
   yes: Label,
   no: Label,
 ): Label {
-  const low = assembler.load(
-    offset,
-    assembler.jump(test, Number(value & LOW), yes, no),
-  );
+  const low = assembler.load(offset, assembler.jump(test, Number(value & LOW), yes, no));
   if (bits === 32) return low;
   const high = Number(value >> 32n);
   const equal = assembler.jump('jeq', high, low, no);

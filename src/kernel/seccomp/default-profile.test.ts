@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { DEFAULT_CAPABILITIES } from '#kernel/capability/capability.ts';
+import { DEFAULT_CAPABILITIES } from '../capability/capability.ts';
 import { interpret } from './interpret.ts';
 import type { NativeArch } from './resolve.ts';
 import { defaultFilter } from './seccomp.ts';
@@ -12,7 +12,8 @@ const ENOSYS = 0x0005_0026;
 const KILL_PROCESS = 0x8000_0000;
 
 /** hardening.md, B04. */
-const REFUSED = `syslog uselib ustat sysfs vhangup pivot_root _sysctl acct settimeofday mount umount2
+const REFUSED =
+  `syslog uselib ustat sysfs vhangup pivot_root _sysctl acct settimeofday mount umount2
   swapon swapoff reboot sethostname setdomainname iopl ioperm create_module init_module
   delete_module get_kernel_syms query_module quotactl nfsservctl getpmsg putpmsg afs_syscall tuxcall
   security lookup_dcookie clock_settime vserver mbind set_mempolicy get_mempolicy kexec_load add_key
@@ -88,7 +89,15 @@ test('clone may not make namespaces, and clone3 does not exist', () => {
   for (const { native, arch } of EVERY_ARCH) {
     assert.equal(call(arch, 'clone', [0x11n], { native }), ALLOW);
     assert.equal(call(arch, 'clone', [0x003d_0f00n], { native }), ALLOW);
-    for (const flag of [0x2_0000n, 1n << 25n, 1n << 26n, 1n << 27n, 1n << 28n, 1n << 29n, 1n << 30n]) {
+    for (const flag of [
+      0x2_0000n,
+      1n << 25n,
+      1n << 26n,
+      1n << 27n,
+      1n << 28n,
+      1n << 29n,
+      1n << 30n,
+    ]) {
       assert.equal(call(arch, 'clone', [flag | 0x11n], { native }), EPERM, `${arch} ${flag}`);
     }
     assert.equal(call(arch, 'clone3', [], { native }), ENOSYS);

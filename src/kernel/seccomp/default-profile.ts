@@ -1,7 +1,7 @@
 // The default seccomp profile, our own: what programs in containers need is allowed, what only an
 // administrator of the host needs is refused, and a capability given to the container opens the
 // calls that it is about. The behaviour is Docker's (hardening.md, B03 to B06).
-import { CLONE } from '#kernel/namespace/namespace.ts';
+import { CLONE } from '../namespace/namespace.ts';
 import { ERRNO } from './action.ts';
 import type { ProfileRule, SeccompArg, SeccompProfile } from './profile.ts';
 
@@ -84,8 +84,20 @@ const SELF_RESTRICTION = `
 const SYSTEM = 'getrandom sysinfo uname uretprobe';
 
 const ALWAYS = [
-  FILES, EXTENDED_ATTRIBUTES, EVENTS, MEMORY, PROCESSES, SCHEDULING, THREADS, SIGNALS, IDENTITY,
-  TIME, SOCKETS, INTERPROCESS, SELF_RESTRICTION, SYSTEM,
+  FILES,
+  EXTENDED_ATTRIBUTES,
+  EVENTS,
+  MEMORY,
+  PROCESSES,
+  SCHEDULING,
+  THREADS,
+  SIGNALS,
+  IDENTITY,
+  TIME,
+  SOCKETS,
+  INTERPROCESS,
+  SELF_RESTRICTION,
+  SYSTEM,
 ];
 
 /** What each capability opens. */

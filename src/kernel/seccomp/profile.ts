@@ -151,10 +151,7 @@ function parseArg(value: unknown): SeccompArg {
   if (index < 0 || index > ARG_INDEX_MAX) throw invalid(`index ${index} is not an argument`);
   const op = asText(object['op'], 'op') ?? '';
   if (!OPERATORS.includes(op as SeccompOperator)) {
-    throw new EngineError(
-      'invalid_argument',
-      `string ${op} is not a valid operator for seccomp`,
-    );
+    throw new EngineError('invalid_argument', `string ${op} is not a valid operator for seccomp`);
   }
   return {
     index,

@@ -25,9 +25,7 @@ export function resolveProfile(profile: SeccompProfile, facts: SeccompFacts): Li
     (mapped === undefined ? [native] : [native, ...mapped.subArchitectures]);
   return {
     defaultAction: profile.defaultAction,
-    ...(profile.defaultErrnoRet === undefined
-      ? {}
-      : { defaultErrnoRet: profile.defaultErrnoRet }),
+    ...(profile.defaultErrnoRet === undefined ? {} : { defaultErrnoRet: profile.defaultErrnoRet }),
     architectures,
     ...(profile.flags === undefined ? {} : { flags: profile.flags }),
     syscalls: profile.syscalls
