@@ -1,0 +1,288 @@
+// Frames and plans as bytes, and answers back: the TypeScript side of native/protocol.h. Pure.
+import { constants } from 'node:os';
+import { EngineError } from '#base/error.ts';
+import {
+  type ExecPlan,
+  type Exit,
+  FAULT,
+  type LaunchPlan,
+  OPS,
+  type Op,
+  type OpName,
+  type OpResult,
+  PLACES,
+} from './op.ts';
+
+export const FRAME = {
+  PERFORM: 1,
+  RESULTS: 2,
+  LAUNCH: 16,
+  GO: 17,
+  STATE: 18,
+  SIGNAL: 19,
+  RESIZE: 20,
+  EXEC: 21,
+  ATTACH: 22,
+  READY: 32,
+  STARTED: 33,
+  FAILED: 34,
+  STATE_REPLY: 35,
+  OK: 36,
+  REFUSED: 37,
+  EXITED: 38,
+  EXEC_EXITED: 39,
+} as const;
+
+export const FRAME_HEADER_BYTES = 12;
+/** As FRAME_BYTES_MAX in protocol.h. */
+export const FRAME_BYTES_MAX = 64 * 1024 * 1024;
+export const STREAM_BIT = { stdin: 1, stdout: 2, stderr: 4 } as const;
+const STDIN = { none: 0, open: 1, once: 2 } as const;
+
+export const OP_NAMES = Object.keys(OPS) as OpName[];
+const OPCODES = new Map(OP_NAMES.map((name, index) => [name, index]));
+const SIGNATURES = new Map(
+  OP_NAMES.map((name) => [
+    name,
+    OPS[name].split(' ').flatMap((argument) => {
+      const [key, type] = argument.split(':');
+      return key && type ? [{ key, type }] : [];
+    }),
+  ]),
+);
+
+/** A growing output buffer in the machine's byte order (little endian on all we support). */
+export class Encoder {
+  #buffer = Buffer.allocUnsafe(4096);
+  #used = 0;
+
+  #room(bytes: number): number {
+    const at = this.#used;
+    const need = at + bytes;
+    if (need > this.#buffer.length) {
+      const larger = Buffer.allocUnsafe(Math.max(need, this.#buffer.length * 2));
+      this.#buffer.copy(larger, 0, 0, at);
+      this.#buffer = larger;
+    }
+    this.#used = need;
+    return at;
+  }
+
+  u32(value: number): this {
+    const at = this.#room(4);
+    this.#buffer.writeUInt32LE(value >>> 0, at);
+    return this;
+  }
+
+  u64(value: number | bigint): this {
+    const at = this.#room(8);
+    if (typeof value === 'number' && value >= 0 && value <= Number.MAX_SAFE_INTEGER) {
+      this.#buffer.writeUInt32LE(value % 0x1_0000_0000, at);
+      this.#buffer.writeUInt32LE(Math.floor(value / 0x1_0000_0000), at + 4);
+    } else {
+      this.#buffer.writeBigUInt64LE(BigInt.asUintN(64, BigInt(value)), at);
+    }
+    return this;
+  }
+
+  bytes(data: Uint8Array): this {
+    this.u32(data.length);
+    const at = this.#room(data.length + 1);
+    this.#buffer.set(data, at);
+    this.#buffer[at + data.length] = 0;
+    return this;
+  }
+
+  string(text: string, encoding: 'utf8' | 'latin1' = 'utf8'): this {
+    const length = Buffer.byteLength(text, encoding);
+    this.u32(length);
+    const at = this.#room(length + 1);
+    this.#buffer.write(text, at, length, encoding);
+    this.#buffer[at + length] = 0;
+    return this;
+  }
+
+  /** The bytes so far. The encoder must not be used afterwards. */
+  finish(): Buffer {
+    return this.#buffer.subarray(0, this.#used);
+  }
+}
+
+function encodeOp(out: Encoder, op: Op): void {
+  const signature = SIGNATURES.get(op.op);
+  if (signature === undefined) throw new EngineError('internal', `unknown operation ${op.op}`);
+  // Names in a layer may be any bytes, kept as latin1 strings; all other text is UTF-8.
+  const encoding = op.op.startsWith('tree_') ? 'latin1' : 'utf8';
+  out.u32(OPCODES.get(op.op) ?? 0);
+  const values = op as unknown as Record<string, unknown>;
+  for (const { key, type } of signature) {
+    const value = values[key];
+    if (type === 'u') out.u64(value as number | bigint);
+    else if (type === 'b') out.bytes(value as Uint8Array);
+    else if (type === 's') out.string(checkText(op.op, key, value as string), encoding);
+    else {
+      const list = value as readonly string[];
+      out.u32(list.length);
+      for (const item of list) out.string(checkText(op.op, key, item), encoding);
+    }
+  }
+}
+
+function checkText(op: string, key: string, text: string): string {
+  if (text.includes('\0')) {
+    throw new EngineError('invalid_argument', `${key} of ${op} contains a NUL byte`);
+  }
+  return text;
+}
+
+export function encodeOps(out: Encoder, ops: readonly Op[]): void {
+  out.u32(ops.length);
+  for (const op of ops) encodeOp(out, op);
+}
+
+/** One frame: header and body. */
+export function encodeFrame(kind: number, id: number, body: Uint8Array): Buffer {
+  if (body.length > FRAME_BYTES_MAX) {
+    throw new EngineError('limit_exceeded', `a plan of ${body.length} bytes is too large`);
+  }
+  const frame = Buffer.allocUnsafe(FRAME_HEADER_BYTES + body.length);
+  frame.writeUInt32LE(body.length, 0);
+  frame.writeUInt32LE(kind, 4);
+  frame.writeUInt32LE(id, 8);
+  frame.set(body, FRAME_HEADER_BYTES);
+  return frame;
+}
+
+export function encodePerform(ops: readonly Op[]): Buffer {
+  const out = new Encoder();
+  encodeOps(out, ops);
+  return out.finish();
+}
+
+export function encodeLaunch(plan: LaunchPlan): Buffer {
+  const out = new Encoder();
+  const { stdio, log } = plan;
+  out.u32(stdio.tty ? 1 : 0).u32(STDIN[stdio.stdin]);
+  if (log.driver === 'none') out.u32(0).string('').u64(0).u32(0);
+  else out.u32(1).string(log.path).u64(log.maxBytes).u32(log.maxFiles);
+  encodeOps(out, plan.host);
+  encodeOps(out, plan.join);
+  out.u64(plan.cloneFlags);
+  encodeOps(out, plan.init);
+  encodeOps(out, plan.teardown);
+  return out.finish();
+}
+
+export function encodeExec(id: string, plan: ExecPlan, streams: number): Buffer {
+  const out = new Encoder();
+  out.string(id).u32(plan.stdio.tty ? 1 : 0).u32(STDIN[plan.stdio.stdin]).u32(streams);
+  encodeOps(out, plan.join);
+  encodeOps(out, plan.init);
+  return out.finish();
+}
+
+/** Reads a body in the order it was written; throws `internal` when it is too short. */
+export class Decoder {
+  readonly #data: Buffer;
+  #at = 0;
+  constructor(data: Buffer) {
+    this.#data = data;
+  }
+
+  #take(bytes: number): number {
+    const at = this.#at;
+    if (at + bytes > this.#data.length) {
+      throw new EngineError('internal', 'the C program sent an answer that is too short');
+    }
+    this.#at = at + bytes;
+    return at;
+  }
+
+  u32(): number {
+    return this.#data.readUInt32LE(this.#take(4));
+  }
+
+  u64(): bigint {
+    return this.#data.readBigUInt64LE(this.#take(8));
+  }
+
+  bytes(): Buffer {
+    const length = this.u32();
+    const at = this.#take(length + 1);
+    return this.#data.subarray(at, at + length);
+  }
+
+  string(): string {
+    return this.bytes().toString('utf8');
+  }
+
+  results(): OpResult[] {
+    const results: OpResult[] = [];
+    for (let count = this.u32(); count > 0; count -= 1) {
+      results.push({
+        place: PLACES[this.u32()] ?? 'agent',
+        index: this.u32(),
+        op: OP_NAMES[this.u32()] ?? 'mkdir',
+        errno: this.u32(),
+        nanoseconds: Number(this.u64()),
+        output: Buffer.from(this.bytes()),
+      });
+    }
+    return results;
+  }
+
+  exit(): Exit {
+    return { exitCode: this.u32(), signal: this.u32(), finishedAt: this.u64() };
+  }
+}
+
+const ERRNO_NAMES = new Map(Object.entries(constants.errno).map(([name, value]) => [value, name]));
+const FAULT_NAMES = new Map<number, string>(Object.entries(FAULT).map(([name, value]) => [value, name]));
+
+/** "ENOENT", "COMMAND_NOT_FOUND", or the number. */
+export function errnoName(errno: number): string {
+  return ERRNO_NAMES.get(errno) ?? FAULT_NAMES.get(errno) ?? String(errno);
+}
+
+/** An operation that failed, with the results of those before it. */
+export class OpError extends EngineError {
+  readonly result: OpResult;
+  readonly results: readonly OpResult[];
+  constructor(result: OpResult, results: readonly OpResult[]) {
+    const said = result.output.toString('utf8').trim();
+    super(
+      'kernel_refused',
+      `${result.op} failed: ${errnoName(result.errno)}${said === '' ? '' : ` (${said})`}`,
+      { facts: { op: result.op, place: result.place, step: result.index, errno: errnoName(result.errno) } },
+    );
+    this.result = result;
+    this.results = results;
+  }
+}
+
+/** Throws when the last result is a failure. */
+export function checkResults(results: readonly OpResult[]): readonly OpResult[] {
+  const last = results.at(-1);
+  if (last !== undefined && last.errno !== 0) throw new OpError(last, results);
+  return results;
+}
+
+/** The exit file of a monitor: `exit_code=`, `signal=`, `finished_at=`, `teardown=<hex results>`. */
+export function parseExitFile(text: string): (Exit & { readonly teardown: readonly OpResult[] }) | undefined {
+  const fields = new Map(
+    text.split('\n').flatMap((line) => {
+      const at = line.indexOf('=');
+      return at < 0 ? [] : [[line.slice(0, at), line.slice(at + 1)] as const];
+    }),
+  );
+  const code = fields.get('exit_code');
+  const finished = fields.get('finished_at');
+  if (code === undefined || finished === undefined) return undefined;
+  const teardown = Buffer.from(fields.get('teardown') ?? '', 'hex');
+  return {
+    exitCode: Number(code),
+    signal: Number(fields.get('signal') ?? 0),
+    finishedAt: BigInt(finished),
+    teardown: teardown.length === 0 ? [] : new Decoder(teardown).results(),
+  };
+}

@@ -1,0 +1,221 @@
+// A control connection to one monitor, and the streams to its processes.
+import { connect, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { EngineError } from '#base/error.ts';
+import { Decoder, Encoder, encodeExec, encodeFrame, encodeLaunch, errnoName, FRAME, OpError, STREAM_BIT } from './encode.ts';
+import { type Frame, FrameReader } from './frames.ts';
+import type { ExecSession, Monitor, MonitorState, Ready, Streams } from './native.ts';
+import type { ExecPlan, Exit, LaunchPlan, OpResult } from './op.ts';
+
+type ExitFacts = Exit & { readonly teardown: readonly OpResult[] };
+type Waiting = { readonly resolve: (frame: Frame) => void; readonly reject: (error: Error) => void };
+
+/** Connects to `<directory>/monitor.sock`; rejects with the system's error (ENOENT, ECONNREFUSED). */
+export async function connectMonitor(directory: string): Promise<NativeMonitor> {
+  return new NativeMonitor(await open(directory), directory);
+}
+
+function open(directory: string): Promise<Socket> {
+  const { promise, resolve, reject } = Promise.withResolvers<Socket>();
+  const socket = connect({ path: `${directory}/monitor.sock`, allowHalfOpen: true });
+  socket.once('error', reject);
+  socket.once('connect', () => {
+    socket.off('error', reject);
+    resolve(socket);
+  });
+  return promise;
+}
+
+function lostError(): EngineError {
+  return new EngineError('internal', 'the monitor of the container went away');
+}
+
+export class NativeMonitor implements Monitor {
+  readonly #socket: Socket;
+  readonly #directory: string;
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #execs = new Map<string, (exit: Exit) => void>();
+  readonly #exited = Promise.withResolvers<ExitFacts>();
+  readonly #lost = Promise.withResolvers<void>();
+  #over = false;
+  #id = 0;
+
+  constructor(socket: Socket, directory: string) {
+    this.#socket = socket;
+    this.#directory = directory;
+    new FrameReader(socket, (frame) => this.#onFrame(frame));
+    socket.on('error', () => {});
+    socket.on('end', () => socket.end());
+    socket.on('close', () => this.#onClose());
+  }
+
+  get exited(): Promise<ExitFacts> {
+    return this.#exited.promise;
+  }
+
+  get lost(): Promise<void> {
+    return this.#lost.promise;
+  }
+
+  #onClose(): void {
+    for (const waiting of this.#waiting.values()) waiting.reject(lostError());
+    this.#waiting.clear();
+    if (!this.#over) this.#lost.resolve();
+  }
+
+  #onFrame(frame: Frame): void {
+    if (frame.kind === FRAME.EXITED) {
+      const decoder = new Decoder(frame.body);
+      this.#over = true;
+      this.#exited.resolve({ ...decoder.exit(), teardown: decoder.results() });
+    } else if (frame.kind === FRAME.EXEC_EXITED) {
+      const decoder = new Decoder(frame.body);
+      const id = decoder.string();
+      this.#execs.get(id)?.(decoder.exit());
+      this.#execs.delete(id);
+    } else {
+      const waiting = this.#waiting.get(frame.id);
+      this.#waiting.delete(frame.id);
+      waiting?.resolve(frame);
+    }
+  }
+
+  #ask(kind: number, body: Uint8Array): Promise<Frame> {
+    if (this.#socket.destroyed) return Promise.reject(lostError());
+    const { promise, resolve, reject } = Promise.withResolvers<Frame>();
+    this.#id = (this.#id % 0x7fff_ffff) + 1;
+    this.#waiting.set(this.#id, { resolve, reject });
+    this.#socket.write(encodeFrame(kind, this.#id, body));
+    return promise;
+  }
+
+  async launch(plan: LaunchPlan): Promise<Ready> {
+    const frame = await this.#ask(FRAME.LAUNCH, encodeLaunch(plan));
+    if (frame.kind !== FRAME.READY) {
+      // The monitor undoes what it made and says EXITED when that is done.
+      await Promise.race([this.exited, this.lost]);
+      throw failure(frame);
+    }
+    return readyOf(frame);
+  }
+
+  async go(): Promise<readonly OpResult[]> {
+    const frame = await this.#ask(FRAME.GO, new Uint8Array(0));
+    if (frame.kind !== FRAME.STARTED) {
+      await Promise.race([this.exited, this.lost]);
+      throw failure(frame);
+    }
+    return readyOf(frame).results;
+  }
+
+  async state(): Promise<MonitorState> {
+    const { body } = await this.#ask(FRAME.STATE, new Uint8Array(0));
+    const decoder = new Decoder(body);
+    const pid = decoder.u32();
+    const started = decoder.u32() === 1;
+    const ended = decoder.u32() === 1;
+    const exit = decoder.exit();
+    const execs = Array.from({ length: decoder.u32() }, () => ({ id: decoder.string(), pid: decoder.u32() }));
+    return { pid, started, exit: ended ? exit : undefined, execs };
+  }
+
+  /** Resolves when an exec that another daemon started has ended. */
+  execExited(id: string): Promise<Exit> {
+    return new Promise((resolve) => this.#execs.set(id, resolve));
+  }
+
+  async signal(exec: string, signal: number): Promise<void> {
+    expectOk(await this.#ask(FRAME.SIGNAL, new Encoder().string(exec).u32(signal).finish()));
+  }
+
+  async resize(exec: string, size: { readonly height: number; readonly width: number }): Promise<void> {
+    const body = new Encoder().string(exec).u32(size.height).u32(size.width).finish();
+    expectOk(await this.#ask(FRAME.RESIZE, body));
+  }
+
+  async exec(id: string, plan: ExecPlan, wanted: Streams): Promise<ExecSession> {
+    // On the control connection, so that the exit is told even if the stream's end comes first.
+    const exit = new Promise<Exit>((resolve, reject) => {
+      this.#execs.set(id, resolve);
+      this.lost.then(() => reject(lostError()), reject);
+      this.exited.then((end) => resolve(end), reject);
+    });
+    exit.catch(() => {});
+    const { socket, frame } = await this.#openStream(FRAME.EXEC, encodeExec(id, plan, bits(wanted)));
+    if (frame.kind !== FRAME.STARTED) {
+      this.#execs.delete(id);
+      socket.destroy();
+      throw failure(frame);
+    }
+    return { ...readyOf(frame), stream: socket, exit };
+  }
+
+  async attach(exec: string, wanted: Streams): Promise<Duplex> {
+    const body = new Encoder().string(exec).u32(bits(wanted)).finish();
+    const { socket, frame } = await this.#openStream(FRAME.ATTACH, body);
+    if (frame.kind !== FRAME.OK) {
+      socket.destroy();
+      expectOk(frame);
+    }
+    return socket;
+  }
+
+  /** A connection of its own: one request, one answer, then raw bytes. */
+  async #openStream(kind: number, body: Uint8Array): Promise<{ socket: Socket; frame: Frame }> {
+    const socket = await open(this.#directory);
+    const { promise, resolve, reject } = Promise.withResolvers<Frame>();
+    const onClose = (): void => reject(lostError());
+    socket.once('close', onClose);
+    socket.on('error', () => {});
+    const reader = new FrameReader(socket, (frame) => {
+      reader.release();
+      resolve(frame);
+    });
+    socket.write(encodeFrame(kind, 1, body));
+    try {
+      const frame = await promise;
+      return { socket, frame };
+    } catch (error) {
+      socket.destroy();
+      throw error;
+    } finally {
+      socket.off('close', onClose);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#over = true;
+    this.#socket.destroy();
+  }
+}
+
+function bits(wanted: Streams): number {
+  return (
+    (wanted.stdin ? STREAM_BIT.stdin : 0) | (wanted.stdout ? STREAM_BIT.stdout : 0) | (wanted.stderr ? STREAM_BIT.stderr : 0)
+  );
+}
+
+function readyOf(frame: Frame): Ready {
+  const decoder = new Decoder(frame.body);
+  return { pid: decoder.u32(), results: decoder.results() };
+}
+
+function failure(frame: Frame): Error {
+  if (frame.kind === FRAME.REFUSED) return refusal(frame);
+  const { results } = readyOf(frame);
+  const last = results.at(-1);
+  if (last !== undefined && last.errno !== 0) return new OpError(last, results);
+  const after = last === undefined ? '' : ` after ${last.op}`;
+  return new EngineError('kernel_refused', `the process was killed while it was being set up${after}`);
+}
+
+function refusal(frame: Frame): Error {
+  const name = errnoName(new Decoder(frame.body).u32());
+  const code = name === 'ESRCH' || name === 'ENOTTY' || name === 'EEXIST' ? 'conflict' : 'kernel_refused';
+  const said = name === 'ESRCH' ? 'no such process is running' : `the monitor refused: ${name}`;
+  return new EngineError(code, said, { facts: { errno: name } });
+}
+
+function expectOk(frame: Frame): void {
+  if (frame.kind !== FRAME.OK) throw refusal(frame);
+}

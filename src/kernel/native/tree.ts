@@ -1,0 +1,160 @@
+// Writes a layer's files below one directory through a C process that is confined to it
+// (native/tree.c). Operations are batched into frames and pipelined; a failure of one surfaces at a
+// later call or at finish(), and names the operation and the path.
+import { EngineError } from '#base/error.ts';
+import { decodeResults, NativeProcess } from './agent.ts';
+import { Encoder, encodeOps, OpError } from './encode.ts';
+import type { Op } from './op.ts';
+
+/** mtime: nanoseconds since 1970. */
+export type TreeMeta = {
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly mtime: bigint;
+};
+
+/** Paths are relative to the root, as latin1 strings that may hold any byte but NUL. */
+export interface TreeWriter extends AsyncDisposable {
+  dir(path: string, meta: TreeMeta): Promise<void>;
+  file(path: string, meta: TreeMeta, size: number): Promise<void>;
+  data(chunk: Uint8Array): Promise<void>;
+  hole(bytes: number): Promise<void>;
+  symlink(path: string, target: string, meta: TreeMeta): Promise<void>;
+  link(path: string, existing: string): Promise<void>;
+  node(path: string, kind: 'char' | 'block' | 'fifo', major: number, minor: number, meta: TreeMeta): Promise<void>;
+  whiteout(path: string): Promise<void>;
+  remove(path: string): Promise<void>;
+  opaque(path: string): Promise<void>;
+  xattr(path: string, name: string, value: Uint8Array): Promise<void>;
+  finish(): Promise<void>;
+}
+
+const BATCH_BYTES = 256 * 1024;
+const BATCH_OPS = 512;
+/** Frames sent and not answered; more wait. */
+const FRAMES_PENDING_MAX = 8;
+const KINDS = { char: 0o020000, block: 0o060000, fifo: 0o010000 } as const;
+
+export class NativeTreeWriter implements TreeWriter {
+  readonly #process: NativeProcess;
+  #ops: Op[] = [];
+  #bytes = 0;
+  #pending = new Set<Promise<void>>();
+  #failure: Error | undefined;
+
+  constructor(options: { readonly nativePath: string; readonly root: string }) {
+    this.#process = new NativeProcess(options.nativePath, ['tree', options.root]);
+  }
+
+  dir(path: string, meta: TreeMeta): Promise<void> {
+    return this.#add({ op: 'tree_dir', path, ...owner(meta), ...time(meta) });
+  }
+
+  file(path: string, meta: TreeMeta, size: number): Promise<void> {
+    return this.#add({ op: 'tree_file', path, ...owner(meta), ...time(meta), size });
+  }
+
+  /** The chunk may be reused once the promise has resolved. */
+  async data(chunk: Uint8Array): Promise<void> {
+    for (let at = 0; at < chunk.length; at += BATCH_BYTES) {
+      const part = chunk.subarray(at, at + BATCH_BYTES);
+      // Encoding copies the bytes, so a large part goes out at once and a small one is copied now.
+      const data = part.length >= BATCH_BYTES / 2 ? part : Buffer.from(part);
+      await this.#add({ op: 'tree_data', data }, part.length);
+    }
+    if (chunk.length >= BATCH_BYTES / 2) await this.#flush();
+  }
+
+  hole(bytes: number): Promise<void> {
+    return this.#add({ op: 'tree_hole', length: bytes });
+  }
+
+  symlink(path: string, target: string, meta: TreeMeta): Promise<void> {
+    const { uid, gid } = meta;
+    return this.#add({ op: 'tree_symlink', path, target, uid, gid, ...time(meta) });
+  }
+
+  link(path: string, existing: string): Promise<void> {
+    return this.#add({ op: 'tree_link', path, existing });
+  }
+
+  node(path: string, kind: keyof typeof KINDS, major: number, minor: number, meta: TreeMeta): Promise<void> {
+    const { uid, gid } = meta;
+    const mode = KINDS[kind] | (meta.mode & 0o7777);
+    return this.#add({ op: 'tree_node', path, mode, major, minor, uid, gid, ...time(meta) });
+  }
+
+  whiteout(path: string): Promise<void> {
+    return this.#add({ op: 'tree_whiteout', path });
+  }
+
+  remove(path: string): Promise<void> {
+    return this.#add({ op: 'tree_remove', path });
+  }
+
+  opaque(path: string): Promise<void> {
+    return this.#add({ op: 'tree_opaque', path });
+  }
+
+  xattr(path: string, name: string, value: Uint8Array): Promise<void> {
+    return this.#add({ op: 'tree_xattr', path, name, value: Buffer.from(value) }, value.length);
+  }
+
+  async finish(): Promise<void> {
+    await this.#add({ op: 'tree_finish' });
+    await this.#flush();
+    await Promise.all(this.#pending);
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  async #add(op: Op, bytes = 0): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure;
+    this.#ops.push(op);
+    this.#bytes += bytes;
+    if (this.#bytes >= BATCH_BYTES || this.#ops.length >= BATCH_OPS) await this.#flush();
+  }
+
+  async #flush(): Promise<void> {
+    if (this.#ops.length === 0) return;
+    const ops = this.#ops;
+    this.#ops = [];
+    this.#bytes = 0;
+    const out = new Encoder();
+    encodeOps(out, ops);
+    const answered: Promise<void> = this.#process
+      .send(out.finish())
+      .then((body) => void decodeResults(body))
+      .catch((error: unknown) => {
+        this.#failure ??= explain(error, ops);
+      })
+      .finally(() => this.#pending.delete(answered));
+    this.#pending.add(answered);
+    while (this.#pending.size >= FRAMES_PENDING_MAX) await Promise.race(this.#pending);
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#process[Symbol.asyncDispose]();
+  }
+}
+
+function owner(meta: TreeMeta): { mode: number; uid: number; gid: number } {
+  return { mode: meta.mode & 0o7777, uid: meta.uid, gid: meta.gid };
+}
+
+function time(meta: TreeMeta): { seconds: bigint; nanoseconds: bigint } {
+  const nanoseconds = ((meta.mtime % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n;
+  return { seconds: (meta.mtime - nanoseconds) / 1_000_000_000n, nanoseconds };
+}
+
+/** Adds the path, which the C side does not repeat. */
+function explain(error: unknown, ops: readonly Op[]): Error {
+  if (!(error instanceof OpError)) return error instanceof Error ? error : new Error(String(error));
+  const op = ops[error.result.index];
+  const path = op !== undefined && 'path' in op ? op.path : '';
+  return new EngineError('kernel_refused', `cannot unpack ${JSON.stringify(path)}: ${error.message}`, {
+    cause: error,
+    facts: { ...error.facts, path },
+  });
+}
