@@ -13,7 +13,7 @@ import { importsOf, ROOT, sourceFiles, type SourceFile } from './source.ts';
 
 const FILE_LINES_MAX = 400;
 const LINE_COLUMNS_MAX = 100;
-const FORBIDDEN_NAMES = /^(utils?|helpers?|common|misc|shared|lib)\b/;
+const FORBIDDEN_NAMES = /^(utils?|helpers?|common|misc)\b/;
 const LEFTOVER = /\b(TODO|FIXME|XXX|HACK)\b/;
 
 /** Files of data, not of code, that may be longer or wider; each with its reason. */
