@@ -79,11 +79,18 @@ export function parseProfileText(text: string): SeccompProfile | undefined {
   } catch (error) {
     throw invalid(error instanceof Error ? error.message : String(error));
   }
-  return parseProfile(value);
+  return parseDecoded(value);
 }
 
-/** Undefined for a profile that says nothing: Docker takes it as "unconfined". */
+/**
+ * Parses what JSON text holds, or the text itself. Undefined for a profile that says nothing:
+ * Docker takes it as "unconfined".
+ */
 export function parseProfile(value: unknown): SeccompProfile | undefined {
+  return typeof value === 'string' ? parseProfileText(value) : parseDecoded(value);
+}
+
+function parseDecoded(value: unknown): SeccompProfile | undefined {
   const object = asObject(value, 'the profile');
   const rules = asList(object['syscalls'], 'syscalls');
   const defaultAction = asText(object['defaultAction'], 'defaultAction');
