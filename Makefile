@@ -113,7 +113,7 @@ golden: setup
 ## format: let biome write every file in the one layout
 .PHONY: format
 format: setup
-	node_modules/.bin/biome format --write
+	node_modules/@biomejs/cli-linux-*/biome format --write
 
 ## install: put the engine under PREFIX (/usr/local), DESTDIR honoured; with systemd units where it is
 .PHONY: install
