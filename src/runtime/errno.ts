@@ -1,8 +1,10 @@
-// Names and texts of kernel errors. The texts are strerror(3)'s in lower case, as Go writes them:
+// Texts of kernel errors: strerror(3)'s in lower case, as Go writes them, because
 // Docker's clients look for "no such file or directory" and "permission denied" in messages, and
 // libuv's texts differ ("illegal operation on a directory").
 import { constants } from 'node:os';
 import { FAULT } from '#kernel/native/op.ts';
+
+const ERRNO: Readonly<Record<string, number>> = constants.errno;
 
 const TEXTS: Readonly<Record<string, string>> = {
   E2BIG: 'argument list too long',
@@ -47,6 +49,10 @@ const TEXTS: Readonly<Record<string, string>> = {
   EXDEV: 'invalid cross-device link',
 };
 
+const BY_NUMBER: ReadonlyMap<number, string> = new Map(
+  Object.entries(TEXTS).map(([name, text]) => [Number(ERRNO[name]), text]),
+);
+
 const FAULT_TEXTS: Readonly<Record<keyof typeof FAULT, string>> = {
   COMMAND_NOT_FOUND: 'executable file not found in $PATH',
   USER_UNKNOWN: 'no matching entries in passwd file',
@@ -58,23 +64,12 @@ const FAULT_TEXTS: Readonly<Record<keyof typeof FAULT, string>> = {
   TOO_MANY: 'a limit of the engine is exceeded',
 };
 
-const NAMES: ReadonlyMap<number, string> = new Map(
-  Object.entries(constants.errno)
-    // Two names share a number; the one that strerror's manual lists first wins.
-    .filter(([name]) => name !== 'EWOULDBLOCK' && name !== 'EOPNOTSUPP')
-    .map(([name, number]) => [number, name]),
-);
 const FAULT_NAMES: ReadonlyMap<number, keyof typeof FAULT> = new Map(
   Object.entries(FAULT).map(([name, number]) => [number, name as keyof typeof FAULT]),
 );
 
-/** "ENOENT", "COMMAND_NOT_FOUND", or the number itself. */
-export function errnoName(errno: number): string {
-  return NAMES.get(errno) ?? FAULT_NAMES.get(errno) ?? String(errno);
-}
-
 export function errnoText(errno: number): string {
   const fault = FAULT_NAMES.get(errno);
   if (fault !== undefined) return FAULT_TEXTS[fault];
-  return TEXTS[NAMES.get(errno) ?? ''] ?? `errno ${errno}`;
+  return BY_NUMBER.get(errno) ?? `errno ${errno}`;
 }

@@ -1,7 +1,7 @@
 // What was done to make a container, for somebody who is learning: each operation as the system
 // calls that it is, why it is there, and how long it took. Pure; works on a plan alone too.
+import { errnoName } from '#kernel/native/encode.ts';
 import type { LaunchPlan, Op, OpName, OpOf, OpResult, Place } from '#kernel/native/op.ts';
-import { errnoName } from './errno.ts';
 import { GROUPS, groupOf, type GroupName } from './explain-group.ts';
 import { callText } from './explain-call.ts';
 import { whyText } from './explain-why.ts';

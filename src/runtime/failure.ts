@@ -3,8 +3,16 @@
 // file or directory", with 126 for "permission denied" and "is a directory", else with 125.
 import { constants } from 'node:os';
 import { EngineError, type ErrorCode } from '#base/error.ts';
-import { type ExecPlan, FAULT, type LaunchPlan, type Op, type OpOf, type OpResult } from '#kernel/native/op.ts';
-import { errnoName, errnoText } from './errno.ts';
+import { errnoName, OpError } from '#kernel/native/encode.ts';
+import {
+  type ExecPlan,
+  FAULT,
+  type LaunchPlan,
+  type Op,
+  type OpOf,
+  type OpResult,
+} from '#kernel/native/op.ts';
+import { errnoText } from './errno.ts';
 
 const { errno: E } = constants;
 
@@ -16,26 +24,30 @@ const PREFIX = {
 } as const;
 
 /** The error of a launch; facts: step, op, errno, exitCode (what `docker ps` shows for it). */
-export function describeFailure(plan: LaunchPlan, result: OpResult): EngineError {
-  const op = result.place in plan ? plan[result.place as keyof LaunchPlan] : undefined;
-  return describe('create', Array.isArray(op) ? op[result.index] : undefined, result);
+export function describeFailure(plan: LaunchPlan, result: OpResult, cause?: unknown): EngineError {
+  const { place } = result;
+  const known = place === 'host' || place === 'join' || place === 'init' || place === 'teardown';
+  return describe('create', known ? plan[place][result.index] : undefined, result, cause);
 }
 
-export function describeExecFailure(plan: ExecPlan, result: OpResult): EngineError {
-  const list = result.place === 'join' ? plan.join : result.place === 'init' ? plan.init : [];
-  return describe('exec', list[result.index], result);
+export function describeExecFailure(plan: ExecPlan, result: OpResult, cause?: unknown): EngineError {
+  const { place } = result;
+  const op = place === 'join' || place === 'init' ? plan[place][result.index] : undefined;
+  return describe('exec', op, result, cause);
 }
 
 function describe(
   verb: keyof typeof PREFIX,
   op: Op | undefined,
   result: OpResult,
+  cause: unknown,
 ): EngineError {
   const kernel = errnoText(result.errno);
   const detail = op === undefined ? `${result.op}: ${kernel}` : detailOf(op, result, kernel);
   const hint = MOUNTS.has(result.op) && KIND_ERRNOS.includes(result.errno) ? KIND_HINT : '';
   const exitCode = exitCodeOf(detail + hint);
   return new EngineError(codeOf(exitCode, result), `${PREFIX[verb]}${detail}: unknown${hint}`, {
+    ...(cause === undefined ? {} : { cause }),
     facts: {
       step: `${result.place}[${result.index}]`,
       op: result.op,
@@ -153,4 +165,9 @@ function userDetail(op: OpOf<'lookup_user'>, result: OpResult, kernel: string): 
   }
   if (result.errno === FAULT.ID_RANGE) return kernel;
   return `unable to look up user ${op.user}: ${kernel}`;
+}
+
+/** The failed operation that an error of kernel/native tells of. */
+export function failedResult(error: unknown): OpResult | undefined {
+  return error instanceof OpError ? error.result : undefined;
 }

@@ -19,8 +19,6 @@ import type { OciDevice, OciIdMapping, OciNamespaceType, OciSpec } from './oci.t
 /** What a launch needs beside the OCI spec, which has no words for it. */
 export type LaunchExtras = {
   readonly root: BoxRoot['mount'];
-  /** Directory of the host on which the root is put, in the container's own mount namespace. */
-  readonly rootDirectory: string;
   readonly stdio: Stdio;
   readonly log: LogPlan;
   /** By name or number, as the user wrote it. */
@@ -33,7 +31,7 @@ export type LaunchExtras = {
   readonly deviceSources: Readonly<Record<string, string>>;
 };
 
-export function launchExtras(box: Box, rootDirectory: string, cgroup: CgroupPlan): LaunchExtras {
+export function launchExtras(box: Box, cgroup: CgroupPlan): LaunchExtras {
   const files = box.mounts.flatMap((mount) =>
     mount.kind === 'bind' && mount.file ? [mount.target] : [],
   );
@@ -42,7 +40,6 @@ export function launchExtras(box: Box, rootDirectory: string, cgroup: CgroupPlan
   );
   return {
     root: box.root.mount,
-    rootDirectory,
     stdio: box.process.stdio,
     log: box.log,
     user: box.process.user,
@@ -196,7 +193,7 @@ function initOps(spec: OciSpec, extras: LaunchExtras, modes: Modes, facts: HostF
       ? []
       : [{ op: 'domainname', name: spec.domainname } as const]),
     ...(modes.own('network') ? [{ op: 'loopback_up' } as const] : []),
-    ...rootOps(spec, extras),
+    ...rootOps(spec),
     ...worldOps(spec, extras, modes, facts),
     ...terminalOps(spec, extras),
     ...late,
@@ -217,12 +214,18 @@ function initOps(spec: OciSpec, extras: LaunchExtras, modes: Modes, facts: HostF
 
 /**
  * Slave: mounts that the host makes later can still arrive where a bind asks for it, and nothing of
- * ours goes out (mount_namespaces(7)). A shared bind must be copied while its source still is shared.
+ * ours goes out (mount_namespaces(7)). A shared bind must be copied while its source still is
+ * shared, so then only the root itself, on which we are about to mount, is cut off.
+ *
+ * The root is put over "/": path resolution starts below it, at the host's root, until pivot_root.
+ * So no directory has to exist for it that a mapped user could not reach.
  */
-function rootOps(spec: OciSpec, extras: LaunchExtras): Op[] {
-  const attach: Op = { op: 'root_attach', directory: extras.rootDirectory };
-  if (spec.linux.rootfsPropagation === 'shared') return [attach];
-  return [{ op: 'propagation', flags: MS.REC | MS.SLAVE }, attach];
+function rootOps(spec: OciSpec): Op[] {
+  const shared = spec.linux.rootfsPropagation === 'shared';
+  return [
+    { op: 'propagation', flags: shared ? MS.PRIVATE : MS.REC | MS.SLAVE },
+    { op: 'root_attach', directory: '/' },
+  ];
 }
 
 function worldOps(spec: OciSpec, extras: LaunchExtras, modes: Modes, facts: HostFacts): Op[] {
