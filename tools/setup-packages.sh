@@ -16,7 +16,7 @@ missing() {
 # A busybox that needs shared libraries cannot be alone in an image.
 dynamic_busybox() {
   local path
-  path=$(command -v busybox) && LC_ALL=C grep -aq 'ld-linux\|ld-musl' "$path"
+  path=$(command -v busybox) && ldd "$path" >/dev/null 2>&1
 }
 
 packages=$(missing "${needed[@]}" "${wanted[@]}")
