@@ -23,7 +23,7 @@ export type IngestOptions = {
 export interface Ingest extends AsyncDisposable {
   readonly digest: Digest;
   readonly size: number;
-  /** Where the bytes are until commit(). */
+  /** Where the bytes are now: commit() moves them. */
   readonly path: string;
   /** Starts to make them durable; commit() waits for it. */
   sync(): Promise<void>;
@@ -144,12 +144,17 @@ export class ContentStore {
       syncing.catch(() => {});
       return syncing;
     };
+    let at = path;
     return {
-      digest, size, path, sync,
+      digest, size, sync,
+      get path() {
+        return at;
+      },
       commit: async () => {
-        if (this.has(digest)) return;
+        if (!open || this.has(digest)) return;
         await sync();
         await rename(path, this.path(digest));
+        at = this.path(digest);
         open = false;
         await syncDirectory(this.#blobs);
         this.#present.add(digest);

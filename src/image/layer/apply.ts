@@ -27,14 +27,16 @@ export async function applyLayer(
   options: {
     /** Directories of the layers below, top first: where implied parents get their attributes. */
     readonly lower: readonly string[];
+    /** The archive may end without its trailer: a digest covers it, and some builders write such. */
+    readonly trailerOptional: boolean;
     readonly signal: AbortSignal;
   },
 ): Promise<Applied> {
   const context: Context = { tree, known: new KnownPaths(), lower: options.lower };
   let bytes = 0;
   let entries = 0;
-  // A digest covers the layer, so an archive without its trailer is whole; some builders write such.
-  for await (const entry of decodeTar(source, { trailerOptional: true })) {
+  const { trailerOptional } = options;
+  for await (const entry of decodeTar(source, { trailerOptional })) {
     options.signal.throwIfAborted();
     entries += 1;
     if (entries > LAYER_ENTRIES_MAX) {

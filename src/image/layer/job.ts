@@ -19,6 +19,8 @@ export type UnpackJob = {
   /** The directory to fill. */
   readonly root: string;
   readonly lower: readonly string[];
+  /** See applyLayer(). */
+  readonly trailerOptional: boolean;
 };
 
 export type Unpacked = {
@@ -54,12 +56,12 @@ export function toWireError(error: unknown): WireError {
 export async function unpackBlob(
   job: UnpackJob,
   openTree: (root: string) => Tree,
-  options: {
+  watch: {
     readonly signal: AbortSignal;
     readonly onProgress: (blobBytes: number) => void;
   },
 ): Promise<Unpacked> {
-  const { signal, onProgress } = options;
+  const { signal, onProgress } = watch;
   const hash = createHash('sha256');
   let tarBytes = 0;
   const input = createReadStream(job.blob, { highWaterMark: READ_BYTES });
@@ -79,7 +81,9 @@ export async function unpackBlob(
   }
   try {
     await using tree = openTree(job.root);
-    const { bytes, entries } = await applyLayer(plain(), tree, { lower: job.lower, signal });
+    const { lower, trailerOptional } = job;
+    const options = { lower, trailerOptional, signal };
+    const { bytes, entries } = await applyLayer(plain(), tree, options);
     const actual = `sha256:${hash.digest('hex')}`;
     if (!isDigest(actual) || actual !== job.diffId) {
       throw new EngineError('corrupt', `layer has diffID ${actual}, expected ${job.diffId}`, {

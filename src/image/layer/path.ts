@@ -25,11 +25,11 @@ export function splitLayerPath(path: string): string[] {
 
 function refuse(path: string, why: string): EngineError {
   const shown = JSON.stringify(path.slice(0, 200));
-  return new EngineError('corrupt', `invalid name in layer: ${shown} (${why})`);
+  return new EngineError('corrupt', `invalid name in archive: ${shown} (${why})`);
 }
 
 function tooLong(limit: string, max: number): EngineError {
-  return new EngineError('limit_exceeded', `name in layer exceeds ${limit} (${max})`, {
+  return new EngineError('limit_exceeded', `name in archive exceeds ${limit} (${max})`, {
     facts: { limit, max },
   });
 }

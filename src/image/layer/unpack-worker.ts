@@ -1,9 +1,9 @@
 // Entry of an unpack thread: untrusted archives are parsed here, so that the event loop that serves the
 // API never waits for them; their files are made by a C process of this thread's own.
 import { workerData } from 'node:worker_threads';
-import { TreeWriter } from '#kernel/native/tree.ts';
+import { NativeTreeWriter } from '#kernel/native/tree.ts';
 import { serveUnpack } from './serve.ts';
 
 const { nativePath } = workerData as { readonly nativePath: string };
 
-serveUnpack((root) => new TreeWriter({ root, nativePath }));
+serveUnpack((root) => new NativeTreeWriter({ root, nativePath }));

@@ -1,0 +1,67 @@
+// What the verbs of image/ work with; daemon/ makes it once.
+import { KeyedLock } from '#base/keyed-lock.ts';
+import type { UndoReport } from '#base/undo.ts';
+import type { ImageAction, Publisher } from '#event/event.ts';
+import type { Snapshotter } from '#snapshot/snapshotter.ts';
+import type { ContentStore } from './content/content.ts';
+import type { Unpacker } from './layer/pool.ts';
+import type { ImageId } from './record.ts';
+import type { ImageStore } from './store.ts';
+
+/** A container that was made from an image. */
+export type ImageUser = {
+  readonly containerId: string;
+  readonly name: string;
+  readonly running: boolean;
+};
+
+export type ImageDeps = {
+  readonly content: ContentStore;
+  readonly store: ImageStore;
+  readonly snapshots: Snapshotter;
+  readonly unpacker: Unpacker;
+  readonly publisher: Publisher;
+  /** Asks container/ who uses an image. */
+  readonly usedBy: (id: ImageId) => readonly ImageUser[];
+  /** Where failing clean-up steps are told. */
+  readonly report: UndoReport;
+  readonly leases: Leases;
+  readonly locks: KeyedLock;
+};
+
+/** Publishes an image event as Docker words it: the labels, and the name it was asked by. */
+export function publish(
+  deps: ImageDeps,
+  action: ImageAction,
+  id: ImageId,
+  name: string = id,
+): void {
+  const labels = deps.store.get(id)?.config.labels ?? {};
+  const attributes = { ...labels, name };
+  deps.publisher.publish({ type: 'image', action, actor: { id, attributes } });
+}
+
+/**
+ * Digests (chains and blobs) that work in progress counts on although no image names them yet: what
+ * is leased is not collected.
+ */
+export class Leases {
+  readonly #held = new Map<string, number>();
+
+  hold(digests: readonly string[]): Disposable {
+    for (const digest of digests) this.#held.set(digest, (this.#held.get(digest) ?? 0) + 1);
+    return {
+      [Symbol.dispose]: () => {
+        for (const digest of digests) {
+          const count = (this.#held.get(digest) ?? 0) - 1;
+          if (count > 0) this.#held.set(digest, count);
+          else this.#held.delete(digest);
+        }
+      },
+    };
+  }
+
+  held(digest: string): boolean {
+    return this.#held.has(digest);
+  }
+}

@@ -1,0 +1,130 @@
+// Images: named stacks of read-only layers with a configuration. This folder owns the content store, the
+// image records and references, and the only code that turns archives into layers. It does not mount,
+// does not know containers (it asks `usedBy`), and does not know HTTP.
+import { KeyedLock } from '#base/keyed-lock.ts';
+import type { UndoReport } from '#base/undo.ts';
+import type { Publisher } from '#event/event.ts';
+import type { ChainId } from '#snapshot/chain.ts';
+import type { Snapshotter } from '#snapshot/snapshotter.ts';
+import { loadBuiltin } from './builtin.ts';
+import { collect, collectAll } from './collect.ts';
+import { ContentStore } from './content/content.ts';
+import { type ImageDeps, type ImageUser, Leases } from './deps.ts';
+import { type HistoryRow, imageHistory } from './history.ts';
+import { type ImportOptions, importImage } from './import.ts';
+import type { Unpacker } from './layer/pool.ts';
+import { type ListOptions, listImages } from './list.ts';
+import { type LoadOptions, loadImages } from './load.ts';
+import { type PruneOptions, type Pruned, pruneImages } from './prune.ts';
+import type { ImageId, ImageRecord } from './record.ts';
+import { type RemoveOptions, type Removed, removeImage } from './remove.ts';
+import { resolveImage } from './resolve.ts';
+import { saveImages } from './save.ts';
+import { ImageStore, type StoreProblem } from './store.ts';
+import { tagImage } from './tag.ts';
+
+export type ImageServiceOptions = {
+  readonly dataRoot: string;
+  readonly snapshots: Snapshotter;
+  readonly unpacker: Unpacker;
+  readonly publisher: Publisher;
+  readonly usedBy: (id: ImageId) => readonly ImageUser[];
+  readonly report: UndoReport;
+};
+
+/** All verbs on images, for api/ and container/. */
+export class ImageService {
+  readonly #deps: ImageDeps;
+
+  private constructor(deps: ImageDeps) {
+    this.#deps = deps;
+  }
+
+  /** Reads the stores; what an interrupted earlier life left half-done is removed. */
+  static async open(options: ImageServiceOptions): Promise<ImageService> {
+    const { dataRoot, ...rest } = options;
+    const content = await ContentStore.open(dataRoot);
+    const store = await ImageStore.open(dataRoot, content);
+    const deps = { ...rest, content, store, leases: new Leases(), locks: new KeyedLock() };
+    // With a record unread, what it needs cannot be told from what nobody needs: keep all.
+    const unread = store.problems.length + rest.snapshots.problems.length;
+    if (unread === 0) await collectAll(deps);
+    return new ImageService(deps);
+  }
+
+  /** What the verbs of this folder work with, for build/ and pull. */
+  get deps(): ImageDeps {
+    return this.#deps;
+  }
+
+  get problems(): readonly StoreProblem[] {
+    return [...this.#deps.store.problems, ...this.#deps.snapshots.problems];
+  }
+
+  /** By name, ID or the start of an ID; throws `not_found`. */
+  resolve(text: string): ImageRecord {
+    return resolveImage(this.#deps, text);
+  }
+
+  get(id: ImageId): ImageRecord | undefined {
+    return this.#deps.store.get(id);
+  }
+
+  list(options: ListOptions = {}): readonly ImageRecord[] {
+    return listImages(this.#deps, options);
+  }
+
+  load(
+    stream: AsyncIterable<Uint8Array>,
+    options: LoadOptions,
+  ): Promise<readonly ImageRecord[]> {
+    return loadImages(this.#deps, stream, options);
+  }
+
+  loadBuiltin(path: string, signal: AbortSignal): Promise<boolean> {
+    return loadBuiltin(this.#deps, path, signal);
+  }
+
+  import(stream: AsyncIterable<Uint8Array>, options: ImportOptions): Promise<ImageRecord> {
+    return importImage(this.#deps, stream, options);
+  }
+
+  save(texts: readonly string[], signal: AbortSignal): AsyncIterable<Uint8Array> {
+    return saveImages(this.#deps, texts, signal);
+  }
+
+  tag(image: string, name: string): Promise<void> {
+    return tagImage(this.#deps, image, name);
+  }
+
+  remove(text: string, options: RemoveOptions): Promise<readonly Removed[]> {
+    return removeImage(this.#deps, text, options);
+  }
+
+  prune(options: PruneOptions): Promise<Pruned> {
+    return pruneImages(this.#deps, options);
+  }
+
+  history(text: string): readonly HistoryRow[] {
+    return imageHistory(this.#deps, this.resolve(text));
+  }
+
+  /** Containers made from the image. */
+  inUse(id: ImageId): readonly ImageUser[] {
+    return this.#deps.usedBy(id);
+  }
+
+  /**
+   * To be called when a container's top is gone: if its image was removed by force before, the layers
+   * can go now. `chain` is what snapshots.parent(key) said.
+   */
+  async release(chain: ChainId | undefined): Promise<void> {
+    const { snapshots, store } = this.#deps;
+    if (chain === undefined || !snapshots.has(chain) || store.usedChains().has(chain)) return;
+    const chains: ChainId[] = [];
+    for (let at: ChainId | undefined = chain; at !== undefined; at = snapshots.layer(at)?.parent) {
+      chains.unshift(at);
+    }
+    await collect(this.#deps, { chains, blobs: [] });
+  }
+}

@@ -1,0 +1,214 @@
+// The image store: images by ID, references to them, and who uses which layer. Memory is the index; disk
+// holds `images/<hex>.json` (one per image) and `references/<hex>.json` (one per tag or digest), each
+// replaced whole and synced. A record that cannot be read is left alone and named in `problems`.
+import { mkdir, readFile, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { syncDirectory, writeFileAtomic } from '#base/atomic-file.ts';
+import { now } from '#base/clock.ts';
+import { type Digest, hexOf, isDigest, sha256 } from '#base/digest.ts';
+import { EngineError, messageOf } from '#base/error.ts';
+import { type ChainId, chainsOf } from '#snapshot/chain.ts';
+import { CONFIG_BYTES_MAX, parseImageSpec } from './config.ts';
+import type { ContentStore } from './content/content.ts';
+import { asMap, asString, parseJson } from './json.ts';
+import {
+  type ImageId, type ImageRecord, type StoredImage, encodeImageRecord, parseImageRecord,
+  storedImage,
+} from './record.ts';
+import {
+  type Reference, familiarReference, formatReference, parseReference, withDefaultTag,
+} from './reference.ts';
+
+export type StoreProblem = { readonly path: string; readonly message: string };
+
+export class ImageStore {
+  readonly #content: ContentStore;
+  readonly #imagesPath: string;
+  readonly #referencesPath: string;
+  readonly #images = new Map<ImageId, StoredImage>();
+  /** By normal form; a reference with a digest is stored without its tag, as Docker does. */
+  readonly #references = new Map<string, { readonly name: Reference; readonly id: ImageId }>();
+  readonly #problems: StoreProblem[] = [];
+
+  private constructor(dataRoot: string, content: ContentStore) {
+    this.#content = content;
+    this.#imagesPath = join(dataRoot, 'images');
+    this.#referencesPath = join(dataRoot, 'references');
+  }
+
+  static async open(dataRoot: string, content: ContentStore): Promise<ImageStore> {
+    const self = new ImageStore(dataRoot, content);
+    await self.#readAll(self.#imagesPath, (path) => self.#readImage(path));
+    await self.#readAll(self.#referencesPath, (path) => self.#readReference(path));
+    return self;
+  }
+
+  async #readAll(directory: string, read: (path: string) => Promise<void>): Promise<void> {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    for (const name of await readdir(directory)) {
+      const path = join(directory, name);
+      try {
+        if (/^[0-9a-f]{64}\.json$/.test(name)) await read(path);
+        else if (name.includes('.tmp-')) await rm(path, { force: true });
+      } catch (error) {
+        this.#problems.push({ path, message: messageOf(error) });
+      }
+    }
+  }
+
+  async #readImage(path: string): Promise<void> {
+    const { id, ...extra } = parseImageRecord(await readFile(path));
+    if (path !== this.#imagePath(id)) throw new EngineError('corrupt', 'name does not match');
+    const config = await this.#content.read(id, CONFIG_BYTES_MAX);
+    this.#images.set(id, storedImage(id, parseImageSpec(config), extra));
+  }
+
+  async #readReference(path: string): Promise<void> {
+    const raw = asMap(parseJson(await readFile(path), 'reference record'), 'reference record');
+    const name = parseReference(asString(raw.get('reference'), 'reference'));
+    const id = raw.get('image');
+    if (raw.get('version') !== 1 || !isDigest(id)) throw new EngineError('corrupt', 'bad record');
+    if (path !== this.#referencePath(formatReference(name))) {
+      throw new EngineError('corrupt', 'name does not match');
+    }
+    if (!this.#images.has(id)) throw new EngineError('corrupt', `image ${id} is missing`);
+    this.#references.set(formatReference(name), { name, id });
+  }
+
+  #imagePath(id: ImageId): string {
+    return join(this.#imagesPath, `${hexOf(id)}.json`);
+  }
+
+  #referencePath(key: string): string {
+    return join(this.#referencesPath, `${hexOf(sha256(key))}.json`);
+  }
+
+  get problems(): readonly StoreProblem[] {
+    return this.#problems;
+  }
+
+  get size(): number {
+    return this.#images.size;
+  }
+
+  has(id: ImageId): boolean {
+    return this.#images.has(id);
+  }
+
+  get(id: ImageId): ImageRecord | undefined {
+    const image = this.#images.get(id);
+    return image === undefined ? undefined : this.#view(image);
+  }
+
+  list(): readonly ImageRecord[] {
+    return [...this.#images.values()].map((image) => this.#view(image));
+  }
+
+  #view(image: StoredImage): ImageRecord {
+    const references = this.references(image.id);
+    const texts = (wanted: (name: Reference) => boolean) =>
+      references.filter(wanted).map(familiarReference);
+    return {
+      ...image,
+      repoTags: texts((name) => name.digest === undefined),
+      repoDigests: texts((name) => name.digest !== undefined),
+    };
+  }
+
+  /** References of an image, sorted by normal form. */
+  references(id: ImageId): readonly Reference[] {
+    return [...this.#references]
+      .filter(([, entry]) => entry.id === id)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([, entry]) => entry.name);
+  }
+
+  children(id: ImageId): readonly ImageId[] {
+    return [...this.#images.values()].filter((image) => image.parent === id)
+      .map((image) => image.id);
+  }
+
+  /** The image that a name stands for; a name without tag means `:latest`. */
+  find(name: Reference): ImageId | undefined {
+    return this.#references.get(keyOf(name))?.id;
+  }
+
+  /** The image whose ID starts with these hexadecimal digits, if there is exactly one. */
+  search(prefix: string): ImageId | undefined {
+    const hex = prefix.startsWith('sha256:') ? prefix.slice('sha256:'.length) : prefix;
+    if (!/^[0-9a-f]{1,64}$/.test(hex)) return undefined;
+    let found: ImageId | undefined;
+    for (const id of this.#images.keys()) {
+      if (!hexOf(id).startsWith(hex)) continue;
+      if (found !== undefined) return undefined;
+      found = id;
+    }
+    return found;
+  }
+
+  /** Stores an image; its config must be in the content store. Replaces a record of the same ID. */
+  async put(image: StoredImage): Promise<void> {
+    await writeFileAtomic(this.#imagePath(image.id), encodeImageRecord(image));
+    this.#images.set(image.id, image);
+  }
+
+  async delete(id: ImageId): Promise<void> {
+    if (!this.#images.delete(id)) return;
+    await rm(this.#imagePath(id), { force: true });
+    await syncDirectory(this.#imagesPath);
+  }
+
+  /** Points a reference at an image, taking it from another; answers which had it. */
+  async setReference(name: Reference, id: ImageId): Promise<ImageId | undefined> {
+    const image = this.#images.get(id);
+    if (image === undefined) throw new EngineError('not_found', `No such image: ${id}`);
+    const key = keyOf(name);
+    const before = this.#references.get(key)?.id;
+    if (before === id) return before;
+    const record = { version: 1, reference: key, image: id };
+    await writeFileAtomic(this.#referencePath(key), `${JSON.stringify(record)}\n`);
+    this.#references.set(key, { name: parseReference(key), id });
+    await this.put({ ...image, lastTagged: now() });
+    return before;
+  }
+
+  async deleteReference(name: Reference): Promise<void> {
+    const key = keyOf(name);
+    if (!this.#references.delete(key)) return;
+    await rm(this.#referencePath(key), { force: true });
+    await syncDirectory(this.#referencesPath);
+  }
+
+  /** Chains that images stand on, each layer's and not only the top. */
+  usedChains(): ReadonlySet<ChainId> {
+    const used = new Set<ChainId>();
+    for (const image of this.#images.values()) {
+      for (const chain of chainsOf(image.diffIds)) used.add(chain);
+    }
+    return used;
+  }
+
+  /** Blobs that images need: configs and layers. */
+  usedBlobs(): ReadonlySet<Digest> {
+    const used = new Set<Digest>();
+    for (const image of this.#images.values()) {
+      used.add(image.id);
+      for (const layer of image.layers) used.add(layer.digest);
+    }
+    return used;
+  }
+
+  /** The kept archive of a layer, whichever image brought it. */
+  blobOf(diffId: Digest): StoredImage['layers'][number] | undefined {
+    for (const image of this.#images.values()) {
+      const layer = image.layers.find((blob) => blob.diffId === diffId);
+      if (layer !== undefined) return layer;
+    }
+    return undefined;
+  }
+}
+
+function keyOf(name: Reference): string {
+  if (name.digest !== undefined) return formatReference({ ...name, tag: undefined });
+  return formatReference(withDefaultTag(name));
+}
