@@ -33,6 +33,8 @@ export type ContainerView = {
   readonly imageName: string;
   readonly state: State;
   readonly restartCount: number;
+  /** Why the last start failed; the state is as before it. */
+  readonly startError: { readonly message: string; readonly exitCode: number } | undefined;
   readonly paths: { readonly log: string; readonly hosts: string; readonly hostname: string; readonly resolvConf: string };
   readonly execIds: readonly string[];
   readonly mounts: readonly MountView[];

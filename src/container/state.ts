@@ -44,8 +44,8 @@ export type Verb =
 export const VERBS = {
   created: ['start', 'restart', 'rename', 'remove', 'attach', 'update'],
   running: ['stop', 'kill', 'pause', 'exec', 'restart', 'rename', 'resize', 'attach', 'update', 'top'],
-  paused: ['stop', 'kill', 'unpause', 'rename', 'attach', 'update', 'top', 'resize', 'restart'],
-  restarting: ['stop', 'kill', 'rename', 'restart', 'update', 'attach'],
+  paused: ['stop', 'kill', 'unpause', 'rename', 'update', 'top', 'resize', 'restart'],
+  restarting: ['stop', 'kill', 'rename', 'restart', 'update'],
   exited: ['start', 'restart', 'rename', 'remove', 'attach', 'update'],
   removing: [],
   dead: ['remove'],

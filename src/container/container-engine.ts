@@ -1,0 +1,53 @@
+// All verbs together, as the port that api/ drives. Nothing is decided here: a verb is its own file.
+import { attach } from './attach.ts';
+import { create } from './create.ts';
+import type { Deps } from './deps.ts';
+import type { ContainerEngine } from './engine.ts';
+import { Execs, execCreate, execResize, execStart } from './exec.ts';
+import { explain, plan } from './explain.ts';
+import { inspect, list } from './inspect.ts';
+import { kill } from './kill.ts';
+import { logs } from './logs.ts';
+import { pause, unpause } from './pause.ts';
+import { prune } from './prune.ts';
+import { remove } from './remove.ts';
+import { rename } from './rename.ts';
+import { resize } from './resize.ts';
+import { restart } from './restart.ts';
+import { sizes } from './sizes.ts';
+import { start } from './start.ts';
+import { stop } from './stop.ts';
+import { top } from './top.ts';
+import { update } from './update.ts';
+import { wait } from './wait.ts';
+
+export function createContainerEngine(base: Deps): ContainerEngine {
+  const deps = { ...base, execs: new Execs() };
+  return {
+    create: (spec) => create(deps, spec),
+    plan: (spec) => plan(deps, spec),
+    explain: (ref) => explain(deps, ref),
+    start: (ref) => start(deps, ref),
+    stop: (ref, options) => stop(deps, ref, options),
+    restart: (ref, options) => restart(deps, ref, options),
+    kill: (ref, signal) => kill(deps, ref, signal),
+    pause: (ref) => pause(deps, ref),
+    unpause: (ref) => unpause(deps, ref),
+    rename: (ref, name) => rename(deps, ref, name),
+    remove: (ref, options) => remove(deps, ref, options),
+    resize: (ref, size) => resize(deps, ref, size),
+    update: (ref, change) => update(deps, ref, change),
+    wait: async (ref, condition, signal) => wait(deps, ref, condition, signal),
+    attach: (ref, wish, signal) => attach(deps, ref, wish, signal),
+    logs: async (ref, wish, signal) => logs(deps, ref, wish, signal),
+    top: (ref, psArgs) => top(deps, ref, psArgs),
+    prune: (filters) => prune(deps, filters),
+    execCreate: async (ref, spec) => execCreate(deps, ref, spec),
+    execStart: (id, options, signal) => execStart(deps, id, options, signal),
+    execResize: (id, size) => execResize(deps, id, size),
+    execInspect: (id) => deps.execs.get(id).view(),
+    inspect: (ref) => inspect(deps, ref),
+    list: () => list(deps),
+    sizes: (ref) => sizes(deps, ref),
+  };
+}

@@ -1,0 +1,186 @@
+// create: check, merge, name, prepare the writable top, store the record. Nothing runs yet.
+import { existsSync } from 'node:fs';
+import { now } from '#base/clock.ts';
+import { EngineError } from '#base/error.ts';
+import { type ContainerId, newId, shortId } from '#base/id.ts';
+import { Undo } from '#base/undo.ts';
+import { parseNetworkMode } from '#network/mode.ts';
+import { checkConfig, checkHost, parseLogConfig } from './check.ts';
+import type { Deps } from './deps.ts';
+import { checkDevices } from './device.ts';
+import type { CreateAnswer } from './engine.ts';
+import { publish } from './event.ts';
+import { parseExtraHost } from './files.ts';
+import { hostnameOf, mergeConfig } from './merge.ts';
+import { type MountWish, planMounts } from './mount-point.ts';
+import { generateName, NAME_TRIES_MAX, parseName } from './name.ts';
+import type { Image } from './port.ts';
+import { type ContainerRecord, type MountPoint, RECORD_VERSION } from './record.ts';
+import { checkRestartPolicy } from './restart-policy.ts';
+import { parseSecurityOpt } from './security.ts';
+import { parseSignal } from './signal.ts';
+import type { ContainerSpec } from './spec.ts';
+import { parseUsernsMode } from './userns.ts';
+
+export async function create(deps: Deps, spec: ContainerSpec): Promise<CreateAnswer> {
+  const { warnings } = checkSpec(deps, spec);
+  const id = newId();
+  await using undo = new Undo(deps.report);
+  const name = reserveName(deps, spec.name, id);
+  undo.add('release the name', () => deps.store.release(name, id));
+  const image = await deps.images.resolve(spec.config.image);
+  const draft = draftRecord(deps, spec, id, name, image);
+  await deps.store.prepare(id);
+  undo.add('remove the directory', () => deps.store.remove(id, { durable: false }));
+  const mounts = await settleMounts(deps, draft.wishes, undo);
+  const userns = await settleUserns(deps, spec);
+  await deps.snapshots.prepare(id, image.chain);
+  undo.add('remove the snapshot', () => deps.snapshots.remove(id));
+  const record: ContainerRecord = { ...draft.record, mounts, userns };
+  await deps.store.put(record, { durable: !spec.host.autoRemove });
+  undo.commit();
+  publish(deps, record, 'create');
+  return { id, warnings };
+}
+
+/** All that can be refused without looking at the image. */
+export function checkSpec(
+  deps: Pick<Deps, 'settings' | 'resources'>,
+  spec: ContainerSpec,
+): { readonly warnings: readonly string[] } {
+  const { config, host } = spec;
+  const network = parseNetworkMode(host.networkMode);
+  checkConfig(config);
+  checkHost(host, network);
+  checkRestartPolicy(host.restartPolicy, host.autoRemove);
+  checkDevices(host);
+  parseSecurityOpt(host.securityOpt, deps.settings.security);
+  parseLogConfig(host.logConfig, deps.settings.logConfig);
+  for (const entry of host.extraHosts) parseExtraHost(entry);
+  if (config.stopSignal !== undefined && config.stopSignal !== '') parseSignal(config.stopSignal);
+  const runtime = host.runtime === '' ? deps.settings.defaultRuntime : host.runtime;
+  if (!deps.settings.runtimes.includes(runtime)) {
+    throw new EngineError('invalid_argument', `unknown or invalid runtime name: ${runtime}`);
+  }
+  const { warnings } = deps.resources.check(host);
+  const published = Object.keys(host.portBindings).length > 0 || host.publishAllPorts;
+  if (!published) return { warnings };
+  const why = network.mode === 'host'
+    ? 'Published ports are discarded when using host network mode'
+    : 'Published ports are discarded: this version has no networks of its own yet';
+  return { warnings: [...warnings, why] };
+}
+
+/** The record without what has to be made: mounts and user ids. */
+export function draftRecord(
+  deps: Pick<Deps, 'settings'>,
+  spec: ContainerSpec,
+  id: string,
+  name: string,
+  image: Image,
+): { readonly record: ContainerRecord; readonly wishes: readonly MountWish[] } {
+  const merged = mergeConfig(spec.config, image.config);
+  const hostname = hostnameOf(id, spec.config, spec.host, deps.settings.hostHostname);
+  const wishes = planMounts(spec.host, merged.volumes, existsSync);
+  return {
+    wishes,
+    record: {
+      version: RECORD_VERSION,
+      id: id as ContainerId,
+      name,
+      createdAt: now(),
+      spec,
+      merged: { ...merged, hostname },
+      image: { id: image.id, name: image.name, chain: image.chain },
+      platform: image.platform,
+      mounts: [],
+      userns: undefined,
+      state: { status: 'created' },
+      task: undefined,
+      beforeStart: undefined,
+      restartCount: 0,
+      manuallyStopped: false,
+      hasRun: false,
+      startError: undefined,
+    },
+  };
+}
+
+function reserveName(deps: Pick<Deps, 'store'>, wish: string | undefined, id: string): string {
+  if (wish !== undefined && wish !== '') {
+    const name = parseName(wish);
+    deps.store.reserve(name, id);
+    return name;
+  }
+  for (let attempt = 0; attempt < NAME_TRIES_MAX; attempt += 1) {
+    const name = generateName(attempt);
+    if (deps.store.nameTaken(name)) continue;
+    deps.store.reserve(name, id);
+    return name;
+  }
+  deps.store.reserve(shortId(id), id);
+  return shortId(id);
+}
+
+async function settleMounts(
+  deps: Pick<Deps, 'volumes'>,
+  wishes: readonly MountWish[],
+  undo: Undo,
+): Promise<readonly MountPoint[]> {
+  const mounts: MountPoint[] = [];
+  for (const wish of wishes) {
+    if (wish.type !== 'volume') {
+      mounts.push(pointOf(wish, { source: wish.source, name: undefined, anonymous: false }));
+      continue;
+    }
+    const volume = await deps.volumes.create({
+      name: wish.source,
+      driver: wish.driver,
+      labels: wish.labels,
+      options: wish.driverOptions,
+    });
+    const anonymous = wish.source === '';
+    if (anonymous) undo.add('remove the volume', () => deps.volumes.remove(volume.name));
+    mounts.push(pointOf(wish, { source: volume.mountpoint, name: volume.name, anonymous }));
+  }
+  return mounts;
+}
+
+function pointOf(
+  wish: MountWish,
+  made: {
+    readonly source: string;
+    readonly name: string | undefined;
+    readonly anonymous: boolean;
+  },
+): MountPoint {
+  return {
+    type: wish.type,
+    name: made.name,
+    source: made.source,
+    destination: wish.target,
+    driver: wish.type === 'volume' ? 'local' : undefined,
+    mode: wish.mode,
+    rw: !wish.readonly,
+    // Docker shows no propagation for volumes and tmpfs.
+    propagation: wish.type === 'bind' ? wish.propagation : '',
+    recursive: wish.recursive,
+    recursiveReadonly: wish.recursiveReadonly,
+    createSource: wish.createSource,
+    anonymous: made.anonymous,
+    options: wish.options,
+  };
+}
+
+async function settleUserns(
+  deps: Pick<Deps, 'store' | 'usernsRanges'>,
+  spec: ContainerSpec,
+): Promise<ContainerRecord['userns']> {
+  const mode = parseUsernsMode(spec.host.usernsMode);
+  if (mode.mode === 'host') return undefined;
+  if (mode.mode === 'map') {
+    return { mappings: [{ inside: 0, outside: mode.outside, count: mode.count }] };
+  }
+  const used = () => deps.store.list().flatMap((record) => record.userns?.mappings ?? []);
+  return { mappings: [await deps.usernsRanges.allocate(used)] };
+}

@@ -1,0 +1,42 @@
+// What the verbs need, in one type; each verb picks what it uses. Wired once by daemon/.
+import type { KeyedLock } from '#base/keyed-lock.ts';
+import type { UndoReport } from '#base/undo.ts';
+import type { Publisher } from '#event/event.ts';
+import type { VolumeStore } from '#volume/volume.ts';
+import type { Lives } from './live.ts';
+import type { Images, ResourceChecker, Runtime, Snapshots } from './port.ts';
+import type { Security } from './security.ts';
+import type { HostConfig } from './spec.ts';
+import type { ContainerStore } from './store.ts';
+import type { UsernsRanges } from './userns.ts';
+
+export type Settings = {
+  /** `<exec root>/c`: one directory a container for its monitor. */
+  readonly runDirectory: string;
+  readonly cgroupParent: string;
+  readonly cgroupVersion: 1 | 2;
+  readonly hostHostname: string;
+  readonly init: boolean;
+  readonly logConfig: HostConfig['logConfig'];
+  readonly ulimits: HostConfig['ulimits'];
+  readonly security: Security;
+  readonly runtimes: readonly string[];
+  readonly defaultRuntime: string;
+};
+
+export type Deps = {
+  readonly store: ContainerStore;
+  /** One mutation per container; held while its state changes, never while waiting for its end. */
+  readonly locks: KeyedLock;
+  readonly lives: Lives;
+  readonly events: Publisher;
+  readonly images: Images;
+  readonly snapshots: Snapshots;
+  readonly volumes: VolumeStore;
+  readonly runtime: Runtime;
+  readonly resources: ResourceChecker;
+  readonly usernsRanges: UsernsRanges;
+  readonly settings: Settings;
+  /** What went wrong behind a caller's back: clean-up, background work. */
+  readonly report: UndoReport;
+};

@@ -1,0 +1,107 @@
+// The end of a container's process: the record, the events, then the restart policy or --rm.
+import { rm } from 'node:fs/promises';
+import { now } from '#base/clock.ts';
+import type { Deps } from './deps.ts';
+import { publish } from './event.ts';
+import { isRunning } from './guard.ts';
+import type { Task, TaskExit } from './port.ts';
+import type { ContainerRecord } from './record.ts';
+import { removeLocked } from './remove.ts';
+import { nextDelayMs, shouldRestart } from './restart-policy.ts';
+import { startLocked } from './start.ts';
+import type { ExitFacts } from './state.ts';
+
+/** How a process ended that nobody saw end: Docker's code for the unknown. */
+const EXIT_UNSEEN = 255;
+
+/** From now on the end of this task is handled, whoever waits for it or not. */
+export function watchExit(deps: Deps, id: string, task: Task): void {
+  const lost = task.lost.then(async (): Promise<TaskExit> => {
+    await deps.runtime.cleanUp(task.state);
+    return unseen();
+  });
+  Promise.race([task.exited, lost])
+    .then((exit) => onExit(deps, id, task, exit))
+    .catch((error: unknown) => deps.report(`handle the exit of container ${id}`, error));
+}
+
+export function unseen(): TaskExit {
+  const finishedAt = now();
+  return { exitCode: EXIT_UNSEEN, signal: 0, finishedAt, oomKilled: false, teardown: [] };
+}
+
+async function onExit(deps: Deps, id: string, task: Task, exit: TaskExit): Promise<void> {
+  using _lock = await deps.locks.acquire(id);
+  const live = deps.lives.of(id);
+  // A daemon that is going down closes its tasks; the next one will see the exit.
+  if (live.task !== task) return;
+  live.task = undefined;
+  await task[Symbol.asyncDispose]();
+  const record = deps.store.find(id);
+  if (record === undefined || !isRunning(record.state)) return;
+  await settleExit(deps, record, exit);
+}
+
+/** The caller holds the lock; the record says running or paused, and the process is gone. */
+export async function settleExit(
+  deps: Deps,
+  record: ContainerRecord,
+  exit: TaskExit,
+): Promise<void> {
+  if (!isRunning(record.state)) return;
+  const live = deps.lives.of(record.id);
+  const { startedAt } = record.state;
+  const facts: ExitFacts = {
+    exitCode: exit.exitCode,
+    oomKilled: exit.oomKilled,
+    error: '',
+    finishedAt: exit.finishedAt,
+  };
+  const { host } = record.spec;
+  const restart = live.held === 0 && shouldRestart(host.restartPolicy, {
+    exitCode: exit.exitCode,
+    restartCount: record.restartCount,
+    manuallyStopped: record.manuallyStopped,
+  });
+  const after: ContainerRecord = {
+    ...record,
+    task: undefined,
+    beforeStart: undefined,
+    restartCount: restart ? record.restartCount + 1 : record.restartCount,
+    state: { status: restart ? 'restarting' : 'exited', exit: facts, startedAt },
+  };
+  await deps.store.put(after, { durable: !host.autoRemove });
+  // Only now: until the record has it, the monitor's exit file is the one witness.
+  if (record.task !== undefined) await rm(record.task.directory, { recursive: true, force: true });
+  if (exit.oomKilled) publish(deps, after, 'oom');
+  const ranMs = Number((exit.finishedAt - startedAt) / 1_000_000n);
+  publish(deps, after, 'die', {
+    exitCode: String(exit.exitCode),
+    execDuration: String(Math.max(0, Math.floor(ranMs / 1000))),
+  });
+  for (const exec of live.execs.values()) exec.containerEnded();
+  live.attachments.clear();
+  live.exited.tell({ statusCode: exit.exitCode, error: undefined });
+  if (restart) scheduleRestart(deps, after, ranMs);
+  else if (host.autoRemove && live.held === 0) {
+    await removeLocked(deps, after, { volumes: true });
+  }
+}
+
+function scheduleRestart(deps: Deps, record: ContainerRecord, ranMs: number): void {
+  const live = deps.lives.of(record.id);
+  live.restartDelayMs = nextDelayMs(live.restartDelayMs, ranMs);
+  live.restartTimer = setTimeout(() => {
+    restartNow(deps, record.id).catch((error: unknown) =>
+      deps.report(`restart container ${record.id}`, error),
+    );
+  }, live.restartDelayMs);
+}
+
+/** The back-off is over; stop or remove may have come first. */
+async function restartNow(deps: Deps, id: string): Promise<void> {
+  using _lock = await deps.locks.acquire(id);
+  const record = deps.store.find(id);
+  if (record?.state.status !== 'restarting') return;
+  await startLocked(deps, record);
+}

@@ -1,0 +1,78 @@
+// explain: the kernel operations that made a container; plan: those that would make one.
+import { newId } from '#base/id.ts';
+import { checkSpec, draftRecord } from './create.ts';
+import type { Deps } from './deps.ts';
+import type { Explanation } from './engine.ts';
+import { makeBox } from './make-box.ts';
+import type { MountWish } from './mount-point.ts';
+import { generateName, parseName } from './name.ts';
+import { planNamespaces } from './namespace.ts';
+import type { ContainerRecord } from './record.ts';
+import type { ContainerSpec } from './spec.ts';
+import { boxOf } from './start.ts';
+import { AUTO_COUNT, AUTO_FIRST, parseUsernsMode } from './userns.ts';
+
+export async function explain(deps: Deps, ref: string): Promise<Explanation> {
+  const record = deps.store.get(ref);
+  const { results } = deps.lives.of(record.id);
+  return {
+    id: record.id,
+    name: record.name,
+    image: record.image.name,
+    ...deps.runtime.explain(await boxOf(deps, record), results),
+  };
+}
+
+/** Nothing is made: neither a name nor a directory nor a volume. */
+export async function plan(deps: Deps, spec: ContainerSpec): Promise<Explanation> {
+  checkSpec(deps, spec);
+  const id = newId();
+  const name = spec.name ? parseName(spec.name) : generateName(0);
+  const image = await deps.images.resolve(spec.config.image);
+  const draft = draftRecord(deps, spec, id, name, image);
+  const record: ContainerRecord = {
+    ...draft.record,
+    mounts: draft.wishes.map((wish) => wouldBe(wish)),
+    userns: usernsOf(spec),
+  };
+  const box = makeBox(record, {
+    settings: deps.settings,
+    namespaces: planNamespaces(record, {
+      cgroupVersion: deps.settings.cgroupVersion,
+      find: (ref) => deps.store.get(ref),
+    }),
+    root: deps.snapshots.plan(id, image.chain),
+    resources: deps.resources.check(spec.host).resources,
+    directory: deps.store.directory(id),
+    isFile: () => false,
+  });
+  return { id, name, image: image.name, ...deps.runtime.explain(box, []) };
+}
+
+function wouldBe(wish: MountWish): ContainerRecord['mounts'][number] {
+  const isVolume = wish.type === 'volume';
+  return {
+    type: wish.type,
+    name: isVolume ? wish.source : undefined,
+    source: isVolume ? `VOLUME${wish.source === '' ? '' : `:${wish.source}`}` : wish.source,
+    destination: wish.target,
+    driver: isVolume ? 'local' : undefined,
+    mode: wish.mode,
+    rw: !wish.readonly,
+    propagation: wish.type === 'bind' ? wish.propagation : '',
+    recursive: wish.recursive,
+    recursiveReadonly: wish.recursiveReadonly,
+    createSource: false,
+    anonymous: isVolume && wish.source === '',
+    options: wish.options,
+  };
+}
+
+function usernsOf(spec: ContainerSpec): ContainerRecord['userns'] {
+  const mode = parseUsernsMode(spec.host.usernsMode);
+  if (mode.mode === 'host') return undefined;
+  if (mode.mode === 'auto') {
+    return { mappings: [{ inside: 0, outside: AUTO_FIRST, count: AUTO_COUNT }] };
+  }
+  return { mappings: [{ inside: 0, outside: mode.outside, count: mode.count }] };
+}

@@ -1,0 +1,42 @@
+// inspect: a record and what is known only now, as one immutable view; and list, which is all views.
+import { posix } from 'node:path';
+import type { Deps } from './deps.ts';
+import type { ContainerView } from './engine.ts';
+import { pathsOf } from './make-box.ts';
+import type { ContainerRecord } from './record.ts';
+
+type InspectDeps = Pick<Deps, 'store' | 'lives' | 'snapshots' | 'settings'>;
+
+export function inspect(deps: InspectDeps, ref: string): ContainerView {
+  return viewOf(deps, deps.store.get(ref));
+}
+
+export function list(deps: InspectDeps): readonly ContainerView[] {
+  return deps.store.list().map((record) => viewOf(deps, record));
+}
+
+function viewOf(deps: InspectDeps, record: ContainerRecord): ContainerView {
+  const parent = record.spec.host.cgroupParent || deps.settings.cgroupParent;
+  return {
+    id: record.id,
+    name: record.name,
+    createdAt: record.createdAt,
+    spec: record.spec,
+    merged: record.merged,
+    imageId: record.image.id,
+    imageName: record.image.name,
+    state: record.state,
+    restartCount: record.restartCount,
+    startError: record.startError,
+    paths: pathsOf(deps.store.directory(record.id), record.id),
+    execIds: [...deps.lives.of(record.id).execs.keys()],
+    // --tmpfs is told by HostConfig.Tmpfs alone; --mount type=tmpfs is a mount point (as Docker's).
+    mounts: record.mounts.filter(
+      (mount) => !Object.hasOwn(record.spec.host.tmpfs, mount.destination),
+    ),
+    driver: deps.snapshots.driver,
+    graph: deps.snapshots.graph(record.id),
+    platform: record.platform,
+    cgroupPath: posix.join(parent, record.id),
+  };
+}

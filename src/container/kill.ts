@@ -1,0 +1,69 @@
+// kill, and the parts of it that stop, restart and remove share.
+import { EngineError } from '#base/error.ts';
+import type { Deps } from './deps.ts';
+import { publish } from './event.ts';
+import { guard } from './guard.ts';
+import { parseSignal, SIGKILL } from './signal.ts';
+
+/** How long the kernel may take to end a process after SIGKILL (a stuck disk, a frozen cgroup). */
+export const KILL_WAIT_MS = 10_000;
+
+/** undefined = SIGKILL, and then it waits for the end, as Docker does. */
+export async function kill(deps: Deps, ref: string, signal: string | undefined): Promise<void> {
+  const number = signal === undefined ? SIGKILL : parseSignal(signal);
+  const { id } = deps.store.get(ref);
+  if (number === SIGKILL) await killAndWait(deps, id, ref);
+  else await sendSignal(deps, id, number, ref);
+}
+
+/** SIGKILL, then the end; success when it has ended by itself meanwhile. */
+export async function killAndWait(deps: Deps, id: string, ref: string = id): Promise<void> {
+  const ended = deps.lives.of(id).exited.next(AbortSignal.timeout(KILL_WAIT_MS));
+  const sent = await sendSignal(deps, id, SIGKILL, ref);
+  if (!sent) return;
+  try {
+    await ended;
+  } catch (error) {
+    throw new EngineError(
+      'internal',
+      'tried to kill container, but did not receive an exit event',
+      { cause: error, facts: { id } },
+    );
+  }
+}
+
+/** Answers false when there is no process to signal: it is waiting to be restarted. */
+export async function sendSignal(
+  deps: Deps,
+  id: string,
+  signal: number,
+  ref: string = id,
+): Promise<boolean> {
+  using _lock = await deps.locks.acquire(id);
+  const record = deps.store.get(id);
+  guard(record, 'kill', ref);
+  const live = deps.lives.of(id);
+  if (record.state.status === 'restarting') {
+    live.cancelRestart();
+    const { exit, startedAt } = record.state;
+    const state = { status: 'exited', exit, startedAt } as const;
+    await deps.store.put({ ...record, manuallyStopped: true, state }, { durable: true });
+    live.exited.tell({ statusCode: exit.exitCode, error: undefined });
+    return false;
+  }
+  const { stopSignal } = record.merged;
+  // A signal that means "end" also means that no policy shall start it again.
+  const isEnd = signal === SIGKILL || stopSignal === undefined
+    || parseSignal(stopSignal) === signal;
+  const marked = { ...record, manuallyStopped: true };
+  if (!record.manuallyStopped) await deps.store.put(marked, { durable: false });
+  const task = live.task;
+  if (task === undefined) {
+    throw new EngineError('unavailable', `container ${id} has lost its monitor`);
+  }
+  await task.signal(signal);
+  // A frozen process takes its signal when it is thawed.
+  if (isEnd && record.state.status === 'paused') await task.resume();
+  publish(deps, record, 'kill', { signal: String(signal) });
+  return true;
+}

@@ -1,0 +1,86 @@
+// What is known of a container only while the daemon lives: its task, who waits, who is attached,
+// the timer of a restart. Nothing here is stored; recover.ts makes it anew.
+import type { AttachStream } from './attach-stream.ts';
+import type { WaitAnswer } from './engine.ts';
+import type { Exec } from './exec.ts';
+import type { Task } from './port.ts';
+
+/** Waiters that are told once; who asks later waits for the next telling. */
+export class Signal<T> {
+  #waiters = new Set<(value: T) => void>();
+
+  /** Waits from now on: no telling after this call is missed. */
+  next(signal?: AbortSignal): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    // Somebody may have stopped listening to the promise by the time it is rejected.
+    promise.catch(() => {});
+    const abort = (): void => {
+      this.#waiters.delete(told);
+      reject(signal?.reason);
+    };
+    const told = (value: T): void => {
+      signal?.removeEventListener('abort', abort);
+      resolve(value);
+    };
+    if (signal?.aborted) abort();
+    else {
+      this.#waiters.add(told);
+      signal?.addEventListener('abort', abort, { once: true });
+    }
+    return promise;
+  }
+
+  tell(value: T): void {
+    const waiters = this.#waiters;
+    this.#waiters = new Set();
+    for (const waiter of waiters) waiter(value);
+  }
+}
+
+export class Live {
+  task: Task | undefined;
+  /** Told at each end of the process, after the record and the events say so. */
+  readonly exited = new Signal<WaitAnswer>();
+  readonly removed = new Signal<WaitAnswer>();
+  readonly attachments = new Set<AttachStream>();
+  readonly execs = new Map<string, Exec>();
+  /** The back-off of the restart policy. */
+  restartTimer: NodeJS.Timeout | undefined;
+  restartDelayMs = 0;
+  /** Somebody will start or remove it as soon as it has ended: neither policy nor --rm apply. */
+  held = 0;
+  /** What the operations of the last start took, for explain. */
+  results: Task['results'] = [];
+
+  cancelRestart(): boolean {
+    const pending = this.restartTimer !== undefined;
+    clearTimeout(this.restartTimer);
+    this.restartTimer = undefined;
+    return pending;
+  }
+}
+
+export class Lives {
+  readonly #lives = new Map<string, Live>();
+
+  of(id: string): Live {
+    const known = this.#lives.get(id);
+    if (known !== undefined) return known;
+    const live = new Live();
+    this.#lives.set(id, live);
+    return live;
+  }
+
+  delete(id: string): void {
+    this.#lives.get(id)?.cancelRestart();
+    this.#lives.delete(id);
+  }
+
+  /** For shutdown: timers go, connections close, processes stay. */
+  async close(): Promise<void> {
+    const lives = [...this.#lives.values()];
+    this.#lives.clear();
+    for (const live of lives) live.cancelRestart();
+    await Promise.all(lives.map((live) => live.task?.[Symbol.asyncDispose]()));
+  }
+}

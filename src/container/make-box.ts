@@ -1,0 +1,148 @@
+// A container's record → the Box that the runtime puts a process into. Decisions only: what it needs
+// to know of the host comes as arguments.
+import { join } from 'node:path';
+import type { Box, BoxMount, BoxNamespaces, BoxResources, BoxRoot } from '#runtime/box.ts';
+import { parseLogConfig } from './check.ts';
+import type { Settings } from './deps.ts';
+import { readDevices } from './device.ts';
+import { processEnv } from './merge.ts';
+import type { ContainerRecord, MountPoint } from './record.ts';
+import { parseSecurityOpt } from './security.ts';
+
+/** Docker's default of /dev/shm. */
+export const SHM_BYTES_DEFAULT = 64 * 1024 * 1024;
+
+export type BoxFacts = {
+  readonly settings: Settings;
+  readonly namespaces: BoxNamespaces;
+  readonly root: BoxRoot['mount'];
+  readonly resources: BoxResources;
+  /** The container's directory below the data root. */
+  readonly directory: string;
+  readonly isFile: (path: string) => boolean;
+};
+
+/** Where the files of a container are, below its directory. */
+export function pathsOf(directory: string, id: string) {
+  return {
+    log: join(directory, `${id}-json.log`),
+    hosts: join(directory, 'hosts'),
+    hostname: join(directory, 'hostname'),
+    resolvConf: join(directory, 'resolv.conf'),
+  };
+}
+
+export function makeBox(record: ContainerRecord, facts: BoxFacts): Box {
+  const { config, host } = record.spec;
+  const { settings, directory } = facts;
+  const paths = pathsOf(directory, record.id);
+  return {
+    id: record.id,
+    hostname: record.merged.hostname,
+    domainname: config.domainname,
+    process: makeProcess(record, settings),
+    security: makeSecurity(record, settings),
+    namespaces: facts.namespaces,
+    root: { readonly: host.readonlyRootfs, mount: facts.root },
+    mounts: [
+      ...record.mounts.map((mount) => boxMount(mount, facts.isFile)),
+      // The host's shared memory belongs to its IPC namespace (ipc_namespaces(7)).
+      ...(host.ipcMode === 'host' ? [hostShm()] : []),
+    ],
+    files: ownFiles(record, paths),
+    devices: readDevices(host.devices),
+    deviceRules: host.deviceCgroupRules,
+    sysctls: host.sysctls,
+    shmBytes: host.shmSize === undefined || host.shmSize === 0 ? SHM_BYTES_DEFAULT : host.shmSize,
+    cgroup: {
+      parent: host.cgroupParent === '' ? settings.cgroupParent : host.cgroupParent,
+      resources: facts.resources,
+    },
+    log: makeLog(record, settings, paths.log),
+    annotations: host.annotations,
+  };
+}
+
+/** A mount of the user on one of the three files takes its place. */
+function ownFiles(record: ContainerRecord, paths: ReturnType<typeof pathsOf>): Box['files'] {
+  const taken = new Set(record.mounts.map((mount) => mount.destination));
+  return {
+    ...(taken.has('/etc/hosts') ? {} : { hosts: paths.hosts }),
+    ...(taken.has('/etc/hostname') ? {} : { hostname: paths.hostname }),
+    ...(taken.has('/etc/resolv.conf') ? {} : { resolvConf: paths.resolvConf }),
+  };
+}
+
+function makeProcess(record: ContainerRecord, settings: Settings): Box['process'] {
+  const { config, host } = record.spec;
+  const { merged } = record;
+  const [height, width] = host.consoleSize;
+  return {
+    argv: [merged.path, ...merged.args],
+    env: processEnv(merged, merged.hostname, config.tty),
+    cwd: merged.workingDir === '' ? '/' : merged.workingDir,
+    user: merged.user,
+    groups: host.groupAdd,
+    stdio: {
+      tty: config.tty,
+      stdin: config.openStdin ? (config.stdinOnce ? 'once' : 'open') : 'none',
+    },
+    consoleSize: height === 0 && width === 0 ? undefined : { height, width },
+    rlimits: mergeUlimits(settings.ulimits, host.ulimits),
+    oomScoreAdj: host.oomScoreAdj,
+    init: host.init ?? settings.init,
+  };
+}
+
+function mergeUlimits(defaults: Settings['ulimits'], own: Settings['ulimits']) {
+  const merged = new Map(defaults.map((limit) => [limit.name, limit]));
+  for (const limit of own) merged.set(limit.name, limit);
+  return [...merged.values()];
+}
+
+function makeSecurity(record: ContainerRecord, settings: Settings): Box['security'] {
+  const { host } = record.spec;
+  // --privileged has no filter, but for one that the user asks for by name.
+  const defaults = host.privileged
+    ? { ...settings.security, seccomp: 'unconfined' as const }
+    : settings.security;
+  const security = parseSecurityOpt(host.securityOpt, defaults);
+  return {
+    privileged: host.privileged,
+    capAdd: host.capAdd,
+    capDrop: host.capDrop,
+    noNewPrivileges: security.noNewPrivileges,
+    seccomp: security.seccomp,
+    maskedPaths: host.maskedPaths,
+    readonlyPaths: host.readonlyPaths,
+  };
+}
+
+function boxMount(mount: MountPoint, isFile: (path: string) => boolean): BoxMount {
+  if (mount.type === 'tmpfs') {
+    return { kind: 'tmpfs', target: mount.destination, options: mount.options };
+  }
+  return {
+    kind: 'bind',
+    source: mount.source,
+    target: mount.destination,
+    file: isFile(mount.source),
+    readonly: !mount.rw,
+    recursive: mount.recursive,
+    recursiveReadonly: mount.recursiveReadonly,
+    propagation: (mount.propagation === '' ? 'rprivate' : mount.propagation) as 'rprivate',
+  };
+}
+
+function hostShm(): BoxMount {
+  return {
+    kind: 'bind', source: '/dev/shm', target: '/dev/shm', file: false, readonly: false,
+    recursive: true, recursiveReadonly: 'no', propagation: 'rprivate',
+  };
+}
+
+function makeLog(record: ContainerRecord, settings: Settings, path: string): Box['log'] {
+  const wish = parseLogConfig(record.spec.host.logConfig, settings.logConfig);
+  if (wish.driver === 'none') return wish;
+  return { driver: 'json-file', path, maxBytes: wish.maxBytes, maxFiles: wish.maxFiles };
+}

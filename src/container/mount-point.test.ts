@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseBind, planMounts } from './mount-point.ts';
+import type { MountSpec } from './spec.ts';
+
+const none = { binds: [], mounts: [], tmpfs: {}, volumeDriver: '' };
+const mount: MountSpec = {
+  type: 'bind', source: '/src', target: '/dst', readOnly: false, consistency: '',
+  bindOptions: undefined, volumeOptions: undefined, tmpfsOptions: undefined,
+  imageOptions: undefined,
+};
+
+test('binds are host paths, names and anonymous volumes', () => {
+  const bind = parseBind('/a/../b/:/c/:ro,rslave', '');
+  assert.deepEqual(
+    [bind.type, bind.source, bind.target, bind.readonly, bind.propagation, bind.createSource],
+    ['bind', '/b', '/c', true, 'rslave', true],
+  );
+  assert.equal(parseBind('db:/data:nocopy', '').noCopy, true);
+  const anonymous = parseBind('/data', '');
+  assert.deepEqual([anonymous.type, anonymous.source], ['volume', '']);
+});
+
+test('bad binds get the texts of dockerd', () => {
+  const refused = (text: string, message: string) =>
+    assert.throws(() => parseBind(text, ''), { code: 'invalid_argument', message });
+  refused(':/x', "invalid volume specification: ':/x'");
+  refused('/a:/b:ro:x', "invalid volume specification: '/a:/b:ro:x'");
+  refused('/foo:ro', "invalid volume specification: '/foo:ro'");
+  refused('/a:/b:ro,rw', 'invalid mode: ro,rw');
+  refused('/a:/b:fast', 'invalid mode: fast');
+  refused('/a:/', "invalid volume specification: '/a:/': invalid specification: destination can't be '/'");
+  refused('/a:b', "invalid volume specification: '/a:b': invalid mount path: 'b' mount path must be absolute");
+  assert.throws(() => parseBind('a/b:/c', ''), { message: /includes invalid characters/ });
+});
+
+test('two mounts on one target are refused', () => {
+  const host = { ...none, binds: ['/a:/x'], tmpfs: { '/x/': '' } };
+  assert.throws(() => planMounts(host, [], () => true), { message: 'Duplicate mount point: /x' });
+});
+
+test('volumes of the image yield to mounts of the user, and parents come first', () => {
+  const host = { ...none, binds: ['/a:/data/deep', '/b:/data'], tmpfs: { '/t': 'size=1m' } };
+  const plan = planMounts(host, ['/data', '/var/lib'], () => true);
+  const told = plan.map((wish) => `${wish.type} ${wish.target}`);
+  assert.deepEqual(told, ['bind /data', 'tmpfs /t', 'bind /data/deep', 'volume /var/lib']);
+});
+
+test('--mount of a missing source is refused, -v makes it', () => {
+  const plan = (mounts: MountSpec[]) => planMounts({ ...none, mounts }, [], () => false);
+  assert.throws(() => plan([mount]), {
+    message: 'invalid mount config for type "bind": bind source path does not exist: /src',
+  });
+  assert.equal(planMounts({ ...none, binds: ['/q:/r'] }, [], () => false)[0]?.createSource, true);
+});
+
+test('--mount takes recursive read-only, propagation and tmpfs sizes', () => {
+  const bindOptions = {
+    propagation: 'rshared', nonRecursive: true, createMountpoint: false,
+    readOnlyNonRecursive: false, readOnlyForceRecursive: true,
+  };
+  const tmpfsOptions = { sizeBytes: 4096, mode: 0o1777, options: [['exec']] };
+  const plan = planMounts(
+    {
+      ...none,
+      mounts: [
+        { ...mount, bindOptions },
+        { ...mount, type: 'tmpfs', source: '', target: '/t', tmpfsOptions },
+      ],
+    },
+    [],
+    () => true,
+  );
+  assert.equal(plan[0]?.propagation, 'rshared');
+  assert.equal(plan[0]?.recursive, false);
+  assert.equal(plan[0]?.recursiveReadonly, 'force');
+  assert.deepEqual(plan[1]?.options, ['size=4096', 'mode=1777', 'exec']);
+  const wrong = { ...mount, type: 'volume', bindOptions } as const;
+  assert.throws(() => planMounts({ ...none, mounts: [wrong] }, [], () => true), {
+    message: 'invalid mount config for type "volume": field BindOptions must not be specified',
+  });
+});

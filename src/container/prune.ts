@@ -1,0 +1,65 @@
+// prune: removes all containers that are not running.
+import { isEngineError, EngineError } from '#base/error.ts';
+import { parseTime, parseUnixTime } from '#base/clock.ts';
+import type { Deps } from './deps.ts';
+import type { ContainerRecord } from './record.ts';
+import { remove } from './remove.ts';
+
+const FILTERS: readonly string[] = ['until', 'label', 'label!'];
+
+export async function prune(
+  deps: Deps,
+  filters: ReadonlyMap<string, readonly string[]>,
+): Promise<{ readonly deleted: readonly string[]; readonly spaceReclaimed: number }> {
+  const wanted = compile(filters);
+  const deleted: string[] = [];
+  let spaceReclaimed = 0;
+  for (const record of deps.store.list()) {
+    const { status } = record.state;
+    if (status !== 'created' && status !== 'exited' && status !== 'dead') continue;
+    if (!wanted(record)) continue;
+    const { rw } = await deps.snapshots.usage(record.id);
+    try {
+      await remove(deps, record.id, { force: false, volumes: false, link: false });
+    } catch (error) {
+      // Started or removed meanwhile: not ours any more.
+      if (isEngineError(error, 'conflict') || isEngineError(error, 'not_found')) continue;
+      throw error;
+    }
+    deleted.push(record.id);
+    spaceReclaimed += rw;
+  }
+  return { deleted, spaceReclaimed };
+}
+
+function compile(
+  filters: ReadonlyMap<string, readonly string[]>,
+): (record: ContainerRecord) => boolean {
+  for (const key of filters.keys()) {
+    if (!FILTERS.includes(key)) throw new EngineError('invalid_argument', `invalid filter '${key}'`);
+  }
+  const until = filters.get('until') ?? [];
+  if (until.length > 1) {
+    throw new EngineError('invalid_argument', 'more than one until filter specified');
+  }
+  const limit = until[0] === undefined ? undefined : parseMoment(until[0]);
+  const labels = filters.get('label') ?? [];
+  const without = filters.get('label!') ?? [];
+  return (record) =>
+    (limit === undefined || record.createdAt < limit) &&
+    labels.every((label) => hasLabel(record, label)) &&
+    !without.some((label) => hasLabel(record, label));
+}
+
+function parseMoment(text: string): bigint {
+  const time = parseUnixTime(text) ?? parseTime(text);
+  if (time === undefined) throw new EngineError('invalid_argument', `invalid until: ${text}`);
+  return time;
+}
+
+function hasLabel(record: ContainerRecord, wanted: string): boolean {
+  const at = wanted.indexOf('=');
+  const key = at === -1 ? wanted : wanted.slice(0, at);
+  const { labels } = record.merged;
+  return Object.hasOwn(labels, key) && (at === -1 || labels[key] === wanted.slice(at + 1));
+}

@@ -1,0 +1,122 @@
+// remove: kill with force, then take everything away. The order lets a crash at any point be
+// completed at the next start: "removing" is stored first, the record goes last.
+import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { EngineError, messageOf } from '#base/error.ts';
+import type { Deps } from './deps.ts';
+import { publish } from './event.ts';
+import { guard, isRunning } from './guard.ts';
+import { killAndWait } from './kill.ts';
+import type { ContainerRecord } from './record.ts';
+import { allows } from './state.ts';
+
+export type RemoveOptions = {
+  readonly force: boolean;
+  readonly volumes: boolean;
+  readonly link: boolean;
+};
+
+export async function remove(deps: Deps, ref: string, options: RemoveOptions): Promise<void> {
+  const { id } = deps.store.get(ref);
+  if (options.link) {
+    const text = 'Conflict, cannot remove the default link name of the container';
+    throw new EngineError('conflict', text);
+  }
+  const live = deps.lives.of(id);
+  live.held += 1;
+  try {
+    if (options.force) await endByForce(deps, id);
+    using _lock = await deps.locks.acquire(id);
+    const record = deps.store.find(id);
+    // Somebody else has removed it while we waited: what was asked for is so.
+    if (record === undefined) return;
+    guard(record, 'remove', ref);
+    await removeLocked(deps, record, options);
+  } finally {
+    live.held -= 1;
+  }
+}
+
+async function endByForce(deps: Deps, id: string): Promise<void> {
+  const record = deps.store.get(id);
+  if (allows(record.state.status, 'remove') || record.state.status === 'removing') return;
+  if (isRunning(record.state)) await killAndWait(deps, id);
+  // Its policy was about to start it again.
+  using _lock = await deps.locks.acquire(id);
+  const after = deps.store.find(id);
+  if (after?.state.status !== 'restarting') return;
+  deps.lives.of(id).cancelRestart();
+  const { exit, startedAt } = after.state;
+  await deps.store.put({ ...after, state: { status: 'exited', exit, startedAt } }, { durable: false });
+}
+
+/** The caller holds the lock, and nothing of the container runs. */
+export async function removeLocked(
+  deps: Deps,
+  record: ContainerRecord,
+  options: { readonly volumes: boolean },
+): Promise<void> {
+  const durable = !record.spec.host.autoRemove;
+  const removing: ContainerRecord = {
+    ...record,
+    state: { status: 'removing', before: record.state },
+  };
+  // An --rm container that has ended is removed at the next start anyway: no need to write it down.
+  if (durable) await deps.store.put(removing, { durable: false });
+  else deps.store.replace(removing);
+  try {
+    await takeAway(deps, record, options);
+  } catch (error) {
+    const dead = { status: 'dead', error: messageOf(error) } as const;
+    await deps.store.put({ ...record, state: dead }, { durable });
+    throw new EngineError(
+      'internal',
+      `cannot remove container "/${record.name}": ${messageOf(error)}`,
+      { cause: error },
+    );
+  }
+  const live = deps.lives.of(record.id);
+  publish(deps, record, 'destroy');
+  const { state } = record;
+  const statusCode = record.startError?.exitCode ?? ('exit' in state ? state.exit.exitCode : 0);
+  for (const attachment of live.attachments) attachment.finish();
+  live.removed.tell({ statusCode, error: undefined });
+  deps.lives.delete(record.id);
+}
+
+/** Every step is success when there is nothing to take away. */
+async function takeAway(
+  deps: Deps,
+  record: ContainerRecord,
+  options: { readonly volumes: boolean },
+): Promise<void> {
+  const { id } = record;
+  const live = deps.lives.of(id);
+  await live.task?.[Symbol.asyncDispose]();
+  live.task = undefined;
+  const directory = join(deps.settings.runDirectory, id);
+  if (existsSync(directory)) {
+    await deps.runtime.reap(directory);
+    await rm(directory, { recursive: true, force: true });
+  }
+  await deps.snapshots.remove(id);
+  if (options.volumes) await removeVolumes(deps, record);
+  await deps.store.remove(id, { durable: !record.spec.host.autoRemove });
+}
+
+/** Only anonymous ones, and only when no other container has them. */
+async function removeVolumes(deps: Deps, record: ContainerRecord): Promise<void> {
+  for (const mount of record.mounts) {
+    if (!mount.anonymous || mount.name === undefined) continue;
+    const used = deps.store.list().some(
+      (other) => other.id !== record.id && other.mounts.some((each) => each.name === mount.name),
+    );
+    if (used) continue;
+    try {
+      await deps.volumes.remove(mount.name);
+    } catch (error) {
+      if (!(error instanceof EngineError) || error.code !== 'not_found') throw error;
+    }
+  }
+}

@@ -1,0 +1,36 @@
+// restart: stop if there is something to stop, then start. One verb to its callers: neither the
+// restart policy nor --rm act in between.
+import { isEngineError } from '#base/error.ts';
+import type { Deps } from './deps.ts';
+import { publish } from './event.ts';
+import { guard, isRunning } from './guard.ts';
+import { startLocked } from './start.ts';
+import { stop, type StopOptions } from './stop.ts';
+
+export async function restart(deps: Deps, ref: string, options: StopOptions): Promise<void> {
+  const { id, state } = deps.store.get(ref);
+  guard(deps.store.get(id), 'restart', ref);
+  const live = deps.lives.of(id);
+  live.held += 1;
+  try {
+    if (isRunning(state) || state.status === 'restarting') await stopFirst(deps, id, options);
+    using _lock = await deps.locks.acquire(id);
+    const record = deps.store.get(id);
+    // Somebody else has started it meanwhile: it runs anew, which is what was asked for.
+    if (!isRunning(record.state)) {
+      guard(record, 'start', ref);
+      await startLocked(deps, { ...record, restartCount: 0, manuallyStopped: false });
+    }
+    publish(deps, record, 'restart');
+  } finally {
+    live.held -= 1;
+  }
+}
+
+async function stopFirst(deps: Deps, id: string, options: StopOptions): Promise<void> {
+  try {
+    await stop(deps, id, options);
+  } catch (error) {
+    if (!isEngineError(error, 'not_modified')) throw error;
+  }
+}

@@ -1,0 +1,192 @@
+// start: make the process, store that it runs, connect who is attached, let it go.
+// The order is what makes kill -9 of the daemon harmless: a monitor whose daemon goes away before
+// "go" ends the process itself; one that was told "go" is found again through the stored state.
+import { mkdirSync, statSync } from 'node:fs';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { now } from '#base/clock.ts';
+import { EngineError, errnoOf, isEngineError, messageOf } from '#base/error.ts';
+import { Undo } from '#base/undo.ts';
+import type { Box } from '#runtime/box.ts';
+import type { Deps } from './deps.ts';
+import { publish } from './event.ts';
+import { watchExit } from './exit.ts';
+import { readHostResolvConf, hostsText, resolvConfText } from './files.ts';
+import { guard } from './guard.ts';
+import type { Live } from './live.ts';
+import { makeBox, pathsOf } from './make-box.ts';
+import { planNamespaces } from './namespace.ts';
+import type { Task } from './port.ts';
+import type { ContainerRecord } from './record.ts';
+import { removeLocked } from './remove.ts';
+import type { Pid } from './state.ts';
+
+export async function start(deps: Deps, ref: string): Promise<void> {
+  const { id } = deps.store.get(ref);
+  using _lock = await deps.locks.acquire(id);
+  const record = deps.store.get(id);
+  guard(record, 'start', ref);
+  await startLocked(deps, { ...record, restartCount: 0, manuallyStopped: false });
+}
+
+/** The caller holds the lock and knows that the state allows a start. */
+export async function startLocked(deps: Deps, record: ContainerRecord): Promise<void> {
+  const live = deps.lives.of(record.id);
+  live.cancelRestart();
+  try {
+    const running = await run(deps, record, live);
+    publish(deps, running, 'start');
+  } catch (error) {
+    await failed(deps, record, live, error);
+    throw error;
+  }
+}
+
+async function run(deps: Deps, record: ContainerRecord, live: Live): Promise<ContainerRecord> {
+  await using undo = new Undo(deps.report);
+  const box = await boxOf(deps, record);
+  await writeOwnFiles(deps, record);
+  const directory = await makeRunDirectory(deps, record.id);
+  undo.add('remove the run directory', () => rm(directory, { recursive: true, force: true }));
+  const task = await deps.runtime.launch(runtimeOf(deps, record), box, directory);
+  undo.add('end the connection to the monitor', () => task[Symbol.asyncDispose]());
+  const startedAt = now();
+  const before = deps.store.get(record.id);
+  const running: ContainerRecord = {
+    ...record,
+    state: { status: 'running', pid: task.pid as Pid, startedAt },
+    task: task.state,
+    beforeStart: before.state,
+    hasRun: true,
+    startError: undefined,
+  };
+  // Not durable: after a power cut there is no process, whatever the record says.
+  await deps.store.put(running, { durable: false });
+  undo.add('store the state before', () => deps.store.put(before, { durable: false }));
+  await connect(task, live);
+  await task.go();
+  undo.commit();
+  live.task = task;
+  live.results = task.results;
+  watchExit(deps, record.id, task);
+  return running;
+}
+
+function runtimeOf(deps: Deps, record: ContainerRecord): string {
+  const { runtime } = record.spec.host;
+  return runtime === '' ? deps.settings.defaultRuntime : runtime;
+}
+
+/** Empty: an exit file or socket of a former run would be taken for this one's. */
+async function makeRunDirectory(deps: Deps, id: string): Promise<string> {
+  const directory = join(deps.settings.runDirectory, id);
+  try {
+    await mkdir(directory, { mode: 0o700 });
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') throw error;
+    await deps.runtime.reap(directory);
+    await rm(directory, { recursive: true, force: true });
+    await mkdir(directory, { mode: 0o700 });
+  }
+  return directory;
+}
+
+/** Attached clients get their streams before the first byte can be written. */
+async function connect(task: Task, live: Live): Promise<void> {
+  for (const attachment of live.attachments) {
+    if (attachment.destroyed) continue;
+    attachment.connect(await task.attach(attachment.streams));
+  }
+}
+
+export async function boxOf(deps: Deps, record: ContainerRecord): Promise<Box> {
+  return makeBox(record, {
+    settings: deps.settings,
+    namespaces: planNamespaces(record, {
+      cgroupVersion: deps.settings.cgroupVersion,
+      find: (ref) => deps.store.get(ref),
+    }),
+    root: deps.snapshots.root(record.id),
+    resources: deps.resources.check(record.spec.host).resources,
+    directory: deps.store.directory(record.id),
+    isFile,
+  });
+}
+
+function isFile(path: string): boolean {
+  return !(statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? true);
+}
+
+/** hosts, hostname, resolv.conf, and the host directories of -v that are missing. */
+async function writeOwnFiles(deps: Deps, record: ContainerRecord): Promise<void> {
+  const { host } = record.spec;
+  for (const mount of record.mounts) {
+    if (mount.createSource) makeSource(mount.source);
+  }
+  const paths = pathsOf(deps.store.directory(record.id), record.id);
+  const resolvConf = resolvConfText(host, await readHostResolvConf());
+  // Written in place: a bind of an older run may still hold the file's inode.
+  await Promise.all([
+    writeFile(paths.hosts, hostsText(record.merged.hostname, host.extraHosts), { mode: 0o644 }),
+    writeFile(paths.hostname, `${record.merged.hostname}\n`, { mode: 0o644 }),
+    writeFile(paths.resolvConf, resolvConf, { mode: 0o644 }),
+  ]);
+}
+
+function makeSource(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false }) !== undefined) return;
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o755 });
+  } catch (error) {
+    throw new EngineError(
+      'invalid_argument',
+      `error while creating mount source path '${path}': mkdir ${path}: ${errnoOf(error)}`,
+      { cause: error },
+    );
+  }
+}
+
+const EXIT_NOT_EXECUTABLE = 126;
+const EXIT_NOT_FOUND = 127;
+const EXIT_UNKNOWN = 128;
+
+/** The exit code that Docker gives to a failed start, by its text (daemon/errors.go). */
+export function startExitCode(error: unknown): number {
+  const known = isEngineError(error) ? error.facts['exitCode'] : undefined;
+  if (typeof known === 'number') return known;
+  const text = messageOf(error).toLowerCase();
+  if (text.includes('permission denied') || text.includes('is a directory')) {
+    return EXIT_NOT_EXECUTABLE;
+  }
+  const missing = ['executable file not found', 'no such file or directory', 'not a directory',
+    'system cannot find the file specified', 'failed to run runc create/exec call'];
+  return missing.some((part) => text.includes(part)) ? EXIT_NOT_FOUND : EXIT_UNKNOWN;
+}
+
+/** A start that failed leaves the container as it was, with the reason; --rm takes it away. */
+async function failed(
+  deps: Deps,
+  record: ContainerRecord,
+  live: Live,
+  error: unknown,
+): Promise<void> {
+  for (const attachment of live.attachments) attachment.finish();
+  live.attachments.clear();
+  const startError = { message: messageOf(error), exitCode: startExitCode(error) };
+  const stored = deps.store.get(record.id);
+  // A policy's start that fails is an end like any other, and not tried again.
+  const { state } = stored;
+  const after: ContainerRecord = {
+    ...stored,
+    startError,
+    state: state.status === 'restarting'
+      ? { status: 'exited', exit: state.exit, startedAt: state.startedAt } : state,
+  };
+  try {
+    await deps.store.put(after, { durable: false });
+    live.exited.tell({ statusCode: startError.exitCode, error: startError.message });
+    if (record.spec.host.autoRemove) await removeLocked(deps, after, { volumes: true });
+  } catch (problem) {
+    deps.report(`clean up after the failed start of ${record.id}`, problem);
+  }
+}
