@@ -110,9 +110,10 @@ build/floor: bench/floor.c
 golden: setup
 	$(NODE) --test --test-update-snapshots 'src/**/*.test.ts' 'test/golden/**/*.test.ts'
 
-## format: let biome write every file in the one layout
+## format: every file in the one layout: comments wrapped, then biome
 .PHONY: format
 format: setup
+	$(NODE) tools/wrap-comments.ts
 	node_modules/@biomejs/cli-linux-*/biome format --write
 
 ## install: put the engine under PREFIX (/usr/local), DESTDIR honoured; with systemd units where it is
