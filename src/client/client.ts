@@ -3,9 +3,9 @@
 import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { EngineError, type ErrorCode } from '#base/error.ts';
+import { API_VERSION, olderThan } from '#wire/version.ts';
 import { type Endpoint, type Exchange, exchange, type Reply } from './http.ts';
 
-export const API_VERSION = '1.51';
 /** A JSON reply larger than this is refused; `inspect` of the largest image is far below. */
 export const JSON_BYTES_MAX = 256 * 1024 * 1024;
 
@@ -33,12 +33,20 @@ const CODE_OF_STATUS: Readonly<Record<number, ErrorCode>> = {
   503: 'unavailable',
 };
 
+export interface ClientOptions {
+  /** Called when nobody listens; true means that the request is worth one more try. */
+  readonly onUnreachable?: (error: EngineError) => Promise<boolean>;
+}
+
 export class EngineClient {
   readonly endpoint: Endpoint;
-  #version = API_VERSION;
+  readonly #options: ClientOptions;
+  #version: string = API_VERSION;
+  #rescued = false;
 
-  constructor(endpoint: Endpoint) {
+  constructor(endpoint: Endpoint, options: ClientOptions = {}) {
     this.endpoint = endpoint;
+    this.#options = options;
   }
 
   /** The API version in use; lower than ours after an older server has refused ours. */
@@ -82,17 +90,17 @@ export class EngineClient {
   }
 
   async #send(method: string, path: string, options: CallOptions, upgrade: boolean): Promise<Reply> {
+    const streamed = options.stream !== undefined && !(options.stream instanceof Uint8Array);
+    // A stream can be sent only once, so the version is asked for before.
+    if (streamed) await this.#negotiate();
     const reply = await this.#exchange(method, path, options, upgrade);
     if (reply.status < 400) return reply;
     const message = errorMessage(await readText(reply.body), reply.status);
     const supported = /too new\. Maximum supported API version is (\d+\.\d+)/.exec(message)?.[1];
-    // Negotiated only here, so that the usual case costs no extra round trip. A body that is a
-    // stream has been consumed by now; such a call is preceded by others in practice.
-    if (supported !== undefined && supported !== this.#version) {
+    // Negotiated only here, so that the usual case costs no extra round trip.
+    if (supported !== undefined && supported !== this.#version && !streamed) {
       this.#version = supported;
-      if (options.stream === undefined || options.stream instanceof Uint8Array) {
-        return this.#send(method, path, options, upgrade);
-      }
+      return this.#send(method, path, options, upgrade);
     }
     const code = CODE_OF_STATUS[reply.status] ?? 'internal';
     throw new EngineError(code, message, { facts: { status: reply.status } });
@@ -119,7 +127,27 @@ export class EngineClient {
       headers['Content-Type'] ??= 'application/x-tar';
       request.body = options.stream;
     }
-    return exchange(this.endpoint, request);
+    return this.#reach(request);
+  }
+
+  async #negotiate(): Promise<void> {
+    const reply = await this.#reach({ method: 'GET', target: '/_ping' });
+    reply.body.resume();
+    const server = reply.headers.get('api-version');
+    if (server !== undefined && olderThan(server, this.#version)) this.#version = server;
+  }
+
+  async #reach(request: Exchange): Promise<Reply> {
+    try {
+      return await exchange(this.endpoint, request);
+    } catch (error) {
+      const rescue = this.#options.onUnreachable;
+      const unreachable = error instanceof EngineError && error.facts['unreachable'] === true;
+      if (!unreachable || rescue === undefined || this.#rescued) throw error;
+      this.#rescued = true;
+      if (!(await rescue(error))) throw error;
+      return exchange(this.endpoint, request);
+    }
   }
 }
 
@@ -161,17 +189,22 @@ export async function readText(body: Readable): Promise<string> {
   return Buffer.concat(pieces).toString();
 }
 
-/** The objects of a stream of newline-separated JSON, each as soon as it is there. */
-export async function* readJsonLines<T>(body: Readable): AsyncGenerator<T> {
+/** The lines of a stream, each as soon as it is there; empty ones are dropped. */
+export async function* readLines(body: Readable): AsyncGenerator<string> {
   let held = '';
   body.setEncoding('utf8');
   for await (const piece of body) {
     const lines = (held + String(piece)).split('\n');
     held = lines.pop() ?? '';
     if (held.length > JSON_BYTES_MAX) throw new EngineError('limit_exceeded', 'line too long');
-    for (const line of lines) if (line.trim() !== '') yield JSON.parse(line) as T;
+    for (const line of lines) if (line.trim() !== '') yield line;
   }
-  if (held.trim() !== '') yield JSON.parse(held) as T;
+  if (held.trim() !== '') yield held;
+}
+
+/** The objects of a stream of newline-separated JSON. */
+export async function* readJsonLines<T>(body: Readable): AsyncGenerator<T> {
+  for await (const line of readLines(body)) yield JSON.parse(line) as T;
 }
 
 function errorMessage(text: string, status: number): string {

@@ -1,0 +1,131 @@
+// __complete: cobra's protocol. The last argument is the word under the cursor; the answer is one
+// candidate a line with a description after a tab, then a directive (:4 no files, :0 files).
+import { EngineClient } from '#client/client.ts';
+import type { ContainerSummary } from '#wire/container.ts';
+import type { ImageSummary } from '#wire/image.ts';
+import type { CommandSpec, Completion, Context } from '../command.ts';
+import type { FlagKind } from '../flag-kind.ts';
+import type { FlagSpec } from '../flags.ts';
+import { GLOBAL_FLAGS, ROOT } from '../table/root.ts';
+
+/** The daemon must not make a shell wait. */
+const DAEMON_MS_MAX = 1_000;
+
+export async function run({ args, client }: Context): Promise<number> {
+  // A client of its own: the tab key must never start a daemon.
+  const quiet = new EngineClient(client.endpoint);
+  const words = args.slice(0, -1);
+  const typed = args.at(-1) ?? '';
+  const { candidates, files } = await complete(quiet, words, typed);
+  const lines = candidates.filter(([name]) => name.startsWith(typed));
+  const text = lines.map(([name, about]) => `${name}${about === '' ? '' : `\t${about}`}\n`);
+  process.stdout.write(`${text.join('')}:${files ? 0 : 4}\n`);
+  return 0;
+}
+
+type Candidate = readonly [name: string, about: string];
+
+interface Answer {
+  readonly candidates: readonly Candidate[];
+  readonly files: boolean;
+}
+
+async function complete(
+  client: EngineClient,
+  words: readonly string[],
+  typed: string,
+): Promise<Answer> {
+  const { spec, positionals, pending } = walk(words);
+  if (pending !== undefined) {
+    const files = /file|input|output|volume|mount|config/.test(pending.name);
+    return { candidates: [], files };
+  }
+  if (typed.startsWith('-')) {
+    const flags = spec === ROOT ? GLOBAL_FLAGS : (spec.flags ?? []);
+    return { candidates: flagNames(flags, typed), files: false };
+  }
+  if (spec.children !== undefined) return { candidates: commandNames(spec), files: false };
+  if (spec.completes === undefined) return { candidates: [], files: true };
+  if (spec.completesOne === true && positionals.length > 0) return { candidates: [], files: true };
+  if (spec.completes === 'command') return { candidates: commandNames(ROOT), files: false };
+  const names = await namesOf(client, spec.completes);
+  const rest = names.filter((name) => !positionals.includes(name));
+  return { candidates: rest.map((name) => [name, ''] as const), files: false };
+}
+
+function commandNames(spec: CommandSpec): Candidate[] {
+  return (spec.children ?? [])
+    .filter(({ group }) => group !== 'hidden')
+    .map(({ name, short }) => [name, short] as const);
+}
+
+function flagNames(flags: readonly FlagSpec[], typed: string): Candidate[] {
+  const shown = [...flags, { name: 'help', usage: 'Print usage', hidden: false }];
+  return shown
+    .filter(({ hidden }) => hidden !== true)
+    .map(({ name, usage }) => [`--${name}`, usage.split('\n', 1)[0] ?? ''] as const)
+    .filter(([name]) => name.startsWith(typed));
+}
+
+interface Walk {
+  readonly spec: CommandSpec;
+  readonly positionals: readonly string[];
+  /** The flag whose value is under the cursor. */
+  readonly pending: FlagSpec | undefined;
+}
+
+function walk(words: readonly string[]): Walk {
+  let spec: CommandSpec = ROOT;
+  const positionals: string[] = [];
+  let pending: FlagSpec | undefined;
+  for (const word of words) {
+    if (pending !== undefined) {
+      pending = undefined;
+      continue;
+    }
+    if (word.startsWith('-') && word !== '-') {
+      pending = flagThatWaits(spec === ROOT ? GLOBAL_FLAGS : (spec.flags ?? []), word);
+      continue;
+    }
+    const child: CommandSpec | undefined = spec.children?.find(
+      ({ name, aliases }) => name === word || aliases?.includes(word) === true,
+    );
+    if (child !== undefined) spec = child;
+    else positionals.push(word);
+  }
+  return { spec, positionals, pending };
+}
+
+function flagThatWaits(flags: readonly FlagSpec[], word: string): FlagSpec | undefined {
+  if (word.includes('=')) return undefined;
+  const flag = word.startsWith('--')
+    ? flags.find(({ name }) => name === word.slice(2))
+    : flags.find(({ short }) => short === word.at(-1));
+  if (flag === undefined) return undefined;
+  return (flag.kind as FlagKind).bare === undefined ? flag : undefined;
+}
+
+const STATES: Readonly<Record<string, readonly string[]>> = {
+  running: ['running', 'paused'],
+  paused: ['paused'],
+  stopped: ['created', 'exited', 'dead'],
+};
+
+async function namesOf(client: EngineClient, kind: Completion): Promise<string[]> {
+  const signal = AbortSignal.timeout(DAEMON_MS_MAX);
+  try {
+    if (kind === 'image') {
+      const images = await client.json<ImageSummary[]>('GET', '/images/json', { signal });
+      return images.flatMap((image) => image.RepoTags ?? []).filter((name) => name !== '<none>:<none>');
+    }
+    const options = { query: { all: true }, signal };
+    const list = await client.json<ContainerSummary[]>('GET', '/containers/json', options);
+    const states = STATES[kind];
+    return list
+      .filter(({ State: state }) => states === undefined || states.includes(state))
+      .flatMap(({ Names: names }) => names.map((name) => name.replace(/^\//, '')));
+  } catch {
+    // No daemon, no names: completion says nothing rather than something wrong.
+    return [];
+  }
+}

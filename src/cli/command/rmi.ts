@@ -1,0 +1,26 @@
+// rmi: removes names, and images that have no name left.
+import { EngineError } from '#base/error.ts';
+import type { ImageDeleteItem } from '#wire/image.ts';
+import type { Context } from '../command.ts';
+import { errorText, imagePath } from '../each.ts';
+
+export async function run({ flags, args, client }: Context): Promise<number> {
+  const force = flags.bool('force');
+  const query = { force, noprune: flags.bool('no-prune'), platforms: flags.list('platform') };
+  let failed = false;
+  // One after the other: names of one image must not race for who deletes it.
+  for (const name of args) {
+    try {
+      const items = await client.json<ImageDeleteItem[]>('DELETE', imagePath(name), { query });
+      for (const item of items) {
+        if (item.Deleted !== undefined) process.stdout.write(`Deleted: ${item.Deleted}\n`);
+        else process.stdout.write(`Untagged: ${item.Untagged}\n`);
+      }
+    } catch (error) {
+      process.stderr.write(`${errorText(error)}\n`);
+      const missing = error instanceof EngineError && error.code === 'not_found';
+      if (!(force && missing)) failed = true;
+    }
+  }
+  return failed ? 1 : 0;
+}

@@ -1,0 +1,14 @@
+// stop: the stop signal, a grace period, then SIGKILL.
+import type { Context } from '../command.ts';
+import { forEach } from '../each.ts';
+
+export function run({ flags, args, client }: Context): Promise<number> {
+  const query = {
+    signal: flags.string('signal'),
+    t: flags.has('timeout') ? flags.number('timeout') : undefined,
+  };
+  return forEach(args, async (name, path) => {
+    await client.done('POST', `${path}/stop`, { query });
+    return name;
+  });
+}

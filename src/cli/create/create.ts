@@ -1,0 +1,103 @@
+// POST /containers/create for `run` and `create`, with --cidfile and the words for what can fail.
+import { existsSync, unlinkSync, writeFileSync } from 'node:fs';
+import { EngineError, messageOf } from '#base/error.ts';
+import { isDaemonError } from '#client/client.ts';
+import type { ContainerCreateReply } from '#wire/container.ts';
+import { CliError, type Context } from '../command.ts';
+import type { CreateBody } from './body.ts';
+import { reasonOf } from './kv-file.ts';
+
+/** Creates and returns the id. */
+export async function createContainer(context: Context, body: CreateBody): Promise<string> {
+  const { client, flags, path } = context;
+  const pull = flags.string('pull', 'missing');
+  if (!['always', 'missing', 'never'].includes(pull)) {
+    const choices = '"always", "missing" or "never"';
+    throw runError(path, `invalid pull option: '${pull}': must be one of ${choices}`, 125);
+  }
+  using cidFile = openCidFile(context);
+  const query = { name: flags.string('name'), platform: flags.string('platform') };
+  let reply: ContainerCreateReply;
+  try {
+    reply = await client.json('POST', '/containers/create', { query, json: body });
+  } catch (error) {
+    throw createFailure(path, body.Image, pull, error);
+  }
+  for (const warning of reply.Warnings ?? []) process.stderr.write(`WARNING: ${warning}\n`);
+  cidFile.write(reply.Id);
+  return reply.Id;
+}
+
+function createFailure(path: string, image: string, pull: string, error: unknown): CliError {
+  if (error instanceof CliError) return error;
+  const missing = error instanceof EngineError && error.code === 'not_found';
+  if (missing && error.message.startsWith('No such image')) {
+    const named = /[:@]/.test(image.slice(image.lastIndexOf('/') + 1)) ? image : `${image}:latest`;
+    if (pull !== 'never') process.stderr.write(`Unable to find image '${named}' locally\n`);
+    const advice = `Load it with 'coracle load -i FILE.tar' or 'coracle import ROOTFS.tar ${named}'.`;
+    return runError(path, `${daemonText(error)}\n${advice}`, 125, error);
+  }
+  return runError(path, daemonText(error), 125, error);
+}
+
+function daemonText(error: unknown): string {
+  return `${isDaemonError(error) ? 'Error response from daemon: ' : ''}${messageOf(error)}`;
+}
+
+/** Errors of flags that are checked together end with the way to the help, as docker's. */
+export function withHelp<T>(path: string, plan: () => T): T {
+  try {
+    return plan();
+  } catch (error) {
+    throw runError(path, messageOf(error), 125, error);
+  }
+}
+
+export function runError(path: string, text: string, code: number, cause?: unknown): CliError {
+  const program = path.split(' ', 1)[0];
+  const help = `Run '${path} --help' for more information`;
+  return new CliError(code, `${program}: ${text}\n\n${help}`, { cause });
+}
+
+/** 127: no such program; 126: it cannot be executed; 125: the engine failed. */
+export function startFailure(path: string, error: unknown): CliError {
+  const text = messageOf(error);
+  let code = 125;
+  if (/executable file not found|no such file or directory/.test(text)) code = 127;
+  else if (/permission denied|is a directory/.test(text)) code = 126;
+  return runError(path, daemonText(error), code, error);
+}
+
+function openCidFile({ flags, path }: Context): CidFile {
+  return withHelp(path, () => new CidFile(flags.string('cidfile')));
+}
+
+/** --cidfile is made before the container, so that two runs cannot share one. */
+class CidFile implements Disposable {
+  readonly #path: string;
+  #written = false;
+
+  constructor(path: string) {
+    this.#path = path;
+    if (path === '') return;
+    if (existsSync(path)) {
+      const advice = `make sure the other container isn't running or delete ${path}`;
+      throw new Error(`container ID file found, ${advice}`);
+    }
+    try {
+      writeFileSync(path, '', { flag: 'wx', mode: 0o644 });
+    } catch (error) {
+      throw new Error(`failed to create the container ID file: open ${path}: ${reasonOf(error)}`);
+    }
+  }
+
+  write(id: string): void {
+    if (this.#path === '') return;
+    writeFileSync(this.#path, id);
+    this.#written = true;
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#path !== '' && !this.#written) unlinkSync(this.#path);
+  }
+}

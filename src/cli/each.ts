@@ -1,0 +1,42 @@
+// One action on each named object: done side by side, reported in the order of the arguments.
+import { messageOf } from '#base/error.ts';
+import { isDaemonError } from '#client/client.ts';
+
+/** Docker's CLI uses the same number. */
+export const PARALLEL_MAX = 50;
+
+/** Prints each name that worked and each error; the exit code is 1 if one failed. */
+export async function forEach(
+  names: readonly string[],
+  action: (name: string, path: string) => Promise<string | undefined>,
+): Promise<number> {
+  let failed = 0;
+  for (let from = 0; from < names.length; from += PARALLEL_MAX) {
+    const batch = names.slice(from, from + PARALLEL_MAX);
+    const running = batch.map((name) => action(name, containerPath(name)));
+    for (const each of running) each.catch(() => {});
+    for (const each of running) {
+      try {
+        const line = await each;
+        if (line !== undefined) process.stdout.write(`${line}\n`);
+      } catch (error) {
+        failed += 1;
+        process.stderr.write(`${errorText(error)}\n`);
+      }
+    }
+  }
+  return failed === 0 ? 0 : 1;
+}
+
+export function containerPath(name: string): string {
+  return `/containers/${encodeURIComponent(name)}`;
+}
+
+/** An image name keeps its slashes. */
+export function imagePath(name: string): string {
+  return `/images/${name.split('/').map(encodeURIComponent).join('/')}`;
+}
+
+export function errorText(error: unknown): string {
+  return `${isDaemonError(error) ? 'Error response from daemon: ' : ''}${messageOf(error)}`;
+}

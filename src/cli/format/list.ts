@@ -1,0 +1,63 @@
+// `--format` of the listing commands: nothing or `table` (docker's columns), `table TEMPLATE`,
+// `json` (one object a line), or a template for each line.
+import { alignTabs } from './tabwriter.ts';
+import { compileTemplate } from './template.ts';
+import { FUNCTIONS, type Functions, toJson } from './template-functions.ts';
+
+/** What can be printed of one object: a text, or a method with arguments. */
+export type Row = Readonly<Record<string, unknown>>;
+
+export interface Listing {
+  /** Field name to column title. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** The template of the plain table, cells separated by tabs. */
+  readonly table: string;
+  /** What -q prints. */
+  readonly quiet: string;
+}
+
+export interface ListOptions {
+  readonly format: string;
+  readonly quiet: boolean;
+}
+
+/** The whole output, newline at the end of each line. */
+export function renderList(rows: readonly Row[], listing: Listing, options: ListOptions): string {
+  let format = options.format.trim();
+  const plainTable = format === '' || format === 'table';
+  if (options.quiet && plainTable) format = listing.quiet;
+  else if (plainTable) format = `table ${listing.table}`;
+  if (format === 'json') return rows.map((row) => `${toJson(sorted(row))}\n`).join('');
+  const isTable = format === 'table' || format.startsWith('table ') || format.startsWith('table\t');
+  const source = unescape(isTable ? format.slice('table'.length).trim() : format);
+  const template = compileTemplate(source);
+  const lines = rows.map((row) => `${template(row)}\n`).join('');
+  if (!isTable) return lines;
+  const header = compileTemplate(source, HEADER_FUNCTIONS)(headerRow(listing));
+  return alignTabs(`${header}\n${lines}`);
+}
+
+/** In the title line a function passes its value through: `{{truncate .ID 4}}` is still ID. */
+const PASSING = ['json', 'split', 'join', 'title', 'lower', 'upper', 'pad', 'truncate'];
+const HEADER_FUNCTIONS: Functions = {
+  ...FUNCTIONS,
+  ...Object.fromEntries(PASSING.map((name) => [name, (value: unknown) => value])),
+};
+
+function headerRow(listing: Listing): Row {
+  return { ...listing.headers, Label: (name: unknown) => labelTitle(String(name)) };
+}
+
+/** `{{.Label "com.example.my-key"}}` has the title "my key". */
+function labelTitle(name: string): string {
+  return (name.split('.').at(-1) ?? name).replace(/[-_]/g, ' ');
+}
+
+function sorted(row: Row): Row {
+  return Object.fromEntries(Object.entries(row).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** A shell gives `\t` as two characters. */
+export function unescape(format: string): string {
+  return format.replaceAll('\\t', '\t').replaceAll('\\n', '\n');
+}

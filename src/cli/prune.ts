@@ -1,0 +1,49 @@
+// The prune commands: a warning, a question, one call, and what it freed.
+import { formatSize } from '#base/bytes.ts';
+import type { EngineClient } from '#client/client.ts';
+import type { ContainerPruneReply } from '#wire/container.ts';
+import type { ImagePruneReply } from '#wire/image.ts';
+import { CliError } from './command.ts';
+import type { FilterSet } from './flag-kind.ts';
+import { confirm } from './prompt.ts';
+
+/** Ends the command unless the user agrees. */
+export async function askToPrune(force: boolean, warning: string): Promise<void> {
+  if (force) return;
+  const question = `WARNING! ${warning}\nAre you sure you want to continue?`;
+  if (!(await confirm(question))) throw new CliError(1, 'operation was cancelled');
+}
+
+/** Returns the bytes that were freed. */
+export async function pruneContainers(client: EngineClient, filters: FilterSet): Promise<number> {
+  const query = { filters: filterText(filters) };
+  const reply = await client.json<ContainerPruneReply>('POST', '/containers/prune', { query });
+  const deleted = reply.ContainersDeleted ?? [];
+  if (deleted.length > 0) {
+    process.stdout.write(`Deleted Containers:\n${deleted.join('\n')}\n\n`);
+  }
+  return reply.SpaceReclaimed;
+}
+
+export async function pruneImages(
+  client: EngineClient,
+  filters: FilterSet,
+  all: boolean,
+): Promise<number> {
+  const wanted: FilterSet = { ...filters, dangling: { [all ? 'false' : 'true']: true } };
+  const query = { filters: filterText(wanted) };
+  const reply = await client.json<ImagePruneReply>('POST', '/images/prune', { query });
+  const lines = (reply.ImagesDeleted ?? []).map((item) =>
+    item.Untagged === undefined ? `deleted: ${item.Deleted}` : `untagged: ${item.Untagged}`,
+  );
+  if (lines.length > 0) process.stdout.write(`Deleted Images:\n${lines.join('\n')}\n\n`);
+  return reply.SpaceReclaimed;
+}
+
+export function reportSpace(bytes: number): void {
+  process.stdout.write(`Total reclaimed space: ${formatSize(bytes)}\n`);
+}
+
+export function filterText(filters: FilterSet): string | undefined {
+  return Object.keys(filters).length === 0 ? undefined : JSON.stringify(filters);
+}

@@ -1,0 +1,345 @@
+// The verbs of containers. Each is a command of its own and a child of `container`.
+import type { CommandSpec } from '../command.ts';
+import { CREATE_FLAGS, RUN_FLAGS } from '../create/flags.ts';
+import { envKind } from '../create/kinds.ts';
+import { bool, int, list, string } from '../flag-kind.ts';
+import type { FlagSpec } from '../flags.ts';
+import {
+  DETACH_KEYS,
+  FILTER,
+  FORCE_PRUNE,
+  FORMAT,
+  LIST_FORMAT,
+  NO_TRUNC,
+  PRUNE_FILTER,
+  SIG_PROXY,
+} from './shared.ts';
+
+const ONE = { rule: 'exact', count: 1 } as const;
+const MANY = { rule: 'at-least', count: 1 } as const;
+const CONTAINERS = 'CONTAINER [CONTAINER...]';
+
+const STOP_FLAGS: readonly FlagSpec[] = [
+  { name: 'signal', short: 's', kind: string, usage: 'Signal to send to the container' },
+  {
+    name: 'timeout',
+    short: 't',
+    alias: 'time',
+    kind: int,
+    usage: 'Seconds to wait before killing the container',
+  },
+];
+
+const EXEC_FLAGS: readonly FlagSpec[] = [
+  {
+    name: 'detach',
+    short: 'd',
+    kind: bool,
+    usage: 'Detached mode: run command in the background',
+  },
+  DETACH_KEYS,
+  { name: 'env', short: 'e', kind: envKind, usage: 'Set environment variables' },
+  { name: 'env-file', kind: list, usage: 'Read in a file of environment variables' },
+  { name: 'interactive', short: 'i', kind: bool, usage: 'Keep STDIN open even if not attached' },
+  { name: 'privileged', kind: bool, usage: 'Give extended privileges to the command' },
+  { name: 'tty', short: 't', kind: bool, usage: 'Allocate a pseudo-TTY' },
+  {
+    name: 'user',
+    short: 'u',
+    kind: string,
+    usage: 'Username or UID (format: "<name|uid>[:<group|gid>]")',
+  },
+  {
+    name: 'workdir',
+    short: 'w',
+    kind: string,
+    usage: 'Working directory inside the container',
+  },
+];
+
+const LOGS_FLAGS: readonly FlagSpec[] = [
+  { name: 'details', kind: bool, usage: 'Show extra details provided to logs' },
+  { name: 'follow', short: 'f', kind: bool, usage: 'Follow log output' },
+  {
+    name: 'since',
+    kind: string,
+    usage:
+      'Show logs since timestamp (e.g. "2013-01-02T13:23:37Z") or relative (e.g. "42m" for 42 minutes)',
+  },
+  {
+    name: 'tail',
+    short: 'n',
+    kind: string,
+    usage: 'Number of lines to show from the end of the logs (default "all")',
+  },
+  { name: 'timestamps', short: 't', kind: bool, usage: 'Show timestamps' },
+  {
+    name: 'until',
+    kind: string,
+    usage:
+      'Show logs before a timestamp (e.g. "2013-01-02T13:23:37Z") or relative (e.g. "42m" for 42 minutes)',
+  },
+];
+
+const PS_FLAGS: readonly FlagSpec[] = [
+  {
+    name: 'all',
+    short: 'a',
+    kind: bool,
+    usage: 'Show all containers (default shows just running)',
+  },
+  FILTER,
+  LIST_FORMAT,
+  {
+    name: 'last',
+    short: 'n',
+    kind: int,
+    usage: 'Show n last created containers (includes all states) (default -1)',
+  },
+  {
+    name: 'latest',
+    short: 'l',
+    kind: bool,
+    usage: 'Show the latest created container (includes all states)',
+  },
+  NO_TRUNC,
+  { name: 'quiet', short: 'q', kind: bool, usage: 'Only display container IDs' },
+  { name: 'size', short: 's', kind: bool, usage: 'Display total file sizes' },
+];
+
+/** The verbs that exist with and without `container` before them. */
+export const CONTAINER_VERBS: readonly CommandSpec[] = [
+  {
+    name: 'run',
+    usage: '[OPTIONS] IMAGE [COMMAND] [ARG...]',
+    short: 'Create and run a new container from an image',
+    args: MANY,
+    flags: RUN_FLAGS,
+    interspersed: false,
+    group: 'common',
+    completes: 'image',
+    completesOne: true,
+    load: () => import('../command/run.ts'),
+  },
+  {
+    name: 'exec',
+    usage: '[OPTIONS] CONTAINER COMMAND [ARG...]',
+    short: 'Execute a command in a running container',
+    args: { rule: 'at-least', count: 2 },
+    flags: EXEC_FLAGS,
+    interspersed: false,
+    group: 'common',
+    completes: 'running',
+    completesOne: true,
+    load: () => import('../command/exec.ts'),
+  },
+  {
+    name: 'attach',
+    usage: '[OPTIONS] CONTAINER',
+    short: 'Attach local standard input, output, and error streams to a running container',
+    args: ONE,
+    flags: [
+      DETACH_KEYS,
+      { name: 'no-stdin', kind: bool, usage: 'Do not attach STDIN' },
+      SIG_PROXY,
+    ],
+    completes: 'running',
+    completesOne: true,
+    load: () => import('../command/attach.ts'),
+  },
+  {
+    name: 'create',
+    usage: '[OPTIONS] IMAGE [COMMAND] [ARG...]',
+    short: 'Create a new container',
+    args: MANY,
+    flags: CREATE_FLAGS,
+    interspersed: false,
+    completes: 'image',
+    completesOne: true,
+    load: () => import('../command/create.ts'),
+  },
+  {
+    name: 'kill',
+    usage: `[OPTIONS] ${CONTAINERS}`,
+    short: 'Kill one or more running containers',
+    args: MANY,
+    flags: STOP_FLAGS.slice(0, 1),
+    completes: 'running',
+    load: () => import('../command/kill.ts'),
+  },
+  {
+    name: 'logs',
+    usage: '[OPTIONS] CONTAINER',
+    short: 'Fetch the logs of a container',
+    args: ONE,
+    flags: LOGS_FLAGS,
+    completes: 'container',
+    completesOne: true,
+    load: () => import('../command/logs.ts'),
+  },
+  {
+    name: 'pause',
+    usage: CONTAINERS,
+    short: 'Pause all processes within one or more containers',
+    args: MANY,
+    completes: 'running',
+    load: () => import('../command/pause.ts'),
+  },
+  {
+    name: 'port',
+    usage: 'CONTAINER [PRIVATE_PORT[/PROTO]]',
+    short: 'List port mappings or a specific mapping for the container',
+    args: { rule: 'range', min: 1, max: 2 },
+    completes: 'running',
+    completesOne: true,
+    load: () => import('../command/port.ts'),
+  },
+  {
+    name: 'rename',
+    usage: 'CONTAINER NEW_NAME',
+    short: 'Rename a container',
+    args: { rule: 'exact', count: 2 },
+    completes: 'container',
+    completesOne: true,
+    load: () => import('../command/rename.ts'),
+  },
+  {
+    name: 'restart',
+    usage: `[OPTIONS] ${CONTAINERS}`,
+    short: 'Restart one or more containers',
+    args: MANY,
+    flags: STOP_FLAGS,
+    completes: 'container',
+    load: () => import('../command/restart.ts'),
+  },
+  {
+    name: 'rm',
+    aliases: ['remove'],
+    usage: `[OPTIONS] ${CONTAINERS}`,
+    short: 'Remove one or more containers',
+    args: MANY,
+    flags: [
+      {
+        name: 'force',
+        short: 'f',
+        kind: bool,
+        usage: 'Force the removal of a running container (uses SIGKILL)',
+      },
+      { name: 'link', short: 'l', kind: bool, usage: 'Remove the specified link' },
+      {
+        name: 'volumes',
+        short: 'v',
+        kind: bool,
+        usage: 'Remove anonymous volumes associated with the container',
+      },
+    ],
+    completes: 'stopped',
+    load: () => import('../command/rm.ts'),
+  },
+  {
+    name: 'start',
+    usage: `[OPTIONS] ${CONTAINERS}`,
+    short: 'Start one or more stopped containers',
+    args: MANY,
+    flags: [
+      {
+        name: 'attach',
+        short: 'a',
+        kind: bool,
+        usage: 'Attach STDOUT/STDERR and forward signals',
+      },
+      DETACH_KEYS,
+      { name: 'interactive', short: 'i', kind: bool, usage: "Attach container's STDIN" },
+    ],
+    completes: 'stopped',
+    load: () => import('../command/start.ts'),
+  },
+  {
+    name: 'stop',
+    usage: `[OPTIONS] ${CONTAINERS}`,
+    short: 'Stop one or more running containers',
+    args: MANY,
+    flags: STOP_FLAGS,
+    completes: 'running',
+    load: () => import('../command/stop.ts'),
+  },
+  {
+    name: 'top',
+    usage: 'CONTAINER [ps OPTIONS]',
+    short: 'Display the running processes of a container',
+    args: MANY,
+    interspersed: false,
+    completes: 'running',
+    completesOne: true,
+    load: () => import('../command/top.ts'),
+  },
+  {
+    name: 'unpause',
+    usage: CONTAINERS,
+    short: 'Unpause all processes within one or more containers',
+    args: MANY,
+    completes: 'paused',
+    load: () => import('../command/unpause.ts'),
+  },
+  {
+    name: 'wait',
+    usage: CONTAINERS,
+    short: 'Block until one or more containers stop, then print their exit codes',
+    args: MANY,
+    completes: 'running',
+    load: () => import('../command/wait.ts'),
+  },
+  {
+    name: 'explain',
+    usage: '[OPTIONS] CONTAINER',
+    short: 'Show the kernel operations that made a container, in order, with their times',
+    args: ONE,
+    flags: [{ name: 'json', kind: bool, usage: 'Print as JSON' }],
+    completes: 'container',
+    completesOne: true,
+    load: () => import('../command/explain.ts'),
+  },
+];
+
+const PS_PATHS = ['container ls', 'container list', 'container ps', 'ps'];
+
+export const PS: CommandSpec = {
+  name: 'ps',
+  usage: '[OPTIONS]',
+  short: 'List containers',
+  args: { rule: 'none' },
+  flags: PS_FLAGS,
+  paths: PS_PATHS,
+  group: 'common',
+  load: () => import('../command/ps.ts'),
+};
+
+/** The verbs that exist only behind `container`. */
+export const CONTAINER_ONLY: readonly CommandSpec[] = [
+  { ...PS, name: 'ls', aliases: ['list', 'ps'] },
+  {
+    name: 'inspect',
+    usage: `[OPTIONS] ${CONTAINERS}`,
+    short: 'Display detailed information on one or more containers',
+    args: MANY,
+    flags: [
+      FORMAT,
+      {
+        name: 'size',
+        short: 's',
+        kind: bool,
+        usage: 'Display total file sizes',
+      },
+    ],
+    completes: 'container',
+    load: () => import('../command/container-inspect.ts'),
+  },
+  {
+    name: 'prune',
+    usage: '[OPTIONS]',
+    short: 'Remove all stopped containers',
+    args: { rule: 'none' },
+    flags: [PRUNE_FILTER, FORCE_PRUNE],
+    load: () => import('../command/container-prune.ts'),
+  },
+];

@@ -1,0 +1,184 @@
+// The verbs of images.
+import type { CommandSpec } from '../command.ts';
+import { bool, list, string, strings } from '../flag-kind.ts';
+import type { FlagSpec } from '../flags.ts';
+import {
+  FILTER,
+  FORCE_PRUNE,
+  FORMAT,
+  LIST_FORMAT,
+  NO_TRUNC,
+  PLATFORM,
+  PRUNE_FILTER,
+} from './shared.ts';
+
+const MANY = { rule: 'at-least', count: 1 } as const;
+const QUIET: FlagSpec = { name: 'quiet', short: 'q', kind: bool, usage: 'Only show image IDs' };
+
+/** The verbs that exist with and without `image` before them. */
+export const IMAGE_VERBS: readonly CommandSpec[] = [
+  {
+    name: 'history',
+    usage: '[OPTIONS] IMAGE',
+    short: 'Show the history of an image',
+    args: { rule: 'exact', count: 1 },
+    flags: [
+      LIST_FORMAT,
+      {
+        name: 'human',
+        short: 'H',
+        kind: bool,
+        usage: 'Print sizes and dates in human readable format (default true)',
+      },
+      NO_TRUNC,
+      PLATFORM,
+      QUIET,
+    ],
+    completes: 'image',
+    completesOne: true,
+    load: () => import('../command/history.ts'),
+  },
+  {
+    name: 'import',
+    usage: '[OPTIONS] file|URL|- [REPOSITORY[:TAG]]',
+    short: 'Import the contents from a tarball to create a filesystem image',
+    args: MANY,
+    flags: [
+      {
+        name: 'change',
+        short: 'c',
+        kind: list,
+        usage: 'Apply Dockerfile instruction to the created image',
+      },
+      {
+        name: 'message',
+        short: 'm',
+        kind: string,
+        usage: 'Set commit message for imported image',
+      },
+      PLATFORM,
+    ],
+    load: () => import('../command/import.ts'),
+  },
+  {
+    name: 'load',
+    usage: '[OPTIONS]',
+    short: 'Load an image from a tar archive or STDIN',
+    args: { rule: 'none' },
+    flags: [
+      {
+        name: 'input',
+        short: 'i',
+        kind: string,
+        usage: 'Read from tar archive file, instead of STDIN',
+      },
+      PLATFORM,
+      { name: 'quiet', short: 'q', kind: bool, usage: 'Suppress the load output' },
+    ],
+    load: () => import('../command/load.ts'),
+  },
+  {
+    name: 'save',
+    usage: '[OPTIONS] IMAGE [IMAGE...]',
+    short: 'Save one or more images to a tar archive (streamed to STDOUT by default)',
+    args: MANY,
+    flags: [
+      {
+        name: 'output',
+        short: 'o',
+        kind: string,
+        usage: 'Write to a file, instead of STDOUT',
+      },
+      PLATFORM,
+    ],
+    completes: 'image',
+    load: () => import('../command/save.ts'),
+  },
+  {
+    name: 'tag',
+    usage: 'SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]',
+    short: 'Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE',
+    args: { rule: 'exact', count: 2 },
+    completes: 'image',
+    load: () => import('../command/tag.ts'),
+  },
+];
+
+const LS_PATHS = ['image ls', 'image list', 'images'];
+const RM_PATHS = ['image rm', 'image remove', 'rmi'];
+
+export const IMAGES: CommandSpec = {
+  name: 'images',
+  usage: '[OPTIONS] [REPOSITORY[:TAG]]',
+  short: 'List images',
+  args: { rule: 'range', min: 0, max: 1 },
+  flags: [
+    {
+      name: 'all',
+      short: 'a',
+      kind: bool,
+      usage: 'Show all images (default hides intermediate images)',
+    },
+    { name: 'digests', kind: bool, usage: 'Show digests' },
+    FILTER,
+    LIST_FORMAT,
+    NO_TRUNC,
+    QUIET,
+  ],
+  paths: LS_PATHS,
+  group: 'common',
+  completes: 'image',
+  completesOne: true,
+  load: () => import('../command/images.ts'),
+};
+
+export const RMI: CommandSpec = {
+  name: 'rmi',
+  usage: '[OPTIONS] IMAGE [IMAGE...]',
+  short: 'Remove one or more images',
+  args: MANY,
+  flags: [
+    { name: 'force', short: 'f', kind: bool, usage: 'Force removal of the image' },
+    { name: 'no-prune', kind: bool, usage: 'Do not delete untagged parents' },
+    {
+      name: 'platform',
+      kind: strings,
+      usage: 'Remove only the given platform variant. Formatted as "os[/arch[/variant]]"',
+    },
+  ],
+  paths: RM_PATHS,
+  completes: 'image',
+  load: () => import('../command/rmi.ts'),
+};
+
+/** The verbs that exist only behind `image`. */
+export const IMAGE_ONLY: readonly CommandSpec[] = [
+  { ...IMAGES, name: 'ls', aliases: ['list'] },
+  { ...RMI, name: 'rm', aliases: ['remove'] },
+  {
+    name: 'inspect',
+    usage: '[OPTIONS] IMAGE [IMAGE...]',
+    short: 'Display detailed information on one or more images',
+    args: MANY,
+    flags: [FORMAT, PLATFORM],
+    completes: 'image',
+    load: () => import('../command/image-inspect.ts'),
+  },
+  {
+    name: 'prune',
+    usage: '[OPTIONS]',
+    short: 'Remove unused images',
+    args: { rule: 'none' },
+    flags: [
+      {
+        name: 'all',
+        short: 'a',
+        kind: bool,
+        usage: 'Remove all unused images, not just dangling ones',
+      },
+      PRUNE_FILTER,
+      FORCE_PRUNE,
+    ],
+    load: () => import('../command/image-prune.ts'),
+  },
+];

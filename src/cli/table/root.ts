@@ -1,0 +1,65 @@
+// The whole command line as one tree.
+import type { CommandSpec } from '../command.ts';
+import { bool, list, string } from '../flag-kind.ts';
+import type { FlagSpec } from '../flags.ts';
+import { CONTAINER_ONLY, CONTAINER_VERBS, PS } from './container.ts';
+import { IMAGE_ONLY, IMAGE_VERBS, IMAGES, RMI } from './image.ts';
+import { SYSTEM_ONLY, SYSTEM_VERBS, TOP_LEVEL } from './system.ts';
+
+export const GLOBAL_FLAGS: readonly FlagSpec[] = [
+  {
+    name: 'config',
+    kind: string,
+    usage: 'Location of client config files (default "~/.docker")',
+  },
+  { name: 'debug', short: 'D', kind: bool, usage: 'Enable debug mode' },
+  { name: 'host', short: 'H', kind: list, usage: 'Daemon socket to connect to' },
+  {
+    name: 'log-level',
+    short: 'l',
+    kind: string,
+    usage: 'Set the logging level ("debug", "info", "warn", "error", "fatal") (default "info")',
+  },
+  { name: 'version', short: 'v', kind: bool, usage: 'Print version information and quit' },
+];
+
+/** A verb that is also found behind its noun. */
+function both(noun: string, verbs: readonly CommandSpec[]): CommandSpec[] {
+  return verbs.map((verb) => {
+    const names = [verb.name, ...(verb.aliases ?? [])];
+    return { ...verb, paths: [...names.map((name) => `${noun} ${name}`), verb.name] };
+  });
+}
+
+const CONTAINER = both('container', CONTAINER_VERBS);
+const IMAGE = both('image', IMAGE_VERBS);
+const SYSTEM = both('system', SYSTEM_VERBS);
+
+function noun(
+  name: string,
+  short: string,
+  children: readonly CommandSpec[],
+): CommandSpec {
+  const args = { rule: 'none' } as const;
+  return { name, usage: 'COMMAND', short, args, children, group: 'management' };
+}
+
+export const ROOT: CommandSpec = {
+  name: 'coracle',
+  usage: '[OPTIONS] COMMAND',
+  short: 'A container engine that you can read',
+  args: { rule: 'none' },
+  interspersed: false,
+  children: [
+    ...CONTAINER.map(({ aliases: _aliases, ...verb }) => verb),
+    PS,
+    ...IMAGE,
+    IMAGES,
+    RMI,
+    ...SYSTEM,
+    ...TOP_LEVEL,
+    noun('container', 'Manage containers', [...CONTAINER, ...CONTAINER_ONLY]),
+    noun('image', 'Manage images', [...IMAGE, ...IMAGE_ONLY]),
+    noun('system', 'Manage Coracle', [...SYSTEM, ...SYSTEM_ONLY]),
+  ],
+};

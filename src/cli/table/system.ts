@@ -1,0 +1,148 @@
+// The commands about the engine itself.
+import type { CommandSpec } from '../command.ts';
+import { bool, string } from '../flag-kind.ts';
+import type { FlagSpec } from '../flags.ts';
+import { FILTER, FORCE_PRUNE, FORMAT, LINE_FORMAT, LIST_FORMAT, PRUNE_FILTER } from './shared.ts';
+
+const NONE = { rule: 'none' } as const;
+
+/** The verbs that exist with and without `system` before them. */
+export const SYSTEM_VERBS: readonly CommandSpec[] = [
+  {
+    name: 'events',
+    usage: '[OPTIONS]',
+    short: 'Get real time events from the server',
+    args: NONE,
+    flags: [
+      FILTER,
+      LINE_FORMAT,
+      { name: 'since', kind: string, usage: 'Show all events created since timestamp' },
+      { name: 'until', kind: string, usage: 'Stream events until this timestamp' },
+    ],
+    load: () => import('../command/events.ts'),
+  },
+  {
+    name: 'info',
+    usage: '[OPTIONS]',
+    short: 'Display system-wide information',
+    args: NONE,
+    flags: [FORMAT],
+    group: 'common',
+    load: () => import('../command/info.ts'),
+  },
+];
+
+export const SYSTEM_ONLY: readonly CommandSpec[] = [
+  {
+    name: 'df',
+    usage: '[OPTIONS]',
+    short: 'Show disk usage',
+    args: NONE,
+    flags: [
+      LIST_FORMAT,
+      {
+        name: 'verbose',
+        short: 'v',
+        kind: bool,
+        usage: 'Show detailed information on space usage',
+      },
+    ],
+    load: () => import('../command/system-df.ts'),
+  },
+  {
+    name: 'prune',
+    usage: '[OPTIONS]',
+    short: 'Remove unused data',
+    args: NONE,
+    flags: [
+      {
+        name: 'all',
+        short: 'a',
+        kind: bool,
+        usage: 'Remove all unused images not just dangling ones',
+      },
+      PRUNE_FILTER,
+      FORCE_PRUNE,
+    ],
+    load: () => import('../command/system-prune.ts'),
+  },
+];
+
+/** Only for --help: src/main.ts hands `daemon` to the daemon itself. */
+const DAEMON_FLAGS: readonly FlagSpec[] = [
+  { name: 'host', short: 'H', kind: string, usage: 'Socket to serve on: unix://PATH' },
+  { name: 'data-root', kind: string, usage: 'Images and containers (default "/var/lib/coracle")' },
+  { name: 'exec-root', kind: string, usage: 'Sockets and run-time state (default "/run/coracle")' },
+  { name: 'pidfile', kind: string, usage: 'File that holds the process ID' },
+  { name: 'config-file', kind: string, usage: 'Configuration file' },
+  {
+    name: 'log-level',
+    kind: string,
+    usage: 'Level of the log: debug, info, warn, error, fatal (default "info")',
+  },
+  { name: 'bridge', kind: string, usage: 'Name of the default bridge' },
+  { name: 'cgroup-parent', kind: string, usage: 'Parent cgroup of all containers' },
+  { name: 'firewall-table', kind: string, usage: 'Name of the firewall table' },
+];
+
+export const TOP_LEVEL: readonly CommandSpec[] = [
+  {
+    name: 'version',
+    usage: '[OPTIONS]',
+    short: 'Show the version of client and server',
+    args: NONE,
+    flags: [FORMAT],
+    group: 'common',
+    load: () => import('../command/version.ts'),
+  },
+  {
+    name: 'inspect',
+    usage: '[OPTIONS] NAME|ID [NAME|ID...]',
+    short: 'Return low-level information on containers and images',
+    args: { rule: 'at-least', count: 1 },
+    flags: [
+      FORMAT,
+      {
+        name: 'size',
+        short: 's',
+        kind: bool,
+        usage: 'Display total file sizes if the type is container',
+      },
+      { name: 'type', kind: string, usage: 'Only inspect objects of the given type' },
+    ],
+    completes: 'container',
+    load: () => import('../command/inspect.ts'),
+  },
+  {
+    name: 'daemon',
+    usage: '[OPTIONS]',
+    short: 'Run the engine in the foreground',
+    args: NONE,
+    flags: DAEMON_FLAGS,
+  },
+  {
+    name: 'completion',
+    usage: 'bash|zsh|fish',
+    short: 'Print the completion script for a shell',
+    args: { rule: 'exact', count: 1 },
+    load: () => import('../command/completion.ts'),
+  },
+  {
+    name: 'help',
+    usage: '[COMMAND]',
+    short: 'Help about any command',
+    args: { rule: 'at-least', count: 0 },
+    completes: 'command',
+    group: 'hidden',
+    load: () => import('../command/help.ts'),
+  },
+  {
+    name: '__complete',
+    usage: 'WORD...',
+    short: 'Answer the shell completion scripts',
+    args: { rule: 'at-least', count: 0 },
+    interspersed: false,
+    group: 'hidden',
+    load: () => import('../command/complete.ts'),
+  },
+];
