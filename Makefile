@@ -64,7 +64,7 @@ $(NATIVE_ASAN): $(NATIVE_SOURCES) $(NATIVE_HEADERS)
 $(BUNDLE): $(SOURCES) tools/bundle.ts package.json node_modules/.package-lock.json
 	$(NODE) tools/bundle.ts
 
-$(IMAGE): tools/build-busybox-image.ts build/.packages node_modules/.package-lock.json
+$(IMAGE): tools/build-busybox-image.ts src/image/builtin.ts build/.packages node_modules/.package-lock.json
 	@mkdir -p dist
 	$(NODE) tools/build-busybox-image.ts $@
 
