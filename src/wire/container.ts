@@ -1,5 +1,11 @@
 // Replies of the /containers endpoints, Engine API 1.51.
-import type { ContainerConfig, HostConfig, PortMap, StringMap, Strings } from './container-config.ts';
+import type {
+  ContainerConfig,
+  HostConfig,
+  PortMap,
+  StringMap,
+  Strings,
+} from './container-config.ts';
 import type { EndpointSettings } from './network.ts';
 
 export type ContainerCreateReply = { readonly Id: string; readonly Warnings: Strings };
@@ -8,16 +14,24 @@ export type ContainerUpdateReply = { readonly Warnings: Strings | null };
 export type HealthState = {
   readonly Status: string;
   readonly FailingStreak: number;
-  readonly Log: readonly {
-    readonly Start: string;
-    readonly End: string;
-    readonly ExitCode: number;
-    readonly Output: string;
-  }[] | null;
+  readonly Log:
+    | readonly {
+        readonly Start: string;
+        readonly End: string;
+        readonly ExitCode: number;
+        readonly Output: string;
+      }[]
+    | null;
 };
 
 export type ContainerStatus =
-  | 'created' | 'running' | 'paused' | 'restarting' | 'removing' | 'exited' | 'dead';
+  | 'created'
+  | 'running'
+  | 'paused'
+  | 'restarting'
+  | 'removing'
+  | 'exited'
+  | 'dead';
 
 export type ContainerState = {
   readonly Status: ContainerStatus;

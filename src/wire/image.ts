@@ -2,20 +2,20 @@
 import type { HealthConfig, KeySet, StringMap, Strings } from './container-config.ts';
 import type { GraphDriver } from './container.ts';
 
-/** An image's configuration; since 1.50 empty fields are left out. */
+/** An image's configuration; below 1.50 empty fields are null, since then they are left out. */
 export type ImageConfig = {
   readonly User?: string;
   readonly ExposedPorts?: KeySet;
-  readonly Env?: Strings;
-  readonly Entrypoint?: Strings;
-  readonly Cmd?: Strings;
-  readonly Volumes?: KeySet;
+  readonly Env?: Strings | null;
+  readonly Entrypoint?: Strings | null;
+  readonly Cmd?: Strings | null;
+  readonly Volumes?: KeySet | null;
   readonly WorkingDir?: string;
-  readonly Labels?: StringMap;
+  readonly Labels?: StringMap | null;
   readonly StopSignal?: string;
   readonly ArgsEscaped?: boolean;
   readonly Healthcheck?: HealthConfig;
-  readonly OnBuild?: Strings;
+  readonly OnBuild?: Strings | null;
   readonly Shell?: Strings;
 };
 
@@ -28,6 +28,7 @@ export type ImageInspect = {
   readonly Created?: string;
   readonly DockerVersion: string;
   readonly Author: string;
+  /** An ImageConfig; below 1.50 with the empty fields of a container's. */
   readonly Config: ImageConfig | null;
   readonly Architecture: string;
   readonly Variant?: string;

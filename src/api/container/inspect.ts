@@ -1,0 +1,20 @@
+// GET /containers/{id}/json and /top.
+import type { ContainerTop } from '#wire/container.ts';
+import { type Exchange, sendJson } from '../exchange.ts';
+import { ref } from './lifecycle.ts';
+import { renderInspect } from './render-inspect.ts';
+
+export async function inspectContainer(exchange: Exchange): Promise<void> {
+  const { deps, params, query } = exchange;
+  const view = deps.containers.inspect(ref(params));
+  const sizes = query.bool('size') ? await deps.containers.sizes(view.id) : undefined;
+  sendJson(exchange, 200, renderInspect(view, deps.facts, sizes));
+}
+
+export async function topContainer(exchange: Exchange): Promise<void> {
+  const { deps, params, query } = exchange;
+  const psArgs = query.text('ps_args') || '-ef';
+  const { titles, processes } = await deps.containers.top(ref(params), psArgs);
+  const top: ContainerTop = { Titles: titles, Processes: processes };
+  sendJson(exchange, 200, top);
+}

@@ -1,0 +1,57 @@
+// ContainerView -> `GET /containers/{id}/json`.
+import { formatTime } from '#base/clock.ts';
+import type { ContainerView, MountView } from '#container/engine.ts';
+import type { ContainerInspect, MountPoint } from '#wire/container.ts';
+import { renderConfig } from './render-config.ts';
+import { type HostDefaults, renderHost } from './render-host.ts';
+import { renderNetworkSettings } from './render-network.ts';
+import { renderState } from './render-state.ts';
+
+export type Sizes = { readonly rw: number; readonly rootFs: number };
+
+export function renderInspect(
+  view: ContainerView,
+  defaults: HostDefaults,
+  sizes: Sizes | undefined,
+): ContainerInspect {
+  return {
+    Id: view.id,
+    Created: formatTime(view.createdAt),
+    Path: view.merged.path,
+    Args: view.merged.args,
+    State: renderState(view),
+    Image: view.imageId,
+    ResolvConfPath: view.paths.resolvConf,
+    HostnamePath: view.paths.hostname,
+    HostsPath: view.paths.hosts,
+    LogPath: view.paths.log,
+    Name: `/${view.name}`,
+    RestartCount: view.restartCount,
+    Driver: view.driver,
+    // "linux/amd64" is shown without the machine, as Docker does.
+    Platform: view.platform.split('/')[0] ?? 'linux',
+    MountLabel: '',
+    ProcessLabel: '',
+    AppArmorProfile: '',
+    ExecIDs: view.execIds.length > 0 ? view.execIds : null,
+    HostConfig: renderHost(view.spec.host, defaults),
+    GraphDriver: { Data: view.graph, Name: view.driver },
+    ...(sizes === undefined ? {} : { SizeRw: sizes.rw, SizeRootFs: sizes.rootFs }),
+    Mounts: view.mounts.map(renderMountPoint),
+    Config: renderConfig(view),
+    NetworkSettings: renderNetworkSettings(view),
+  };
+}
+
+export function renderMountPoint(mount: MountView): MountPoint {
+  return {
+    Type: mount.type,
+    ...(mount.name === undefined ? {} : { Name: mount.name }),
+    Source: mount.source,
+    Destination: mount.destination,
+    ...(mount.driver === undefined ? {} : { Driver: mount.driver }),
+    Mode: mount.mode,
+    RW: mount.rw,
+    Propagation: mount.propagation,
+  };
+}

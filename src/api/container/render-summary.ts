@@ -1,0 +1,61 @@
+// ContainerView -> one line of `GET /containers/json`.
+import { now } from '#base/clock.ts';
+import type { ContainerView } from '#container/engine.ts';
+import type { ContainerSummary } from '#wire/container.ts';
+import type { ApiDeps } from '../deps.ts';
+import { renderMountPoint, type Sizes } from './render-inspect.ts';
+import { endpointsOf } from './render-network.ts';
+import { statusText } from './render-state.ts';
+
+export async function summaries(
+  deps: Pick<ApiDeps, 'containers'>,
+  views: readonly ContainerView[],
+  options: { readonly size: boolean },
+): Promise<readonly ContainerSummary[]> {
+  const list: ContainerSummary[] = [];
+  for (const view of views) {
+    const sizes = options.size ? await sizesOf(deps, view.id) : undefined;
+    list.push(renderSummary(view, sizes));
+  }
+  return list;
+}
+
+export function renderSummary(view: ContainerView, sizes: Sizes | undefined): ContainerSummary {
+  const { host } = view.spec;
+  const annotated = Object.keys(host.annotations).length > 0;
+  return {
+    Id: view.id,
+    Names: [`/${view.name}`],
+    Image: view.imageName,
+    ImageID: view.imageId,
+    Command: commandText(view),
+    Created: Number(view.createdAt / 1_000_000_000n),
+    Ports: [],
+    // Zero is left out (Go's omitempty on int64).
+    ...(sizes === undefined || sizes.rw === 0 ? {} : { SizeRw: sizes.rw }),
+    ...(sizes === undefined || sizes.rootFs === 0 ? {} : { SizeRootFs: sizes.rootFs }),
+    Labels: view.merged.labels,
+    State: view.state.status,
+    Status: statusText(view, now()),
+    HostConfig: {
+      NetworkMode: host.networkMode,
+      ...(annotated ? { Annotations: host.annotations } : {}),
+    },
+    NetworkSettings: { Networks: endpointsOf(view) },
+    Mounts: view.mounts.map(renderMountPoint),
+  };
+}
+
+function commandText({ merged }: ContainerView): string {
+  const args = merged.args.map((arg) => (arg.includes(' ') ? `'${arg}'` : arg));
+  return [merged.path, ...args].join(' ');
+}
+
+/** A container may go away while a list is made; it is listed without its size then. */
+async function sizesOf(deps: Pick<ApiDeps, 'containers'>, id: string): Promise<Sizes | undefined> {
+  try {
+    return await deps.containers.sizes(id);
+  } catch {
+    return undefined;
+  }
+}

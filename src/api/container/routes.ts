@@ -1,0 +1,60 @@
+// The /containers endpoints.
+import { notImplemented } from '../refuse.ts';
+import type { Route } from '../router.ts';
+import { createExec } from '../exec/exec.ts';
+import { attachContainer } from './attach.ts';
+import { createContainer } from './create.ts';
+import { inspectContainer, topContainer } from './inspect.ts';
+import {
+  killContainer,
+  pauseContainer,
+  removeContainer,
+  renameContainer,
+  resizeContainer,
+  restartContainer,
+  startContainer,
+  stopContainer,
+  unpauseContainer,
+} from './lifecycle.ts';
+import { listContainers } from './list.ts';
+import { getLogs } from './logs.ts';
+import { pruneContainers } from './prune.ts';
+import { updateContainer } from './update.ts';
+import { waitContainer } from './wait.ts';
+
+const files = notImplemented('copying files out of and into containers');
+
+export const CONTAINER_ROUTES: readonly Route[] = [
+  { method: 'GET', path: '/containers/json', handler: listContainers },
+  { method: 'POST', path: '/containers/create', handler: createContainer },
+  { method: 'POST', path: '/containers/prune', handler: pruneContainers },
+  { method: 'GET', path: '/containers/{id:.*}/json', handler: inspectContainer },
+  { method: 'GET', path: '/containers/{id:.*}/logs', handler: getLogs },
+  { method: 'GET', path: '/containers/{id:.*}/top', handler: topContainer },
+  { method: 'POST', path: '/containers/{id:.*}/start', handler: startContainer },
+  { method: 'POST', path: '/containers/{id:.*}/stop', handler: stopContainer },
+  { method: 'POST', path: '/containers/{id:.*}/restart', handler: restartContainer },
+  { method: 'POST', path: '/containers/{id:.*}/kill', handler: killContainer },
+  { method: 'POST', path: '/containers/{id:.*}/pause', handler: pauseContainer },
+  { method: 'POST', path: '/containers/{id:.*}/unpause', handler: unpauseContainer },
+  { method: 'POST', path: '/containers/{id:.*}/rename', handler: renameContainer },
+  { method: 'POST', path: '/containers/{id:.*}/resize', handler: resizeContainer },
+  { method: 'POST', path: '/containers/{id:.*}/attach', handler: attachContainer, hijacks: true },
+  { method: 'POST', path: '/containers/{id:.*}/wait', handler: waitContainer },
+  { method: 'POST', path: '/containers/{id:.*}/update', handler: updateContainer },
+  { method: 'POST', path: '/containers/{id:.*}/exec', handler: createExec },
+  { method: 'GET', path: '/containers/{id}/stats', handler: notImplemented('stats') },
+  { method: 'GET', path: '/containers/{id}/changes', handler: notImplemented('changes') },
+  { method: 'GET', path: '/containers/{id}/export', handler: notImplemented('export') },
+  { method: 'HEAD', path: '/containers/{id}/archive', handler: files },
+  { method: 'GET', path: '/containers/{id}/archive', handler: files },
+  { method: 'PUT', path: '/containers/{id}/archive', handler: files },
+  {
+    method: 'GET',
+    path: '/containers/{id}/attach/ws',
+    handler: notImplemented('attach over a web socket'),
+  },
+  { method: 'POST', path: '/commit', handler: notImplemented('commit') },
+  // Last, because its pattern would match all of the above.
+  { method: 'DELETE', path: '/containers/{id:.*}', handler: removeContainer },
+];

@@ -1,0 +1,43 @@
+// Our own endpoints: what the kernel was asked to do to make a container.
+import type { Explanation } from '#container/engine.ts';
+import type { ExplainReply } from '#wire/explain.ts';
+import { readSpec } from '../container/create.ts';
+import { ref } from '../container/lifecycle.ts';
+import { type Exchange, sendJson } from '../exchange.ts';
+import type { Route } from '../router.ts';
+
+async function explainContainer(exchange: Exchange): Promise<void> {
+  const explanation = await exchange.deps.containers.explain(ref(exchange.params));
+  sendJson(exchange, 200, renderExplanation(explanation));
+}
+
+async function planContainer(exchange: Exchange): Promise<void> {
+  const explanation = await exchange.deps.containers.plan(await readSpec(exchange));
+  sendJson(exchange, 200, renderExplanation(explanation));
+}
+
+export function renderExplanation(explanation: Explanation): ExplainReply {
+  return {
+    Id: explanation.id,
+    Name: explanation.name,
+    Image: explanation.image,
+    Groups: explanation.groups.map((group) => ({
+      Name: group.name,
+      Steps: group.steps.map((step) => ({
+        Step: step.step,
+        Op: step.op,
+        Text: step.text,
+        Why: step.why,
+        Where: step.where,
+        Nanoseconds: step.nanoseconds,
+        Errno: step.errno,
+      })),
+    })),
+    TotalNanoseconds: explanation.totalNanoseconds,
+  };
+}
+
+export const CORACLE_ROUTES: readonly Route[] = [
+  { method: 'GET', path: '/coracle/containers/{id:.*}/explain', handler: explainContainer },
+  { method: 'POST', path: '/coracle/plan', handler: planContainer },
+];

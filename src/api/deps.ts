@@ -1,0 +1,17 @@
+// What the server needs from the rest of the engine, as narrow ports: daemon/ passes the real things,
+// tests pass small recording objects.
+import type { Log } from '#base/log.ts';
+import type { ContainerEngine } from '#container/engine.ts';
+import type { EventBus } from '#event/bus.ts';
+import type { ImagePort } from './image/port.ts';
+import type { SystemFacts } from './system/facts.ts';
+import type { VolumePort } from './volume/port.ts';
+
+export type ApiDeps = {
+  readonly containers: ContainerEngine;
+  readonly images: ImagePort;
+  readonly volumes: VolumePort;
+  readonly events: Pick<EventBus, 'subscribe' | 'listeners'>;
+  readonly facts: SystemFacts;
+  readonly log: Log;
+};

@@ -1,0 +1,91 @@
+// Images as streams: load, import, save, and pull (which is not served yet).
+import type { IncomingMessage } from 'node:http';
+import { EngineError } from '#base/error.ts';
+import { parsePlatform, type Platform } from '#image/platform.ts';
+import { closeStream, type Exchange, openStream, sendChunk } from '../exchange.ts';
+import { renderProgress, withProgress } from './progress.ts';
+
+export async function loadImages(exchange: Exchange): Promise<void> {
+  const { deps, query, request, signal } = exchange;
+  const quiet = query.bool('quiet');
+  const platform = platformOf(query.text('platform'));
+  await withProgress(exchange, async ({ tell }) => {
+    await deps.images.load(bodyOf(request), {
+      signal,
+      quiet,
+      ...(platform === undefined ? {} : { platform }),
+      onProgress: (progress) => tell(renderProgress(progress)),
+    });
+  });
+}
+
+/** POST /images/create: fromSrc imports the body, fromImage pulls. */
+export async function createImage(exchange: Exchange): Promise<void> {
+  const { query } = exchange;
+  if (query.text('fromImage') !== '') return refusePull(exchange);
+  const source = query.text('fromSrc');
+  if (source === '') {
+    const text = 'invalid request: one of fromImage and fromSrc is required';
+    throw new EngineError('invalid_argument', text);
+  }
+  if (source !== '-') {
+    const text = 'importing from a URL is not supported: fetch it and send it as the body';
+    throw new EngineError('not_implemented', text);
+  }
+  await importImage(exchange);
+}
+
+async function importImage(exchange: Exchange): Promise<void> {
+  const { deps, query, request, signal } = exchange;
+  const repo = query.text('repo');
+  const platform = platformOf(query.text('platform'));
+  await withProgress(exchange, async ({ tell }) => {
+    const image = await deps.images.import(bodyOf(request), {
+      signal,
+      changes: query.all('changes').filter((change) => change !== ''),
+      message: query.text('message') || 'Imported from -',
+      ...(repo === '' ? {} : { reference: withTag(repo, query.text('tag')) }),
+      ...(platform === undefined ? {} : { platform }),
+      onProgress: (progress) => tell(renderProgress(progress)),
+    });
+    tell({ status: image.id });
+  });
+}
+
+function refusePull({ query }: Exchange): never {
+  const name = withTag(query.text('fromImage'), query.text('tag')).slice(0, 300);
+  throw new EngineError(
+    'not_implemented',
+    `cannot pull ${name}: this version of Coracle does not pull from registries; ` +
+      'bring the image with "docker load" or "docker import"',
+  );
+}
+
+export async function saveImages(exchange: Exchange): Promise<void> {
+  const { deps, params, query, signal } = exchange;
+  const names = params['name'] === undefined ? query.all('names') : [params['name']];
+  const chunks = deps.images.save(names, signal);
+  openStream(exchange, 'application/x-tar');
+  for await (const chunk of chunks) await sendChunk(exchange, chunk);
+  closeStream(exchange);
+}
+
+/** Docker's clients send the tag beside the name; a digest goes there too. */
+export function withTag(name: string, tag: string): string {
+  if (tag === '') return name;
+  return tag.includes(':') ? `${name}@${tag}` : `${name}:${tag}`;
+}
+
+/** Leaving the loop must not destroy the connection, which still has to carry the answer. */
+function bodyOf(request: IncomingMessage): AsyncIterable<Uint8Array> {
+  return request.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
+}
+
+function platformOf(text: string): Platform | undefined {
+  if (text === '') return undefined;
+  const platform = text.startsWith('{') ? undefined : parsePlatform(text);
+  if (platform === undefined) {
+    throw new EngineError('invalid_argument', `invalid platform: ${text.slice(0, 100)}`);
+  }
+  return platform;
+}

@@ -1,0 +1,210 @@
+// The HTTP server of the Engine API: node:http with our own table of routes. What is not here: any
+// decision about containers or images. Only a unix socket is served; a TCP listener must add the
+// Host and Origin checks of reference/hardening.md ("API reached from a browser") in `dispatch`.
+import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { EngineError, isEngineError } from '#base/error.ts';
+import { API_VERSION, API_VERSION_MIN, olderThan, parseApiVersion } from '#wire/version.ts';
+import type { ApiDeps } from './deps.ts';
+import { type Exchange, sendEmpty, sendJson } from './exchange.ts';
+import { Query } from './query.ts';
+import { type Match, Router } from './router.ts';
+import { ROUTES } from './routes.ts';
+import { publicMessage, statusOf } from './status.ts';
+
+/** A slow client gets this long for a request's head (slow loris). */
+export const HEADERS_MS_MAX = 60_000;
+/** Go clients keep idle connections for their next call. */
+export const KEEP_ALIVE_MS = 600_000;
+/** Go's default is 1 MiB; filters and registry credentials travel in the head. */
+export const HEADERS_BYTES_MAX = 256 * 1024;
+
+export type ApiServer = {
+  readonly http: Server;
+  /** A path of a unix socket, or the number of a descriptor that already listens (systemd). */
+  listen(where: { readonly path: string } | { readonly fd: number }): Promise<void>;
+  /** Stops listening and ends every connection, hijacked ones too. */
+  close(): Promise<void>;
+};
+
+const router = new Router(ROUTES);
+const PING_PATH = '/_ping';
+
+export function createApiServer(deps: ApiDeps): ApiServer {
+  const hijacked = new Set<Duplex>();
+  const http = createServer(
+    {
+      // A load, a build or an attach lasts as long as it lasts.
+      requestTimeout: 0,
+      headersTimeout: HEADERS_MS_MAX,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      maxHeaderSize: HEADERS_BYTES_MAX,
+      // Only where a handler can take the connection; an Upgrade elsewhere (h2c) is ignored.
+      shouldUpgradeCallback: (request: IncomingMessage) => hijacks(request),
+    },
+    (request, response) => {
+      void serve({ deps, hijacked }, request, response, undefined);
+    },
+  );
+  http.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    socket.on('error', () => socket.destroy());
+    const response = new ServerResponse(request);
+    response.shouldKeepAlive = false;
+    response.assignSocket(socket as Socket);
+    response.once('finish', () => socket.end());
+    void serve({ deps, hijacked }, request, response, { socket, head });
+  });
+  http.on('clientError', refuseMalformed);
+  return {
+    http,
+    listen: (where) => listen(http, where),
+    close: async () => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      http.close(() => resolve());
+      http.closeAllConnections();
+      for (const socket of hijacked) socket.destroy();
+      await promise;
+    },
+  };
+}
+
+type Shared = { readonly deps: ApiDeps; readonly hijacked: Set<Duplex> };
+
+async function serve(
+  { deps, hijacked }: Shared,
+  request: IncomingMessage,
+  response: ServerResponse,
+  upgrade: Exchange['upgrade'],
+): Promise<void> {
+  const gone = new AbortController();
+  request.on('error', () => gone.abort());
+  response.on('error', () => gone.abort());
+  response.once('close', () => {
+    if (!response.writableFinished) gone.abort();
+  });
+  const blank = { deps, hijacked, request, response, upgrade, signal: gone.signal };
+  let exchange: Exchange = { ...blank, params: {}, query: new Query(''), version: API_VERSION };
+  try {
+    setCommonHeaders(response, deps);
+    const target = parseTarget(request.url ?? '/');
+    checkVersion(target.version);
+    exchange = { ...exchange, query: target.query, version: target.version ?? API_VERSION };
+    if (request.method === 'OPTIONS') return sendEmpty(exchange, 200);
+    const match = router.find(request.method ?? '', target.path);
+    if (match === undefined) throw new EngineError('not_found', 'page not found');
+    exchange = { ...exchange, params: match.params };
+    await match.route.handler(exchange);
+  } catch (error) {
+    fail(exchange, error);
+  }
+}
+
+function fail(exchange: Exchange, error: unknown): void {
+  const { request, response, deps } = exchange;
+  const facts = { method: request.method, url: request.url?.slice(0, 500), error };
+  if (isEngineError(error, 'cancelled') || exchange.signal.aborted) {
+    deps.log.debug('client went away', facts);
+    response.destroy();
+    return;
+  }
+  const status = statusOf(error);
+  if (!isEngineError(error) || error.code === 'internal') deps.log.error('request failed', facts);
+  else deps.log.debug('request refused', facts);
+  if (response.headersSent || response.socket === null) {
+    // The head is out: all that can be said is that the body is not whole.
+    response.destroy();
+    return;
+  }
+  if (status === 304) sendEmpty(exchange, 304);
+  else sendJson(exchange, status, { message: publicMessage(error) });
+}
+
+function setCommonHeaders(response: ServerResponse, deps: ApiDeps): void {
+  response.setHeader('Api-Version', API_VERSION);
+  response.setHeader('Docker-Experimental', 'false');
+  response.setHeader('Ostype', 'linux');
+  // Old Go clients take the system's name out of the parentheses.
+  response.setHeader('Server', `Docker/${deps.facts.version} (linux)`);
+}
+
+type Target = {
+  readonly version: string | undefined;
+  readonly path: string;
+  readonly query: Query;
+};
+
+function parseTarget(url: string): Target {
+  // A proxy may send the absolute form (RFC 9112, 3.2.2).
+  const relative = /^http:\/\/[^/?]*/i.test(url) ? url.replace(/^http:\/\/[^/?]*/i, '') : url;
+  const mark = relative.indexOf('?');
+  const rawPath = mark === -1 ? relative : relative.slice(0, mark);
+  const query = new Query(mark === -1 ? '' : relative.slice(mark + 1));
+  let path: string;
+  try {
+    path = decodeURIComponent(rawPath);
+  } catch {
+    throw new EngineError('invalid_argument', 'malformed path: invalid URL escape');
+  }
+  if (path.includes('\0')) throw new EngineError('invalid_argument', 'malformed path: NUL byte');
+  const match = /^\/v(\d[0-9.]*)(\/.*)$/s.exec(path);
+  if (match === null) return { version: undefined, path, query };
+  return { version: match[1], path: match[2] ?? '/', query };
+}
+
+function checkVersion(version: string | undefined): void {
+  if (version === undefined) return;
+  if (parseApiVersion(version) === undefined) throw new EngineError('not_found', 'page not found');
+  if (olderThan(version, API_VERSION_MIN)) {
+    throw new EngineError(
+      'invalid_argument',
+      `client version ${version} is too old. Minimum supported API version is ` +
+        `${API_VERSION_MIN}, please upgrade your client to a newer version`,
+    );
+  }
+  if (olderThan(API_VERSION, version)) {
+    throw new EngineError(
+      'invalid_argument',
+      `client version ${version} is too new. Maximum supported API version is ${API_VERSION}`,
+    );
+  }
+}
+
+function hijacks(request: IncomingMessage): boolean {
+  return findRoute(request)?.route.hijacks === true;
+}
+
+function findRoute(request: IncomingMessage): Match | undefined {
+  const url = request.url ?? '/';
+  if (url.endsWith(PING_PATH)) return undefined;
+  try {
+    return router.find(request.method ?? '', parseTarget(url).path);
+  } catch {
+    return undefined; // a malformed path is answered by serve()
+  }
+}
+
+function refuseMalformed(error: Error & { code?: string }, socket: Duplex): void {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy();
+    return;
+  }
+  const large = error.code === 'HPE_HEADER_OVERFLOW';
+  const status = large ? '431 Request Header Fields Too Large' : '400 Bad Request';
+  const body = `${JSON.stringify({ message: large ? 'request header too large' : 'malformed HTTP request' })}\n`;
+  const head = `Connection: close\r\nContent-Type: application/json\r\nContent-Length: ${body.length}`;
+  socket.end(`HTTP/1.1 ${status}\r\n${head}\r\n\r\n${body}`);
+}
+
+function listen(
+  http: Server,
+  where: { readonly path: string } | { readonly fd: number },
+): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  http.once('error', reject);
+  http.listen(where, () => {
+    http.off('error', reject);
+    resolve();
+  });
+  return promise;
+}

@@ -1,0 +1,46 @@
+// /system/df: what takes space on disk.
+import { EngineError } from '#base/error.ts';
+import type { DiskUsage } from '#wire/system.ts';
+import { summaries } from '../container/render-summary.ts';
+import { type Exchange, sendJson } from '../exchange.ts';
+import { summarizeImages } from '../image/render-image.ts';
+import { renderVolume } from '../volume/routes.ts';
+
+const TYPES = ['container', 'image', 'volume', 'build-cache'];
+
+export async function getDiskUsage(exchange: Exchange): Promise<void> {
+  const { deps, query, version } = exchange;
+  const types = query.all('type');
+  for (const type of types) {
+    if (!TYPES.includes(type)) {
+      throw new EngineError('invalid_argument', `unknown object type: ${type.slice(0, 100)}`);
+    }
+  }
+  const wants = (type: string): boolean => types.length === 0 || types.includes(type);
+  const views = deps.containers.list();
+  const images = deps.images.list({ all: true });
+  const used = (id: string): number => views.filter((view) => view.imageId === id).length;
+  const volumes = await deps.volumes.list();
+  const layers = deps.images.deps.snapshots.list();
+  const layersSize = layers.reduce((sum, layer) => sum + layer.bytes, 0);
+  const usage: DiskUsage = {
+    LayersSize: layersSize,
+    Images: wants('image')
+      ? summarizeImages(images, version).map((image) => ({ ...image, Containers: used(image.Id) }))
+      : [],
+    Containers: wants('container') ? await summaries(deps, views, { size: true }) : [],
+    Volumes: wants('volume')
+      ? volumes.map((volume) => ({
+          ...renderVolume(volume),
+          UsageData: {
+            RefCount: views.filter(({ mounts }) =>
+              mounts.some((mount) => mount.type === 'volume' && mount.name === volume.name),
+            ).length,
+            Size: -1,
+          },
+        }))
+      : [],
+    BuildCache: [],
+  };
+  sendJson(exchange, 200, usage);
+}
