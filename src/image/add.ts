@@ -128,7 +128,10 @@ async function unpackLayer(
   await using stage = await snapshots.stage(parent);
   onLayer?.(diffId, 0, archive.size);
   const job = {
-    blob: archive.path, diffId, root: stage.root, lower: snapshots.lower(parent),
+    blob: archive.path, root: stage.root,
+    // A plain archive was hashed when it was received.
+    diffId: archive.digest === diffId ? undefined : diffId,
+    lower: snapshots.lower(parent),
     trailerOptional: options.trailerOptional ?? true,
   };
   try {

@@ -11,6 +11,8 @@ import { EngineError, errnoOf } from '#base/error.ts';
 
 /** One blob. */
 export const BLOB_BYTES_MAX = 256 * 1024 ** 3;
+/** Chunks from a socket are small; they are written this many bytes at a time. */
+const WRITE_BYTES = 1024 * 1024;
 
 export type IngestOptions = {
   readonly signal: AbortSignal;
@@ -185,21 +187,35 @@ async function receive(
   const max = Math.min(options.bytesMax ?? BLOB_BYTES_MAX, options.size ?? BLOB_BYTES_MAX);
   const hash = createHash('sha256');
   let size = 0;
+  let batch: Uint8Array[] = [];
+  let batched = 0;
   for await (const chunk of source) {
     options.signal.throwIfAborted();
     if (size + chunk.length > max) {
       throw new EngineError('limit_exceeded', `content exceeds ${max} bytes`, { facts: { max } });
     }
     hash.update(chunk);
-    await writeAll(file, chunk);
     size += chunk.length;
+    batch.push(chunk);
+    batched += chunk.length;
+    if (batched < WRITE_BYTES) continue;
+    await writeAll(file, batch);
+    batch = [];
+    batched = 0;
   }
+  await writeAll(file, batch);
   return { digest: `sha256:${hash.digest('hex')}` as Digest, size };
 }
 
-async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
-  let offset = 0;
-  while (offset < chunk.length) {
-    offset += (await file.write(chunk, offset, chunk.length - offset)).bytesWritten;
+/** A source may not reuse a chunk's memory: it is written after more were asked for. */
+async function writeAll(file: FileHandle, batch: readonly Uint8Array[]): Promise<void> {
+  const wanted = batch.reduce((sum, chunk) => sum + chunk.length, 0);
+  if (wanted === 0) return;
+  const { bytesWritten } = await file.writev(batch);
+  if (bytesWritten === wanted) return;
+  // A short write is a full disk or a signal; the rest tells which.
+  const rest = Buffer.concat(batch).subarray(bytesWritten);
+  for (let offset = 0; offset < rest.length;) {
+    offset += (await file.write(rest, offset, rest.length - offset)).bytesWritten;
   }
 }
