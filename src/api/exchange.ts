@@ -19,6 +19,8 @@ export type Exchange = {
   readonly version: string;
   /** Aborted when the client goes before its answer is complete. */
   readonly signal: AbortSignal;
+  /** Aborts it, for a connection that is no longer the response's. */
+  readonly abandon: () => void;
   /** Connections that were taken over, ended by close(). */
   readonly hijacked: Set<Duplex>;
 };

@@ -102,7 +102,10 @@ async function drainBody({ request }: Exchange): Promise<void> {
 
 function own(exchange: Exchange, socket: Duplex): void {
   exchange.hijacked.add(socket);
-  socket.once('close', () => exchange.hijacked.delete(socket));
+  socket.once('close', () => {
+    exchange.hijacked.delete(socket);
+    exchange.abandon();
+  });
   socket.on('error', (error) => {
     if (!isEngineError(error)) exchange.deps.log.debug('attached client went away', { error });
     socket.destroy();

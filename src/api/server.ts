@@ -78,12 +78,13 @@ async function serve(
   upgrade: Exchange['upgrade'],
 ): Promise<void> {
   const gone = new AbortController();
-  request.on('error', () => gone.abort());
-  response.on('error', () => gone.abort());
+  const abandon = (): void => gone.abort();
+  request.on('error', abandon);
+  response.on('error', abandon);
   response.once('close', () => {
-    if (!response.writableFinished) gone.abort();
+    if (!response.writableFinished) abandon();
   });
-  const blank = { deps, hijacked, request, response, upgrade, signal: gone.signal };
+  const blank = { deps, hijacked, request, response, upgrade, signal: gone.signal, abandon };
   let exchange: Exchange = { ...blank, params: {}, query: new Query(''), version: API_VERSION };
   try {
     setCommonHeaders(response, deps);

@@ -38,7 +38,7 @@ export async function startExec(exchange: Exchange): Promise<void> {
   const detach = body.bool('Detach');
   const tty = body.bool('Tty');
   const consoleSize = parseConsoleSize(body.get('ConsoleSize'));
-  if (consoleSize !== undefined && consoleSize.some((cells) => cells > 0) && !tty) {
+  if (consoleSize?.some((cells) => cells > 0) && !tty) {
     const text = 'ConsoleSize must be null if Tty is false';
     throw new EngineError('invalid_argument', text);
   }
