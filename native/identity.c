@@ -269,17 +269,29 @@ int op_bounding(struct context *c, const struct op *op)
 	return 0;
 }
 
-/* The program may open /dev/stdout again only if its pipe or terminal belongs to it. */
+/*
+ * The program may open /dev/stdout again only if its pipe or terminal belongs to it. A /dev/null was
+ * opened on the host: the container's own takes its place, so that no descriptor of the host stays.
+ */
 static int own_stdio(uid_t uid)
 {
 	struct stat null, st;
-	bool has_null = stat("/dev/null", &null) == 0;
+	int fresh = open("/dev/null", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	bool has_null = fresh >= 0 && fstat(fresh, &null) == 0 && S_ISCHR(null.st_mode) && fcntl(fresh, F_SETFL, 0) == 0;
 	for (int fd = 0; fd < 3; fd++) {
-		if (fstat(fd, &st) < 0 || st.st_uid == uid || (has_null && st.st_rdev == null.st_rdev && S_ISCHR(st.st_mode)))
+		if (fstat(fd, &st) < 0)
 			continue;
-		if (fchown(fd, uid, (gid_t)-1) < 0 && errno != EINVAL && errno != EPERM && errno != EROFS)
-			return -1;
+		if (has_null && S_ISCHR(st.st_mode) && st.st_rdev == null.st_rdev)
+			dup2(fresh, fd);
+		else if (st.st_uid != uid && fchown(fd, uid, (gid_t)-1) < 0 && errno != EINVAL && errno != EPERM &&
+			 errno != EROFS) {
+			int saved = errno;
+			close(fresh);
+			return errno = saved, -1;
+		}
 	}
+	if (fresh >= 0)
+		close(fresh);
 	return 0;
 }
 

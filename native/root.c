@@ -488,8 +488,14 @@ int op_readonly(struct context *c, const struct op *op)
 	if (target < 0)
 		return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
-	int tree = sys_open_tree(target, "", OPEN_TREE_CLONE | AT_RECURSIVE | AT_EMPTY_PATH);
-	int result = tree < 0 || sys_mount_setattr(tree, AT_RECURSIVE, &attr) < 0 ? -1 : attach_on(c, tree, target, op->a[0].s);
+	struct statx sx;
+	/* What is a mount of its own needs no second one over it. */
+	bool mounted = statx(target, "", AT_EMPTY_PATH, 0, &sx) == 0 && sx.stx_attributes & STATX_ATTR_MOUNT_ROOT;
+	int tree = mounted ? -1 : sys_open_tree(target, "", OPEN_TREE_CLONE | AT_RECURSIVE | AT_EMPTY_PATH);
+	int result = mounted ? sys_mount_setattr(target, AT_RECURSIVE, &attr)
+		     : tree < 0 || sys_mount_setattr(tree, AT_RECURSIVE, &attr) < 0
+			     ? -1
+			     : attach_on(c, tree, target, op->a[0].s);
 	int saved = errno;
 	close(target);
 	if (tree >= 0)

@@ -5,6 +5,8 @@ import type { LogPlan, Stdio } from '#kernel/native/op.ts';
 
 export type Box = {
   readonly id: string;
+  /** Which runtime makes it: ours, or an external OCI runtime; absent = ours. */
+  readonly runtime?: string;
   readonly hostname: string;
   readonly domainname: string;
   readonly process: BoxProcess;

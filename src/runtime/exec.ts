@@ -4,9 +4,21 @@ import { NAMESPACES } from '#kernel/namespace/namespace.ts';
 import type { ExecPlan, Op, Stdio } from '#kernel/native/op.ts';
 import type { HostFacts } from './facts.ts';
 import { becomeOps, rlimitOps, settleOps } from './identity-ops.ts';
-import type { OciProcess } from './oci.ts';
+import type { OciNamespaceType, OciProcess, OciRlimit, OciSeccomp } from './oci.ts';
 import { ociCapabilities } from './spec.ts';
-import type { ExecBase } from './state.ts';
+
+/** What a process inherits from the container that it is added to. */
+export type ExecBase = {
+  /** All namespaces of the container that are not the host's. */
+  readonly namespaces: readonly OciNamespaceType[];
+  readonly rlimits: readonly OciRlimit[];
+  readonly noNewPrivileges: boolean;
+  readonly oomScoreAdj: number;
+  /** The container's bounding set. */
+  readonly capabilities: readonly string[];
+  readonly seccomp: OciSeccomp | undefined;
+  readonly cgroupDirectories: readonly string[];
+};
 
 export type ExecRequest = {
   readonly argv: readonly string[];

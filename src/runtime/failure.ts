@@ -23,31 +23,36 @@ const PREFIX = {
   exec: 'OCI runtime exec failed: exec failed: unable to start container process: ',
 } as const;
 
-/** The error of a launch; facts: step, op, errno, exitCode (what `docker ps` shows for it). */
-export function describeFailure(plan: LaunchPlan, result: OpResult, cause?: unknown): EngineError {
-  const { place } = result;
+/**
+ * The error of a launch; facts: step, op, errno, exitCode (what `docker ps` shows for it). Anything
+ * that is not a failed operation is handed back as it is.
+ */
+export function failureOf(plan: LaunchPlan, error: unknown): unknown {
+  if (!(error instanceof OpError)) return error;
+  const { place, index } = error.result;
   const known = place === 'host' || place === 'join' || place === 'init' || place === 'teardown';
-  return describe('create', known ? plan[place][result.index] : undefined, result, cause);
+  return describe('create', known ? plan[place][index] : undefined, error);
 }
 
-export function describeExecFailure(plan: ExecPlan, result: OpResult, cause?: unknown): EngineError {
-  const { place } = result;
-  const op = place === 'join' || place === 'init' ? plan[place][result.index] : undefined;
-  return describe('exec', op, result, cause);
+export function describeExecFailure(plan: ExecPlan, error: unknown): unknown {
+  if (!(error instanceof OpError)) return error;
+  const { place, index } = error.result;
+  const op = place === 'join' || place === 'init' ? plan[place][index] : undefined;
+  return describe('exec', op, error);
 }
 
 function describe(
   verb: keyof typeof PREFIX,
   op: Op | undefined,
-  result: OpResult,
-  cause: unknown,
+  cause: OpError,
 ): EngineError {
+  const { result } = cause;
   const kernel = errnoText(result.errno);
   const detail = op === undefined ? `${result.op}: ${kernel}` : detailOf(op, result, kernel);
   const hint = MOUNTS.has(result.op) && KIND_ERRNOS.includes(result.errno) ? KIND_HINT : '';
   const exitCode = exitCodeOf(detail + hint);
   return new EngineError(codeOf(exitCode, result), `${PREFIX[verb]}${detail}: unknown${hint}`, {
-    ...(cause === undefined ? {} : { cause }),
+    cause,
     facts: {
       step: `${result.place}[${result.index}]`,
       op: result.op,
@@ -165,9 +170,4 @@ function userDetail(op: OpOf<'lookup_user'>, result: OpResult, kernel: string): 
   }
   if (result.errno === FAULT.ID_RANGE) return kernel;
   return `unable to look up user ${op.user}: ${kernel}`;
-}
-
-/** The failed operation that an error of kernel/native tells of. */
-export function failedResult(error: unknown): OpResult | undefined {
-  return error instanceof OpError ? error.result : undefined;
 }

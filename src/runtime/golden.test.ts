@@ -5,9 +5,9 @@ import { planCgroup } from '#kernel/cgroup/cgroup.ts';
 import type { ExecPlan, LaunchPlan, Op } from '#kernel/native/op.ts';
 import { compileExec, type ExecRequest } from './exec.ts';
 import { explain } from './explain.ts';
+import { execBaseOf } from './launch.ts';
 import { compileLaunch, launchExtras } from './plan.ts';
 import { cgroupRequest, makeSpec } from './spec.ts';
-import { cgroupState, execBase, execState } from './state.ts';
 import { BOXES } from './testing-boxes.ts';
 import { boxWith, CPUSETS, factsOf, PLAIN_BOX } from './testing-box.ts';
 import type { Box } from './box.ts';
@@ -75,18 +75,7 @@ function execPlan(change: Partial<ExecRequest>): ExecPlan {
   const box = boxWith({ process: { rlimits: [{ name: 'nofile', soft: 64, hard: 128 }] } });
   const spec = makeSpec(box, facts);
   const cgroup = planCgroup(facts.cgroups, cgroupRequest(box), CPUSETS);
-  const base = execBase(
-    {
-      version: 1,
-      runtime: 'coracle',
-      id: box.id,
-      directory: '/run/c',
-      pid: 42,
-      cgroup: cgroupState(cgroup),
-      exec: execState(box, spec),
-    },
-    facts,
-  );
+  const base = execBaseOf(spec, cgroup);
   const request: ExecRequest = {
     argv: ['ls', '-l'],
     env: box.process.env,

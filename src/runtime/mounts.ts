@@ -54,7 +54,8 @@ function adjust(box: Box, mount: OciMount): OciMount {
     result = bindOf('/proc', '/proc', ['rbind', 'rprivate', 'nosuid', 'noexec', 'nodev']);
   }
   if (mapped && mount.destination === '/sys' && namespaces.network.mode !== 'private') {
-    result = bindOf('/sys', '/sys', ['rbind', 'rprivate', 'nosuid', 'noexec', 'nodev', 'ro']);
+    const options = ['rbind', 'rprivate', 'nosuid', 'noexec', 'nodev', 'ro', 'rro'];
+    result = bindOf('/sys', '/sys', options);
   }
   if (mapped && mount.destination === '/dev/mqueue' && namespaces.ipc.mode !== 'private') {
     const options = ['rbind', 'rprivate', 'nosuid', 'noexec', 'nodev'];

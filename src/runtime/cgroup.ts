@@ -1,0 +1,132 @@
+// The cgroups of a container as the runtime uses them: planned before the start, read and changed
+// while it runs, removed when nobody else has.
+import { readFileSync } from 'node:fs';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { EngineError, errnoOf } from '#base/error.ts';
+import {
+  type CgroupPlan,
+  type CgroupRequest,
+  factFiles,
+  planCgroup,
+} from '#kernel/cgroup/cgroup.ts';
+import { type CgroupWriteStep, checkReadBack } from '#kernel/cgroup/step.ts';
+import type { Agent } from '#kernel/native/native.ts';
+import type { Op, OpResult } from '#kernel/native/op.ts';
+import type { BoxResources } from './box.ts';
+import type { HostFacts } from './facts.ts';
+
+/** Reads what planning needs: four short files, sooner read than waited for. */
+export function planContainerCgroup(request: CgroupRequest, facts: HostFacts): CgroupPlan {
+  const texts: Record<string, string> = {};
+  for (const file of factFiles(facts.cgroups, request)) {
+    const text = readIfThere(file);
+    if (text !== undefined) texts[file] = text;
+  }
+  return planCgroup(facts.cgroups, request, texts);
+}
+
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** The kernel rounds and clamps limits without a word; we say so, and do not start. */
+export function checkCgroups(plan: CgroupPlan, results: readonly OpResult[]): void {
+  for (const result of results) {
+    if (result.place !== 'host') continue;
+    const step = plan.create[result.index];
+    if (step?.op === 'cgroup_write') checkReadBack(step, result.output.toString('utf8'));
+  }
+}
+
+/** The directory whose processes are all of the container's, for kill and for lists of pids. */
+export function processDirectory(plan: CgroupPlan): string | undefined {
+  return plan.unified ?? plan.directories[0];
+}
+
+/** What a monitor does at an exit, for one that was killed before it could. */
+export async function removeCgroups(agent: Agent, plan: CgroupPlan): Promise<void> {
+  const kill = processDirectory(plan);
+  const ops: Op[] = [
+    ...(kill === undefined ? [] : [{ op: 'cgroup_kill', path: kill } as const]),
+    ...plan.directories.map((path): Op => ({ op: 'cgroup_rmdir', path })),
+  ];
+  // Each by itself: one directory that cannot be removed must not keep the others.
+  const errors: unknown[] = [];
+  for (const op of ops) {
+    try {
+      await agent.perform([op]);
+    } catch (error) {
+      // No such cgroup: nothing to kill.
+      if (op.op !== 'cgroup_kill') errors.push(error);
+    }
+  }
+  if (errors.length === 0) return;
+  throw new EngineError('kernel_refused', 'cannot remove all cgroups of the container', {
+    cause: errors[0],
+    facts: { directories: plan.directories.join(' '), failed: errors.length },
+  });
+}
+
+/** Containers that make cgroups inside are rarely deeper than a few levels. */
+const CGROUP_DEPTH_MAX = 32;
+
+/** All processes of a cgroup and of those that the container made below it. */
+export async function cgroupProcesses(directory: string, depth = 0): Promise<number[]> {
+  const text = await readFile(`${directory}/cgroup.procs`, 'utf8').catch((error: unknown) => {
+    // ENOTSUP: a threaded cgroup2 tells of its processes at the domain above it.
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTSUP') return '';
+    throw error;
+  });
+  const pids = text.split('\n').filter((line) => line !== '').map(Number);
+  if (depth >= CGROUP_DEPTH_MAX) return pids;
+  const entries = await readdir(directory, { withFileTypes: true }).catch(() => []);
+  for (const entry of entries) {
+    if (!entry.isDirectory()) continue;
+    pids.push(...(await cgroupProcesses(`${directory}/${entry.name}`, depth + 1)));
+  }
+  return pids;
+}
+
+const MEMORY = { limit: 'memory.limit_in_bytes', withSwap: 'memory.memsw.limit_in_bytes' } as const;
+
+/**
+ * Writes the limits of a running container anew. On v1 memory and memory with swap bound each other
+ * (memory.txt, 8.1): the one that makes room is written first.
+ */
+export async function updateCgroups(
+  request: CgroupRequest,
+  change: BoxResources,
+  facts: HostFacts,
+): Promise<void> {
+  // Without the devices, whose rules are not values to be written again.
+  const plan = planContainerCgroup({ ...request, resources: change }, facts);
+  const steps = plan.create.filter(
+    (step): step is CgroupWriteStep =>
+      step.op === 'cgroup_write' &&
+      plan.directories.some((directory) => step.path.startsWith(`${directory}/`)) &&
+      (!/\/cpuset\.\w+$/.test(step.path) || namesCpuset(change)),
+  );
+  for (const step of await inOrder(steps)) {
+    await writeFile(step.path, step.value);
+    if (step.check !== 'write_only') checkReadBack(step, await readFile(step.path, 'utf8'));
+  }
+}
+
+function namesCpuset(change: BoxResources): boolean {
+  return change.cpusetCpus !== undefined || change.cpusetMems !== undefined;
+}
+
+async function inOrder(steps: readonly CgroupWriteStep[]): Promise<readonly CgroupWriteStep[]> {
+  const limit = steps.find((step) => step.path.endsWith(MEMORY.limit));
+  const withSwap = steps.find((step) => step.path.endsWith(MEMORY.withSwap));
+  if (limit === undefined || withSwap === undefined) return steps;
+  const present = BigInt((await readFile(withSwap.path, 'utf8')).trim());
+  const rises = BigInt(withSwap.value) < 0n || BigInt(withSwap.value) > present;
+  const pair = rises ? [withSwap, limit] : [limit, withSwap];
+  return [...steps.filter((step) => !pair.includes(step)), ...pair];
+}

@@ -1,0 +1,110 @@
+// A task whose first process is a child of our monitor.
+import type { Duplex } from 'node:stream';
+import { EngineError } from '#base/error.ts';
+import type { CgroupPlan } from '#kernel/cgroup/cgroup.ts';
+import type { ExecSession, Monitor, Streams } from '#kernel/native/native.ts';
+import type { LaunchPlan, OpResult } from '#kernel/native/op.ts';
+import type { Box, BoxResources } from './box.ts';
+import { cgroupProcesses, processDirectory, updateCgroups } from './cgroup.ts';
+import { compileExec, type ExecBase, type ExecRequest } from './exec.ts';
+import type { HostFacts } from './facts.ts';
+import { describeExecFailure, failureOf } from './failure.ts';
+import { freeze, thaw } from './freeze.ts';
+import { cgroupRequest } from './spec.ts';
+import { type Size, type Task, type TaskExit, taskExit } from './task.ts';
+import { writeTrace } from './trace.ts';
+
+export type MonitoredParts = {
+  readonly box: Box;
+  readonly facts: HostFacts;
+  readonly directory: string;
+  readonly cgroup: CgroupPlan;
+  readonly execBase: ExecBase;
+  readonly monitor: Monitor;
+  readonly pid: number;
+  readonly plan?: LaunchPlan;
+  readonly results?: readonly OpResult[];
+};
+
+export class MonitoredTask implements Task {
+  readonly pid: number;
+  readonly exited: Promise<TaskExit>;
+  readonly lost: Promise<void>;
+  readonly #parts: MonitoredParts;
+  #results: readonly OpResult[];
+
+  constructor(parts: MonitoredParts) {
+    this.pid = parts.pid;
+    this.lost = parts.monitor.lost;
+    this.exited = parts.monitor.exited.then(taskExit);
+    this.#parts = parts;
+    this.#results = parts.results ?? [];
+  }
+
+  get plan(): LaunchPlan | undefined {
+    return this.#parts.plan;
+  }
+
+  get results(): readonly OpResult[] {
+    return this.#results;
+  }
+
+  async go(): Promise<void> {
+    const { monitor, plan, directory, box } = this.#parts;
+    try {
+      this.#results = [...this.#results, ...(await monitor.go())];
+    } catch (error) {
+      throw plan === undefined ? error : failureOf(plan, error);
+    }
+    writeTrace(directory, box, this.#results);
+  }
+
+  signal(exec: string, signal: number): Promise<void> {
+    return this.#parts.monitor.signal(exec, signal);
+  }
+
+  resize(exec: string, size: Size): Promise<void> {
+    return this.#parts.monitor.resize(exec, size);
+  }
+
+  attach(streams: Streams): Promise<Duplex> {
+    return this.#parts.monitor.attach('', streams);
+  }
+
+  async exec(id: string, request: ExecRequest, streams: Streams): Promise<ExecSession> {
+    const { execBase, facts, monitor } = this.#parts;
+    const plan = compileExec(execBase, request, facts);
+    try {
+      return await monitor.exec(id, plan, streams);
+    } catch (error) {
+      throw describeExecFailure(plan, error);
+    }
+  }
+
+  async pause(signal?: AbortSignal): Promise<void> {
+    await freeze(this.#freezer(), signal);
+  }
+
+  async resume(): Promise<void> {
+    await thaw(this.#freezer());
+  }
+
+  #freezer(): NonNullable<CgroupPlan['freezer']> {
+    const { freezer } = this.#parts.cgroup;
+    if (freezer !== undefined) return freezer;
+    throw new EngineError('unavailable', 'the freezer cgroup is not mounted on this host');
+  }
+
+  async update(resources: BoxResources): Promise<void> {
+    await updateCgroups(cgroupRequest(this.#parts.box), resources, this.#parts.facts);
+  }
+
+  async pids(): Promise<readonly number[]> {
+    const directory = processDirectory(this.#parts.cgroup);
+    return directory === undefined ? [this.pid] : cgroupProcesses(directory);
+  }
+
+  async close(): Promise<void> {
+    await this.#parts.monitor[Symbol.asyncDispose]();
+  }
+}

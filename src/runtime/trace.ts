@@ -1,0 +1,55 @@
+// What was done to make a container, kept in its run directory so that `explain` can tell it later:
+// the box, from which the plan follows again, and the time of each operation.
+import { writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { EngineError, errnoOf } from '#base/error.ts';
+import type { LaunchPlan, OpResult } from '#kernel/native/op.ts';
+import type { Box } from './box.ts';
+
+const PLACES = ['host', 'join', 'init'] as const;
+
+export type Trace = {
+  readonly version: 1;
+  readonly box: Box;
+  /** Nanoseconds of each operation, in the order of the lists of the plan. */
+  readonly times: Readonly<Record<(typeof PLACES)[number], readonly number[]>>;
+};
+
+function pathOf(directory: string): string {
+  return `${directory}/launch.json`;
+}
+
+/**
+ * Written at once, into memory (the run directory is a tmpfs): waiting for a worker thread would
+ * take ten times as long. Losing it costs a page of explanation, so it is not synced.
+ */
+export function writeTrace(directory: string, box: Box, results: readonly OpResult[]): void {
+  const times = { host: [], join: [], init: [] } as Record<(typeof PLACES)[number], number[]>;
+  for (const { place, index, nanoseconds } of results) {
+    if (place === 'host' || place === 'join' || place === 'init') times[place][index] = nanoseconds;
+  }
+  const trace: Trace = { version: 1, box, times };
+  writeFileSync(pathOf(directory), JSON.stringify(trace), { mode: 0o600 });
+}
+
+export async function readTrace(directory: string): Promise<Trace | undefined> {
+  const text = await readFile(pathOf(directory), 'utf8').catch((error: unknown) => {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (text === undefined) return undefined;
+  const trace = JSON.parse(text) as Trace;
+  if (trace.version === 1 && typeof trace.box === 'object') return trace;
+  throw new EngineError('corrupt', `${pathOf(directory)} cannot be read`);
+}
+
+/** The results that belong to a plan, as far as they were kept. */
+export function resultsOf(plan: LaunchPlan, trace: Trace): OpResult[] {
+  return PLACES.flatMap((place) =>
+    plan[place].flatMap((op, index): OpResult[] => {
+      const nanoseconds = trace.times[place][index];
+      if (typeof nanoseconds !== 'number') return [];
+      return [{ place, index, op: op.op, errno: 0, nanoseconds, output: Buffer.alloc(0) }];
+    }),
+  );
+}
