@@ -15,9 +15,9 @@ export function parseSize(text: string): Bytes {
   return Math.floor(Number(match[1]) * 1024 ** power) as Bytes;
 }
 
-/** "12.3MB": powers of 1000, 3 significant digits (`%.3g`), as `docker images`. */
-export function formatSize(bytes: number): string {
-  return scaled(bytes, 1000, ['B', 'kB', 'MB', 'GB', 'TB', 'PB', 'EB'], 3);
+/** "12.3MB": powers of 1000, 3 significant digits (`%.3g`) as `docker images`; system df has 4. */
+export function formatSize(bytes: number, digits = 3): string {
+  return scaled(bytes, 1000, ['B', 'kB', 'MB', 'GB', 'TB', 'PB', 'EB'], digits);
 }
 
 /** "1.5GiB": powers of 1024, `%.4g`, as `docker stats`. */

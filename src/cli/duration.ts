@@ -84,7 +84,7 @@ export function timestamp(text: string, nowMs = Date.now()): string {
   const clock = time.padEnd(8, ':00:00'.slice(-(8 - time.length) || 6));
   const ms = Date.parse(`${day}T${clock}${zone}`);
   if (match === null || Number.isNaN(ms)) {
-    const reason = `parsing time ${JSON.stringify(text)}: not a duration, a Unix time or RFC 3339`;
+    const reason = `failed to parse value as time or duration: ${JSON.stringify(text)}`;
     throw new EngineError('invalid_argument', reason);
   }
   return `${Math.floor(ms / 1000)}.${fraction.padEnd(9, '0')}`;

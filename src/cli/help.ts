@@ -61,13 +61,16 @@ function flagHead(flag: FlagSpec): string {
   return `${short}--${flag.name}${word === '' ? '' : ` ${word}`}`;
 }
 
-/** Breaks at spaces; a line that fits keeps its own spacing. */
+/** pflag wraps earlier than it must, unless the rest of the text then fits. */
+const SLOP = 5;
+
+/** Breaks at spaces as pflag's wrapN does. */
 function wrap(text: string, width: number): string[] {
+  const limit = width - SLOP;
   const lines: string[] = [];
   let rest = text;
-  while (rest.length > width) {
-    let cut = rest.lastIndexOf(' ', width);
-    if (cut <= 0) cut = rest.indexOf(' ', width);
+  while (rest.length >= limit + SLOP) {
+    const cut = rest.lastIndexOf(' ', limit - 1);
     if (cut <= 0) break;
     lines.push(rest.slice(0, cut));
     rest = rest.slice(cut + 1);

@@ -4,6 +4,7 @@ import { type EngineClient, type Query, readText } from '#client/client.ts';
 import { CliError } from './command.ts';
 import { errorText } from './each.ts';
 import { inspectText } from './format/inspect.ts';
+import { prefixed } from './format/list.ts';
 import { compileTemplate } from './format/template.ts';
 
 export async function inspectAll(
@@ -11,7 +12,9 @@ export async function inspectAll(
   format: string,
   get: (name: string) => Promise<string>,
 ): Promise<number> {
-  if (format !== '' && format !== 'json') compileTemplate(format);
+  if (format !== '' && format !== 'json') {
+    prefixed('template parsing error: ', () => compileTemplate(format));
+  }
   const found: string[] = [];
   const errors: string[] = [];
   for (const name of names) {

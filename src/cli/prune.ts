@@ -41,7 +41,7 @@ export async function pruneImages(
 }
 
 export function reportSpace(bytes: number): void {
-  process.stdout.write(`Total reclaimed space: ${formatSize(bytes)}\n`);
+  process.stdout.write(`Total reclaimed space: ${formatSize(bytes, 4)}\n`);
 }
 
 export function filterText(filters: FilterSet): string | undefined {

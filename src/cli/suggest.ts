@@ -9,8 +9,8 @@ export function suggest(typed: string, names: readonly string[]): string[] {
   const scored = names
     .map((name) => ({ name, distance: editDistance(word, name.toLowerCase()) }))
     .filter(({ name, distance }) => {
-      // "ps" is within two edits of every two-letter word: a guess must keep some of the word.
-      const near = distance <= DISTANCE_MAX && distance < Math.max(word.length, name.length);
+      // Any word of three letters is within two edits of some command: a guess must keep most of it.
+      const near = distance <= (word.length <= 3 ? 1 : DISTANCE_MAX);
       return near || (word !== '' && name.toLowerCase().startsWith(word));
     });
   return scored.sort((a, b) => a.distance - b.distance).map(({ name }) => name);

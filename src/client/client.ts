@@ -93,12 +93,13 @@ export class EngineClient {
     const streamed = options.stream !== undefined && !(options.stream instanceof Uint8Array);
     // A stream can be sent only once, so the version is asked for before.
     if (streamed) await this.#negotiate();
+    const used = this.#version;
     const reply = await this.#exchange(method, path, options, upgrade);
     if (reply.status < 400) return reply;
     const message = errorMessage(await readText(reply.body), reply.status);
     const supported = /too new\. Maximum supported API version is (\d+\.\d+)/.exec(message)?.[1];
     // Negotiated only here, so that the usual case costs no extra round trip.
-    if (supported !== undefined && supported !== this.#version && !streamed) {
+    if (supported !== undefined && supported !== used && !streamed) {
       this.#version = supported;
       return this.#send(method, path, options, upgrade);
     }

@@ -18,11 +18,13 @@ export async function run({ args, client, flags }: Context): Promise<number> {
     `${path}/json`,
   );
   if (!state.Running) {
-    throw new CliError(1, 'cannot attach to a stopped container, start it first');
+    throw new CliError(1, 'You cannot attach to a stopped container, start it first');
   }
-  if (state.Paused) throw new CliError(1, 'cannot attach to a paused container, unpause it first');
+  if (state.Paused) {
+    throw new CliError(1, 'You cannot attach to a paused container, unpause it first');
+  }
   if (state.Restarting) {
-    throw new CliError(1, 'cannot attach to a restarting container, wait until it is running');
+    throw new CliError(1, 'You cannot attach to a restarting container, wait until it is running');
   }
   const tty = config.Tty === true;
   const stdin = !flags.bool('no-stdin') && config.OpenStdin === true;

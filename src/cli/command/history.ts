@@ -31,7 +31,10 @@ export async function run({ flags, args, client }: Context): Promise<number> {
   const noTrunc = flags.bool('no-trunc');
   const rows = entries.map((entry) => row(entry, human, noTrunc));
   const options = { format: flags.string('format'), quiet: flags.bool('quiet') };
-  process.stdout.write(renderList(rows, HISTORY, options));
+  const listing = human
+    ? HISTORY
+    : { ...HISTORY, headers: { ...HISTORY.headers, CreatedSince: 'CREATED AT' } };
+  process.stdout.write(renderList(rows, listing, options));
   return 0;
 }
 

@@ -1,6 +1,8 @@
 // logs: the stream of one container, framed unless it has a terminal.
-import type { Context } from '../command.ts';
+import { messageOf } from '#base/error.ts';
+import { CliError, type Context } from '../command.ts';
 import { timestamp } from '../duration.ts';
+import type { Flags } from '../flags.ts';
 import { hasTerminal } from '../session.ts';
 import { copyOutput } from '../streams.ts';
 
@@ -12,8 +14,8 @@ export async function run({ flags, args, client }: Context): Promise<number> {
     follow: flags.bool('follow'),
     timestamps: flags.bool('timestamps'),
     details: flags.bool('details'),
-    since: timestamp(flags.string('since')),
-    until: timestamp(flags.string('until')),
+    since: when(flags, 'since'),
+    until: when(flags, 'until'),
     tail: flags.string('tail', 'all'),
   };
   const reply = await client.call('GET', `/containers/${encodeURIComponent(container)}/logs`, {
@@ -27,4 +29,12 @@ export async function run({ flags, args, client }: Context): Promise<number> {
   const { stdout, stderr } = process;
   await copyOutput(reply.body, { tty, stdin: undefined, stdout, stderr });
   return 0;
+}
+
+function when(flags: Flags, name: string): string {
+  try {
+    return timestamp(flags.string(name));
+  } catch (error) {
+    throw new CliError(1, `invalid value for "${name}": ${messageOf(error)}`, { cause: error });
+  }
 }

@@ -18,7 +18,7 @@ export async function run({ args, client }: Context): Promise<number> {
     }
   }
   if (wanted !== undefined && lines.length === 0) {
-    throw new CliError(1, `Error: No public port '${wanted}' published for ${container}`);
+    throw new CliError(1, `Error: No public port '${asked}' published for ${container}`);
   }
   process.stdout.write(lines.join(''));
   return 0;

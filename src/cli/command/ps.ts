@@ -8,7 +8,7 @@ export async function run({ flags, client }: Context): Promise<number> {
   const filters = flags.filters('filter');
   const last = flags.bool('latest') ? 1 : flags.number('last', -1);
   const format = flags.string('format');
-  const size = flags.bool('size') || /\.Size\b/.test(format);
+  const size = flags.bool('size') || /\.Size\b|json \.\s*\}/.test(format);
   const list = await client.json<ContainerSummary[]>('GET', '/containers/json', {
     query: {
       all: flags.bool('all') || last > 0,

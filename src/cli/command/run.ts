@@ -35,7 +35,7 @@ export async function run(context: Context): Promise<number> {
   if (keys !== '') parseDetachKeys(keys);
   const { height, width } = terminalSize();
   body.HostConfig.ConsoleSize = [height, width];
-  return start(context, body, await createContainer(context, body));
+  return start(context, body, await createContainer(context, body, 'run'));
 }
 
 async function start(context: Context, body: CreateBody, id: string): Promise<number> {

@@ -52,6 +52,7 @@ function summary(usage: DiskUsage): Row[] {
       size(containers) - size(live),
     ),
     row('Local Volumes', volumes.length, 0, 0, 0),
+    row('Build Cache', (usage.BuildCache ?? []).length, 0, 0, 0),
   ];
 }
 
@@ -62,7 +63,7 @@ function row(type: string, count: number, active: number, size: number, free: nu
     Type: type,
     TotalCount: String(count),
     Active: String(active),
-    Size: formatSize(size),
-    Reclaimable: `${formatSize(left)}${share}`,
+    Size: formatSize(size, 4),
+    Reclaimable: `${formatSize(left, 4)}${share}`,
   };
 }

@@ -7,8 +7,15 @@ import { CliError, type Context } from '../command.ts';
 import type { CreateBody } from './body.ts';
 import { reasonOf } from './kv-file.ts';
 
+/** `run` fails with 125 and the way to its help, `create` with 1 and the error alone. */
+export type FailureStyle = 'run' | 'create';
+
 /** Creates and returns the id. */
-export async function createContainer(context: Context, body: CreateBody): Promise<string> {
+export async function createContainer(
+  context: Context,
+  body: CreateBody,
+  failure: FailureStyle,
+): Promise<string> {
   const { client, flags, path } = context;
   const pull = flags.string('pull', 'missing');
   if (!['always', 'missing', 'never'].includes(pull)) {
@@ -21,23 +28,33 @@ export async function createContainer(context: Context, body: CreateBody): Promi
   try {
     reply = await client.json('POST', '/containers/create', { query, json: body });
   } catch (error) {
-    throw createFailure(path, body.Image, pull, error);
+    throw createFailure(path, body.Image, pull, error, failure);
   }
   for (const warning of reply.Warnings ?? []) process.stderr.write(`WARNING: ${warning}\n`);
   cidFile.write(reply.Id);
   return reply.Id;
 }
 
-function createFailure(path: string, image: string, pull: string, error: unknown): CliError {
+function createFailure(
+  path: string,
+  image: string,
+  pull: string,
+  error: unknown,
+  failure: FailureStyle,
+): CliError {
+  const made = (text: string): CliError =>
+    failure === 'run'
+      ? runError(path, text, 125, error)
+      : new CliError(1, text, { cause: error });
   if (error instanceof CliError) return error;
   const missing = error instanceof EngineError && error.code === 'not_found';
   if (missing && error.message.startsWith('No such image')) {
     const named = /[:@]/.test(image.slice(image.lastIndexOf('/') + 1)) ? image : `${image}:latest`;
     if (pull !== 'never') process.stderr.write(`Unable to find image '${named}' locally\n`);
-    const advice = `Load it with 'coracle load -i FILE.tar' or 'coracle import ROOTFS.tar ${named}'.`;
-    return runError(path, `${daemonText(error)}\n${advice}`, 125, error);
+    const load = `'coracle load -i FILE.tar' or 'coracle import ROOTFS.tar ${named}'`;
+    return made(`${daemonText(error)}\nLoad it with ${load}.`);
   }
-  return runError(path, daemonText(error), 125, error);
+  return made(daemonText(error));
 }
 
 function daemonText(error: unknown): string {

@@ -54,7 +54,7 @@ export function containerRow(container: ContainerSummary, noTrunc: boolean): Row
     Mounts: mounts.map((name) => (noTrunc ? name : ellipsis(name, MOUNT_WIDTH))).join(','),
     LocalVolumes: String((container.Mounts ?? []).filter((each) => each.Driver === 'local').length),
     Networks: Object.keys(container.NetworkSettings?.Networks ?? {}).join(','),
-    Platform: '',
+    Platform: null,
     Label: (name: unknown) => labels[String(name)] ?? '',
   };
 }

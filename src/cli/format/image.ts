@@ -74,7 +74,7 @@ function row(
     CreatedAt: goTime(image.Created),
     Size: formatSize(image.Size),
     Containers: count(image.Containers, String(image.Containers)),
-    VirtualSize: formatSize(image.Size),
+    VirtualSize: formatSize(image.Size, 4),
     SharedSize: count(shared, formatSize(shared)),
     UniqueSize: count(shared, formatSize(image.Size - shared)),
   };

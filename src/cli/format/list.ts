@@ -1,5 +1,6 @@
 // `--format` of the listing commands: nothing or `table` (docker's columns), `table TEMPLATE`,
 // `json` (one object a line), or a template for each line.
+import { EngineError, messageOf } from '#base/error.ts';
 import { alignTabs } from './tabwriter.ts';
 import { compileTemplate } from './template.ts';
 import { FUNCTIONS, type Functions, toJson } from './template-functions.ts';
@@ -27,14 +28,36 @@ export function renderList(rows: readonly Row[], listing: Listing, options: List
   const plainTable = format === '' || format === 'table';
   if (options.quiet && plainTable) format = listing.quiet;
   else if (plainTable) format = `table ${listing.table}`;
-  if (format === 'json') return rows.map((row) => `${toJson(sorted(row))}\n`).join('');
+  const ordered = rows.map(sorted);
+  if (format === 'json') return ordered.map((row) => `${rowJson(row)}\n`).join('');
   const isTable = format === 'table' || format.startsWith('table ') || format.startsWith('table\t');
   const source = unescape(isTable ? format.slice('table'.length).trim() : format);
-  const template = compileTemplate(source);
-  const lines = rows.map((row) => `${template(row)}\n`).join('');
+  const template = prefixed('failed to parse template: ', () => compileTemplate(source, ROWS));
+  const lines = prefixed('failed to execute template: ', () =>
+    ordered.map((row) => `${template(row)}\n`).join(''),
+  );
   if (!isTable) return lines;
   const header = compileTemplate(source, HEADER_FUNCTIONS)(headerRow(listing));
   return alignTabs(`${header}\n${lines}`);
+}
+
+/** Go's json.Marshal writes <, > and & as escapes. */
+function rowJson(value: unknown): string {
+  return toJson(value).replace(/[<>&]/g, (each) => {
+    return `\\u00${each.charCodeAt(0).toString(16)}`;
+  });
+}
+
+const ROWS: Functions = { ...FUNCTIONS, json: rowJson };
+
+/** Says which phase failed, in docker's words. */
+export function prefixed<T>(prefix: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    const code = error instanceof EngineError ? error.code : 'internal';
+    throw new EngineError(code, prefix + messageOf(error), { cause: error });
+  }
 }
 
 /** In the title line a function passes its value through: `{{truncate .ID 4}}` is still ID. */

@@ -18,7 +18,7 @@ export type Piece =
   | { readonly action: readonly Token[]; readonly source: string };
 
 export function templateError(reason: string): EngineError {
-  return new EngineError('invalid_argument', `template parsing error: template: :1: ${reason}`);
+  return new EngineError('invalid_argument', `template: :1: ${reason}`);
 }
 
 export function lexTemplate(source: string): Piece[] {
