@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { ROUTES } from '#api/routes.ts';
 import { STATUS } from '#api/status.ts';
 import { ERROR_CODES } from '#base/error.ts';
 import { OPS } from '#kernel/native/op.ts';
@@ -153,6 +154,13 @@ test('every error code is explained in docs/errors.md, with its HTTP status', ()
     ERROR_CODES.filter((code) => !text.includes(`| \`${code}\` | ${STATUS[code]} |`)),
     [],
   );
+});
+
+test('every route is in docs/compat.md, and every row there is a route', () => {
+  const text = readFileSync(join(ROOT, 'docs/compat.md'), 'utf8');
+  const written = [...text.matchAll(/`((?:GET|HEAD|POST|PUT|DELETE) \/[^`]*)`/g)].map((m) => m[1]);
+  const served = ROUTES.map(({ method, path }) => `${method} ${path.replaceAll(':.*}', '}')}`);
+  assert.deepEqual(written.toSorted(), served.toSorted());
 });
 
 test('native/ops.def and OPS agree in name, order and arguments', () => {
