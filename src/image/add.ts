@@ -45,8 +45,11 @@ export async function addImage(
   const { content, leases, snapshots, store } = deps;
   const { spec } = image;
   if (image.layers.length !== spec.diffIds.length) {
-    throw new EngineError('corrupt', 'invalid manifest, layers length mismatch: ' +
-      `expected ${image.layers.length}, got ${spec.diffIds.length}`);
+    throw new EngineError(
+      'corrupt',
+      'invalid manifest, layers length mismatch: ' +
+        `expected ${image.layers.length}, got ${spec.diffIds.length}`,
+    );
   }
   checkHistory(spec);
   const id = sha256(image.config);
@@ -67,12 +70,17 @@ export async function addImage(
     size += snapshots.layer(parent)?.bytes ?? 0;
   }
   await using config = await content.ingest(once(image.config), {
-    signal: options.signal, digest: id, bytesMax: CONFIG_BYTES_MAX,
+    signal: options.signal,
+    digest: id,
+    bytesMax: CONFIG_BYTES_MAX,
   });
   await config.commit();
   const before = store.get(id);
   const extra = {
-    layers, size, parent: before?.parent ?? image.parent, lastTagged: before?.lastTagged,
+    layers,
+    size,
+    parent: before?.parent ?? image.parent,
+    lastTagged: before?.lastTagged,
   };
   await store.put(storedImage(id, spec, extra));
   undo.commit();
@@ -97,7 +105,10 @@ async function addLayer(
   const chain = chainOn(parent, diffId);
   using _lock = await deps.locks.acquire(`layer ${chain}`);
   const blob = {
-    diffId, digest: archive.digest, size: archive.size, mediaType: layer.mediaType,
+    diffId,
+    digest: archive.digest,
+    size: archive.size,
+    mediaType: layer.mediaType,
   };
   if (snapshots.has(chain)) {
     // The tree is here already; of two archives for it, the first one is kept.
@@ -128,7 +139,8 @@ async function unpackLayer(
   await using stage = await snapshots.stage(parent);
   onLayer?.(diffId, 0, archive.size);
   const job = {
-    blob: archive.path, root: stage.root,
+    blob: archive.path,
+    root: stage.root,
     // A plain archive was hashed when it was received.
     diffId: archive.digest === diffId ? undefined : diffId,
     lower: snapshots.lower(parent),

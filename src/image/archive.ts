@@ -6,8 +6,14 @@ import { CONFIG_BYTES_MAX, type ImageSpec, parseImageSpec } from './config.ts';
 import type { Ingest } from './content/content.ts';
 import { asMap, parseJson } from './json.ts';
 import {
-  type ArchiveItem, type Descriptor, MANIFEST_BYTES_MAX, type Manifest, isIndexType,
-  isManifestType, parseArchiveManifest, parseManifest,
+  type ArchiveItem,
+  type Descriptor,
+  MANIFEST_BYTES_MAX,
+  type Manifest,
+  isIndexType,
+  isManifestType,
+  parseArchiveManifest,
+  parseManifest,
 } from './manifest.ts';
 import { type Platform, fitsPlatform, formatPlatform } from './platform.ts';
 import { type Reference, parseReference, withDefaultTag } from './reference.ts';
@@ -40,10 +46,7 @@ export async function readArchive(
   throw new EngineError('invalid_argument', 'invalid archive: does not contain a manifest.json');
 }
 
-async function readDockerItem(
-  archive: SpooledArchive,
-  item: ArchiveItem,
-): Promise<ArchiveImage> {
+async function readDockerItem(archive: SpooledArchive, item: ArchiveItem): Promise<ArchiveImage> {
   const config = await archive.read(item.config, CONFIG_BYTES_MAX);
   checkBlobName(item.config, archive.file(item.config));
   const layers: { archive: Ingest; mediaType: string }[] = [];
@@ -55,7 +58,9 @@ async function readDockerItem(
   const spec = parseImageSpec(config);
   checkOs(spec);
   return {
-    spec, config, layers,
+    spec,
+    config,
+    layers,
     tags: item.repoTags.map(parseTag),
     parent: isDigest(item.parent) ? item.parent : undefined,
   };
@@ -85,7 +90,10 @@ async function readLayout(
   archive: SpooledArchive,
   platform: Platform,
 ): Promise<readonly ArchiveImage[]> {
-  const layout = asMap(parseJson(await archive.read('oci-layout', 4096), 'oci-layout'), 'oci-layout');
+  const layout = asMap(
+    parseJson(await archive.read('oci-layout', 4096), 'oci-layout'),
+    'oci-layout',
+  );
   const version = layout.get('imageLayoutVersion');
   if (typeof version !== 'string' || !version.startsWith('1.')) {
     throw new EngineError('invalid_argument', 'unsupported OCI image layout version');
@@ -159,7 +167,8 @@ async function readOciImage(archive: SpooledArchive, manifest: Manifest): Promis
   const spec = parseImageSpec(config);
   checkOs(spec);
   const layers = manifest.layers.map((descriptor) => ({
-    archive: blob(archive, descriptor), mediaType: descriptor.mediaType,
+    archive: blob(archive, descriptor),
+    mediaType: descriptor.mediaType,
   }));
   return { spec, config, layers, tags: [], parent: undefined };
 }

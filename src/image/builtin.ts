@@ -23,10 +23,27 @@ const PASSWD = [
   'nobody:x:65534:65534:nobody:/home:/bin/false',
 ];
 const GROUPS = [
-  'root:x:0:', 'daemon:x:1:', 'bin:x:2:', 'sys:x:3:', 'adm:x:4:', 'tty:x:5:', 'disk:x:6:',
-  'wheel:x:10:root', 'mail:x:8:', 'kmem:x:9:', 'dialout:x:18:', 'cdrom:x:19:', 'audio:x:29:',
-  'www-data:x:33:', 'operator:x:37:', 'utmp:x:43:', 'video:x:28:', 'plugdev:x:46:',
-  'users:x:100:', 'netdev:x:82:', 'nobody:x:65534:',
+  'root:x:0:',
+  'daemon:x:1:',
+  'bin:x:2:',
+  'sys:x:3:',
+  'adm:x:4:',
+  'tty:x:5:',
+  'disk:x:6:',
+  'wheel:x:10:root',
+  'mail:x:8:',
+  'kmem:x:9:',
+  'dialout:x:18:',
+  'cdrom:x:19:',
+  'audio:x:29:',
+  'www-data:x:33:',
+  'operator:x:37:',
+  'utmp:x:43:',
+  'video:x:28:',
+  'plugdev:x:46:',
+  'users:x:100:',
+  'netdev:x:82:',
+  'nobody:x:65534:',
 ];
 
 function textFile(path: string, lines: readonly string[], mode = 0o644): EncodeItem {
@@ -35,8 +52,25 @@ function textFile(path: string, lines: readonly string[], mode = 0o644): EncodeI
 
 /** The layer's entries, sorted so that parents come first and the result is always the same. */
 function* rootfs(busybox: Uint8Array, applets: readonly string[]): Generator<EncodeItem> {
-  const dirs = ['bin', 'dev', 'etc', 'home', 'lib', 'lib64', 'proc', 'root', 'sys', 'tmp', 'usr',
-    'usr/bin', 'usr/sbin', 'var', 'var/spool', 'var/spool/mail', 'var/www'];
+  const dirs = [
+    'bin',
+    'dev',
+    'etc',
+    'home',
+    'lib',
+    'lib64',
+    'proc',
+    'root',
+    'sys',
+    'tmp',
+    'usr',
+    'usr/bin',
+    'usr/sbin',
+    'var',
+    'var/spool',
+    'var/spool/mail',
+    'var/www',
+  ];
   for (const path of dirs) {
     const nobody = path === 'home' ? 65_534 : 0;
     const mode = path === 'tmp' ? 0o1777 : path === 'root' ? 0o700 : 0o755;
@@ -71,20 +105,25 @@ export async function* busyboxArchive(
   const diffId = sha256(layer);
   const createdBy = 'BusyBox of the machine that built this engine';
   const config = encodeImageSpec({
-    ...hostPlatform(), created: 0n, author: '', comment: '', dockerVersion: '', osVersion: '',
+    ...hostPlatform(),
+    created: 0n,
+    author: '',
+    comment: '',
+    dockerVersion: '',
+    osVersion: '',
     config: { ...EMPTY_CONFIG, env: [PATH], cmd: ['sh'] },
     diffIds: [diffId],
     history: [{ created: 0n, createdBy, author: '', comment: '', emptyLayer: false }],
   });
   const path = (bytes: Uint8Array) => `blobs/sha256/${sha256(bytes).slice('sha256:'.length)}`;
-  const manifest = [
-    { Config: path(config), RepoTags: ['busybox:latest'], Layers: [path(layer)] },
-  ];
+  const manifest = [{ Config: path(config), RepoTags: ['busybox:latest'], Layers: [path(layer)] }];
   yield* encodeTar([
     { kind: 'file', path: path(layer), mode: 0o644, body: layer },
     { kind: 'file', path: path(config), mode: 0o644, body: config },
     {
-      kind: 'file', path: 'manifest.json', mode: 0o644,
+      kind: 'file',
+      path: 'manifest.json',
+      mode: 0o644,
       body: Buffer.from(JSON.stringify(manifest)),
     },
   ]);

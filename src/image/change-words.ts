@@ -42,7 +42,13 @@ export function unquote(word: string): string {
 }
 
 const UNITS: Readonly<Record<string, number>> = {
-  ns: 1, us: 1e3, 'µs': 1e3, ms: 1e6, s: 1e9, m: 60e9, h: 3600e9,
+  ns: 1,
+  us: 1e3,
+  µs: 1e3,
+  ms: 1e6,
+  s: 1e9,
+  m: 60e9,
+  h: 3600e9,
 };
 
 /** Go's durations, "1m30s", in nanoseconds; undefined if it is not one. */

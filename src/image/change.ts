@@ -22,10 +22,12 @@ const INSTRUCTIONS: Readonly<Record<string, Apply>> = {
   ENTRYPOINT: (config, rest) => ({ ...config, entrypoint: command(config, rest) }),
   ENV: (config, rest) => ({ ...config, env: mergeEnv(config.env, pairs('ENV', rest)) }),
   LABEL: (config, rest) => ({
-    ...config, labels: { ...config.labels, ...Object.fromEntries(pairs('LABEL', rest)) },
+    ...config,
+    labels: { ...config.labels, ...Object.fromEntries(pairs('LABEL', rest)) },
   }),
   EXPOSE: (config, rest) => ({
-    ...config, exposedPorts: union(config.exposedPorts, splitWords(rest).flatMap(ports)),
+    ...config,
+    exposedPorts: union(config.exposedPorts, splitWords(rest).flatMap(ports)),
   }),
   USER: (config, rest) => ({ ...config, user: single('USER', rest) }),
   WORKDIR: (config, rest) => ({ ...config, workingDir: workdir(config, single('WORKDIR', rest)) }),
@@ -91,9 +93,7 @@ function pairs(instruction: string, rest: string): readonly (readonly [string, s
   return words.map((word) => {
     const equals = word.indexOf('=');
     if (equals < 0) {
-      throw refuse(
-        `Syntax error - can't find = in "${word}". Must be of the form: name=value`,
-      );
+      throw refuse(`Syntax error - can't find = in "${word}". Must be of the form: name=value`);
     }
     const name = unquote(word.slice(0, equals));
     if (name === '') throw refuse(`${instruction} names can not be blank`);
@@ -161,19 +161,29 @@ function onBuild(rest: string): string {
 }
 
 const HEALTH_FLAGS: Readonly<Record<string, keyof Omit<Healthcheck, 'test'>>> = {
-  interval: 'interval', timeout: 'timeout', retries: 'retries', 'start-period': 'startPeriod',
+  interval: 'interval',
+  timeout: 'timeout',
+  retries: 'retries',
+  'start-period': 'startPeriod',
   'start-interval': 'startInterval',
 };
 
 function healthcheck(config: ImageConfig, rest: string): Healthcheck {
   let result: Healthcheck = {
-    test: [], interval: 0, timeout: 0, retries: 0, startPeriod: 0, startInterval: 0,
+    test: [],
+    interval: 0,
+    timeout: 0,
+    retries: 0,
+    startPeriod: 0,
+    startInterval: 0,
   };
   let text = rest;
   for (;;) {
     const flag = /^--([a-z-]+)=(\S+)\s*/.exec(text);
     if (flag === null) break;
-    const key = Object.hasOwn(HEALTH_FLAGS, flag[1] ?? '') ? HEALTH_FLAGS[flag[1] ?? ''] : undefined;
+    const key = Object.hasOwn(HEALTH_FLAGS, flag[1] ?? '')
+      ? HEALTH_FLAGS[flag[1] ?? '']
+      : undefined;
     if (key === undefined) throw refuse(`Unknown flag: ${flag[1]}`);
     result = { ...result, [key]: healthNumber(key, flag[2] ?? '') };
     text = text.slice(flag[0].length);
@@ -189,9 +199,12 @@ function healthcheck(config: ImageConfig, rest: string): Healthcheck {
   if (line === '') throw refuse('Missing command after HEALTHCHECK CMD');
   const list = jsonStrings(line);
   // A shell other than the default cannot be said with CMD-SHELL, which means /bin/sh -c.
-  const test = list !== undefined
-    ? ['CMD', ...list]
-    : config.shell === undefined ? ['CMD-SHELL', line] : ['CMD', ...config.shell, line];
+  const test =
+    list !== undefined
+      ? ['CMD', ...list]
+      : config.shell === undefined
+        ? ['CMD-SHELL', line]
+        : ['CMD', ...config.shell, line];
   return { ...result, test };
 }
 

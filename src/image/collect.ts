@@ -32,5 +32,8 @@ export async function collectAll(deps: ImageDeps): Promise<readonly ChainId[]> {
 
 function chainsByDepth(deps: ImageDeps): readonly ChainId[] {
   const depth = (chain: ChainId) => deps.snapshots.lower(chain).length;
-  return deps.snapshots.list().map((layer) => layer.chain).sort((a, b) => depth(a) - depth(b));
+  return deps.snapshots
+    .list()
+    .map((layer) => layer.chain)
+    .sort((a, b) => depth(a) - depth(b));
 }

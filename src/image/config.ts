@@ -5,8 +5,17 @@ import { type Nanoseconds, ZERO_TIME, formatTime, parseTime } from '#base/clock.
 import { type Digest, isDigest } from '#base/digest.ts';
 import { EngineError } from '#base/error.ts';
 import {
-  type JsonMap, asList, asMap, keySet, optionalInteger, optionalList, optionalMap,
-  optionalString, optionalStrings, parseJson, stringMap,
+  type JsonMap,
+  asList,
+  asMap,
+  keySet,
+  optionalInteger,
+  optionalList,
+  optionalMap,
+  optionalString,
+  optionalStrings,
+  parseJson,
+  stringMap,
 } from './json.ts';
 
 /** Bytes of one configuration. */
@@ -67,8 +76,17 @@ export type ImageSpec = {
 };
 
 export const EMPTY_CONFIG: ImageConfig = {
-  user: '', exposedPorts: [], env: [], entrypoint: undefined, cmd: undefined, volumes: [],
-  workingDir: '', labels: {}, stopSignal: undefined, healthcheck: undefined, shell: undefined,
+  user: '',
+  exposedPorts: [],
+  env: [],
+  entrypoint: undefined,
+  cmd: undefined,
+  volumes: [],
+  workingDir: '',
+  labels: {},
+  stopSignal: undefined,
+  healthcheck: undefined,
+  shell: undefined,
   onBuild: [],
 };
 
@@ -174,25 +192,27 @@ function parseHealthcheck(raw: JsonMap | undefined): Healthcheck | undefined {
 export function encodeImageSpec(spec: ImageSpec): Buffer {
   const created = (time: Nanoseconds | undefined) =>
     time === undefined ? undefined : formatTime(time);
-  return Buffer.from(JSON.stringify({
-    architecture: spec.architecture,
-    ...(spec.variant === '' ? {} : { variant: spec.variant }),
-    ...(spec.author === '' ? {} : { author: spec.author }),
-    ...(spec.comment === '' ? {} : { comment: spec.comment }),
-    config: runtimeJson(spec.config),
-    created: created(spec.created),
-    ...(spec.dockerVersion === '' ? {} : { docker_version: spec.dockerVersion }),
-    history: spec.history.map((entry) => ({
-      created: created(entry.created),
-      ...(entry.createdBy === '' ? {} : { created_by: entry.createdBy }),
-      ...(entry.author === '' ? {} : { author: entry.author }),
-      ...(entry.comment === '' ? {} : { comment: entry.comment }),
-      ...(entry.emptyLayer ? { empty_layer: true } : {}),
-    })),
-    os: spec.os,
-    ...(spec.osVersion === '' ? {} : { 'os.version': spec.osVersion }),
-    rootfs: { type: 'layers', diff_ids: spec.diffIds },
-  }));
+  return Buffer.from(
+    JSON.stringify({
+      architecture: spec.architecture,
+      ...(spec.variant === '' ? {} : { variant: spec.variant }),
+      ...(spec.author === '' ? {} : { author: spec.author }),
+      ...(spec.comment === '' ? {} : { comment: spec.comment }),
+      config: runtimeJson(spec.config),
+      created: created(spec.created),
+      ...(spec.dockerVersion === '' ? {} : { docker_version: spec.dockerVersion }),
+      history: spec.history.map((entry) => ({
+        created: created(entry.created),
+        ...(entry.createdBy === '' ? {} : { created_by: entry.createdBy }),
+        ...(entry.author === '' ? {} : { author: entry.author }),
+        ...(entry.comment === '' ? {} : { comment: entry.comment }),
+        ...(entry.emptyLayer ? { empty_layer: true } : {}),
+      })),
+      os: spec.os,
+      ...(spec.osVersion === '' ? {} : { 'os.version': spec.osVersion }),
+      rootfs: { type: 'layers', diff_ids: spec.diffIds },
+    }),
+  );
 }
 
 function runtimeJson(config: ImageConfig): Record<string, unknown> {
@@ -205,14 +225,17 @@ function runtimeJson(config: ImageConfig): Record<string, unknown> {
     ExposedPorts: set(config.exposedPorts),
     Env: list(config.env),
     Cmd: config.cmd,
-    Healthcheck: healthcheck === undefined ? undefined : {
-      Test: healthcheck.test,
-      Interval: healthcheck.interval || undefined,
-      Timeout: healthcheck.timeout || undefined,
-      StartPeriod: healthcheck.startPeriod || undefined,
-      StartInterval: healthcheck.startInterval || undefined,
-      Retries: healthcheck.retries || undefined,
-    },
+    Healthcheck:
+      healthcheck === undefined
+        ? undefined
+        : {
+            Test: healthcheck.test,
+            Interval: healthcheck.interval || undefined,
+            Timeout: healthcheck.timeout || undefined,
+            StartPeriod: healthcheck.startPeriod || undefined,
+            StartInterval: healthcheck.startInterval || undefined,
+            Retries: healthcheck.retries || undefined,
+          },
     Volumes: set(config.volumes),
     WorkingDir: config.workingDir === '' ? undefined : config.workingDir,
     Entrypoint: config.entrypoint,
@@ -225,9 +248,10 @@ function runtimeJson(config: ImageConfig): Record<string, unknown> {
 
 /** How many layers the history speaks of must not exceed those there are. */
 export function checkHistory(spec: ImageSpec): void {
-  const layers = asList(spec.history, 'history', CONFIG_ENTRIES_MAX).length === 0
-    ? 0
-    : spec.history.filter((entry) => !entry.emptyLayer).length;
+  const layers =
+    asList(spec.history, 'history', CONFIG_ENTRIES_MAX).length === 0
+      ? 0
+      : spec.history.filter((entry) => !entry.emptyLayer).length;
   if (layers > spec.diffIds.length) {
     throw new EngineError('corrupt', 'too many non-empty layers in History section');
   }

@@ -1,5 +1,5 @@
 // What the verbs of image/ work with; daemon/ makes it once.
-import { KeyedLock } from '#base/keyed-lock.ts';
+import type { KeyedLock } from '#base/keyed-lock.ts';
 import type { UndoReport } from '#base/undo.ts';
 import type { ImageAction, Publisher } from '#event/event.ts';
 import type { Snapshotter } from '#snapshot/snapshotter.ts';

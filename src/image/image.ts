@@ -74,10 +74,7 @@ export class ImageService {
     return listImages(this.#deps, options);
   }
 
-  load(
-    stream: AsyncIterable<Uint8Array>,
-    options: LoadOptions,
-  ): Promise<readonly ImageRecord[]> {
+  load(stream: AsyncIterable<Uint8Array>, options: LoadOptions): Promise<readonly ImageRecord[]> {
     return loadImages(this.#deps, stream, options);
   }
 

@@ -39,7 +39,13 @@ export async function importImage(
   await using archive = await deps.content.ingest(decompress(stream), { signal });
   const created = now();
   const spec: ImageSpec = {
-    ...platform, config, created, author: '', comment: message, dockerVersion: '', osVersion: '',
+    ...platform,
+    config,
+    created,
+    author: '',
+    comment: message,
+    dockerVersion: '',
+    osVersion: '',
     diffIds: [archive.digest],
     history: [{ created, createdBy: '', author: '', comment: message, emptyLayer: false }],
   };

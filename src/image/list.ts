@@ -4,7 +4,7 @@ import type { Nanoseconds } from '#base/clock.ts';
 import type { ImageDeps } from './deps.ts';
 import { compileGlob } from './glob.ts';
 import type { ImageRecord } from './record.ts';
-import { familiarName, parseReference } from './reference.ts';
+import { familiarName, familiarReference, type Reference } from './reference.ts';
 import { resolveImage } from './resolve.ts';
 
 export type ListOptions = {
@@ -41,9 +41,12 @@ export function listImages(deps: ImageDeps, options: ListOptions): readonly Imag
       result.push(image);
       continue;
     }
-    const matches = (name: string) => names.some((match) => match(name));
-    const repoTags = image.repoTags.filter(matches);
-    const repoDigests = image.repoDigests.filter(matches);
+    const matching = deps.store
+      .references(image.id)
+      .filter((name) => names.some((matches) => matches(name)));
+    const isTag = (name: Reference) => name.digest === undefined;
+    const repoTags = matching.filter(isTag).map(familiarReference);
+    const repoDigests = matching.filter((name) => !isTag(name)).map(familiarReference);
     if (repoTags.length + repoDigests.length > 0) result.push({ ...image, repoTags, repoDigests });
   }
   return result.sort((a, b) => ((a.created ?? 0n) < (b.created ?? 0n) ? 1 : -1));
@@ -54,10 +57,10 @@ function boundary(deps: ImageDeps, text: string | undefined): Nanoseconds | unde
 }
 
 /** Docker matches the familiar name with and without its tag (reference.FamiliarMatch). */
-function compileReference(pattern: string): (familiar: string) => boolean {
+function compileReference(pattern: string): (name: Reference) => boolean {
   const match = compileGlob(pattern);
   if (match === undefined) throw new EngineError('invalid_argument', 'syntax error in pattern');
-  return (familiar) => match(familiar) || match(familiarName(parseReference(familiar)));
+  return (name) => match(familiarReference(name)) || match(familiarName(name));
 }
 
 /** True if each wanted "key" or "key=value" is there. */

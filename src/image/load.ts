@@ -41,7 +41,8 @@ export async function loadImages(
       tell({ status: 'Loading layer', id: shortId(hexOf(diffId)), detail: { current, total } });
     };
     const layers = image.layers.map((layer, i) => ({
-      ...layer, diffId: image.spec.diffIds[i] ?? layer.archive.digest,
+      ...layer,
+      diffId: image.spec.diffIds[i] ?? layer.archive.digest,
     }));
     const parent = parentOf(deps, image);
     const { id } = await addImage(
@@ -69,7 +70,8 @@ async function nameImage(
     const familiar = familiarReference(tag);
     if (before !== undefined && before !== id) {
       tell({
-        stream: `The image ${familiar} already exists, renaming the old one with ID ${before} ` +
+        stream:
+          `The image ${familiar} already exists, renaming the old one with ID ${before} ` +
           'to empty string\n',
       });
     }

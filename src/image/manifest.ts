@@ -5,7 +5,14 @@ import { type Digest, isDigest } from '#base/digest.ts';
 import { EngineError } from '#base/error.ts';
 import { LAYERS_MAX } from './config.ts';
 import {
-  asList, asMap, asSize, asString, optionalMap, optionalString, optionalStrings, parseJson,
+  asList,
+  asMap,
+  asSize,
+  asString,
+  optionalMap,
+  optionalString,
+  optionalStrings,
+  parseJson,
   stringMap,
 } from './json.ts';
 import type { Platform } from './platform.ts';
@@ -105,8 +112,10 @@ function parseImageManifest(config: unknown, layers: unknown, type: string): Man
     if (!LAYER_TYPE.test(mediaType)) throw refuse(`layer has media type ${mediaType}`);
   }
   return {
-    kind: 'manifest', mediaType: type === '' ? MEDIA.ociManifest : type,
-    config: parsed, layers: descriptors,
+    kind: 'manifest',
+    mediaType: type === '' ? MEDIA.ociManifest : type,
+    config: parsed,
+    layers: descriptors,
   };
 }
 
@@ -120,9 +129,14 @@ export function parseDescriptor(value: unknown, where: string): Descriptor {
     mediaType: asString(raw.get('mediaType'), `${where}.mediaType`),
     digest,
     size: asSize(raw.get('size'), `${where}.size`),
-    platform: platform === undefined ? undefined : {
-      os: text('os'), architecture: text('architecture'), variant: text('variant'),
-    },
+    platform:
+      platform === undefined
+        ? undefined
+        : {
+            os: text('os'),
+            architecture: text('architecture'),
+            variant: text('variant'),
+          },
     annotations: stringMap(raw.get('annotations'), `${where}.annotations`, MANIFESTS_MAX),
   };
 }

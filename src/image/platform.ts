@@ -8,8 +8,15 @@ export type Platform = {
 };
 
 const GOARCH: Readonly<Record<string, string>> = {
-  x64: 'amd64', arm64: 'arm64', arm: 'arm', ia32: '386', ppc64: 'ppc64le', s390x: 's390x',
-  riscv64: 'riscv64', loong64: 'loong64', mips64el: 'mips64le',
+  x64: 'amd64',
+  arm64: 'arm64',
+  arm: 'arm',
+  ia32: '386',
+  ppc64: 'ppc64le',
+  s390x: 's390x',
+  riscv64: 'riscv64',
+  loong64: 'loong64',
+  mips64el: 'mips64le',
 };
 
 export function hostPlatform(): Platform {

@@ -34,7 +34,9 @@ export async function pruneImages(deps: ImageDeps, options: PruneOptions): Promi
     }
   }
   deps.publisher.publish({
-    type: 'image', action: 'prune', actor: { id: '', attributes: { reclaimed: String(bytes) } },
+    type: 'image',
+    action: 'prune',
+    actor: { id: '', attributes: { reclaimed: String(bytes) } },
   });
   return { removed, bytes };
 }

@@ -76,10 +76,12 @@ export function parseImageRecord(bytes: Uint8Array): ImageExtra & { readonly id:
     throw new EngineError('corrupt', 'image record: bad parent');
   }
   return {
-    id, parent,
+    id,
+    parent,
     layers: asList(raw.get('layers'), 'image record: layers', LAYERS_MAX).map(parseLayerBlob),
     size: asSize(raw.get('size'), 'image record: size'),
-    lastTagged: typeof tagged === 'string' && /^\d{1,20}$/.test(tagged) ? BigInt(tagged) : undefined,
+    lastTagged:
+      typeof tagged === 'string' && /^\d{1,20}$/.test(tagged) ? BigInt(tagged) : undefined,
   };
 }
 
@@ -91,7 +93,8 @@ function parseLayerBlob(value: unknown): LayerBlob {
     throw new EngineError('corrupt', 'image record: bad layer digest');
   }
   return {
-    diffId, digest,
+    diffId,
+    digest,
     size: asSize(raw.get('size'), 'image record: layer size'),
     mediaType: asString(raw.get('mediaType'), 'image record: layer media type'),
   };

@@ -35,9 +35,7 @@ function invalid(message: string): EngineError {
 /** Parses what a person typed; the domain and `library/` are filled in, the tag is not. */
 export function parseReference(text: string): Reference {
   if (IDENTIFIER.test(text)) {
-    throw invalid(
-      `invalid repository name (${text}), cannot specify 64-byte hexadecimal strings`,
-    );
+    throw invalid(`invalid repository name (${text}), cannot specify 64-byte hexadecimal strings`);
   }
   if (text.length > TEXT_LENGTH_MAX) throw invalid('invalid reference format');
   const { domain, rest } = splitDomain(text);

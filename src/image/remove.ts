@@ -66,7 +66,8 @@ async function removeName(
   await untag(deps, id, name, removed);
   if (name.digest !== undefined) return;
   // When a repository's last tag goes, its digest references go with it.
-  const left = deps.store.references(id)
+  const left = deps.store
+    .references(id)
     .filter((reference) => repositoryOf(reference) === repositoryOf(name));
   if (left.some((reference) => reference.digest === undefined)) return;
   for (const reference of left) await untag(deps, id, reference, removed);
@@ -122,7 +123,8 @@ function conflictError(id: ImageId, conflict: Conflict): EngineError {
   const force = conflict.hard ? 'cannot be forced' : 'must be forced';
   const short = shortId(hexOf(id));
   return new EngineError(
-    'conflict', `conflict: unable to delete ${short} (${force}) - ${conflict.message}`,
+    'conflict',
+    `conflict: unable to delete ${short} (${force}) - ${conflict.message}`,
   );
 }
 
@@ -151,9 +153,7 @@ async function deleteImage(
   }
   const image = deps.store.get(id);
   if (image === undefined) return;
-  for (const reference of image.repoTags.concat(image.repoDigests)) {
-    await untag(deps, id, parseReference(reference), removed);
-  }
+  for (const reference of deps.store.references(id)) await untag(deps, id, reference, removed);
   publish(deps, 'delete', id);
   await deps.store.delete(id);
   removed.push({ deleted: id });

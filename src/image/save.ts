@@ -10,7 +10,13 @@ import { CONFIG_BYTES_MAX } from './config.ts';
 import { type ImageDeps, publish } from './deps.ts';
 import { MEDIA } from './manifest.ts';
 import type { ImageId, ImageRecord, LayerBlob } from './record.ts';
-import { type Reference, familiarName, familiarReference, parseReference } from './reference.ts';
+import {
+  type Reference,
+  familiarName,
+  familiarReference,
+  parseReference,
+  repositoryOf,
+} from './reference.ts';
 import { isIdPrefix, resolveImage } from './resolve.ts';
 
 /** Images in one archive. */
@@ -73,9 +79,9 @@ function tryResolve(deps: ImageDeps, text: string): ImageRecord | undefined {
 
 function tagsOf(deps: ImageDeps, name: Reference): readonly (readonly [ImageRecord, Reference])[] {
   return deps.store.list().flatMap((image) =>
-    image.repoTags
-      .map(parseReference)
-      .filter((tag) => familiarName(tag) === familiarName(name))
+    deps.store
+      .references(image.id)
+      .filter((tag) => tag.digest === undefined && repositoryOf(tag) === repositoryOf(name))
       .map((tag) => [image, tag] as const),
   );
 }
@@ -122,7 +128,8 @@ async function* write(
     const top = image.diffIds.at(-1);
     for (const name of names) {
       if (top === undefined) continue;
-      (repositories[familiarName(name)] ??= {})[name.tag ?? 'latest'] = hexOf(top);
+      const tags = repositories[familiarName(name)] ?? {};
+      repositories[familiarName(name)] = { ...tags, [name.tag ?? 'latest']: hexOf(top) };
     }
   }
   const file = (name: string, value: unknown): void => {

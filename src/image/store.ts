@@ -12,11 +12,19 @@ import { CONFIG_BYTES_MAX, parseImageSpec } from './config.ts';
 import type { ContentStore } from './content/content.ts';
 import { asMap, asString, parseJson } from './json.ts';
 import {
-  type ImageId, type ImageRecord, type StoredImage, encodeImageRecord, parseImageRecord,
+  type ImageId,
+  type ImageRecord,
+  type StoredImage,
+  encodeImageRecord,
+  parseImageRecord,
   storedImage,
 } from './record.ts';
 import {
-  type Reference, familiarReference, formatReference, parseReference, withDefaultTag,
+  type Reference,
+  familiarReference,
+  formatReference,
+  parseReference,
+  withDefaultTag,
 } from './reference.ts';
 
 export type StoreProblem = { readonly path: string; readonly message: string };
@@ -124,7 +132,8 @@ export class ImageStore {
   }
 
   children(id: ImageId): readonly ImageId[] {
-    return [...this.#images.values()].filter((image) => image.parent === id)
+    return [...this.#images.values()]
+      .filter((image) => image.parent === id)
       .map((image) => image.id);
   }
 

@@ -5,7 +5,15 @@
 // Not here: mounting, archives, images.
 import { randomBytes } from 'node:crypto';
 import {
-  chmod, chown, lstat, mkdir, readFile, readdir, readlink, rename, symlink,
+  chmod,
+  chown,
+  lstat,
+  mkdir,
+  readFile,
+  readdir,
+  readlink,
+  rename,
+  symlink,
 } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncDirectory, writeFileAtomic } from '#base/atomic-file.ts';
@@ -13,12 +21,13 @@ import { hexOf, isDigest } from '#base/digest.ts';
 import { EngineError, errnoOf, messageOf } from '#base/error.ts';
 import type { ChainId } from './chain.ts';
 import {
-  type LayerRecord, type RootAttributes, encodeLayerRecord, parseLayerRecord,
+  type LayerRecord,
+  type RootAttributes,
+  encodeLayerRecord,
+  parseLayerRecord,
 } from './layer-record.ts';
 import { removeTree, treeUsage } from './remove-tree.ts';
-import type {
-  Layer, RootMount, SnapshotProblem, Snapshotter, Stage,
-} from './snapshotter.ts';
+import type { Layer, RootMount, SnapshotProblem, Snapshotter, Stage } from './snapshotter.ts';
 
 const KEY = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/;
 const DEFAULT_ROOT: RootAttributes = { mode: 0o755, uid: 0, gid: 0 };
@@ -67,7 +76,7 @@ export class OverlaySnapshotter implements Snapshotter, AsyncDisposable {
       }
     }
     // A layer without its parent cannot be mounted; taking it away may orphan others in turn.
-    for (let before = -1; before !== this.#layers.size;) {
+    for (let before = -1; before !== this.#layers.size; ) {
       before = this.#layers.size;
       for (const { chain, parent } of [...this.#layers.values()]) {
         if (parent === undefined || this.#layers.has(parent)) continue;
@@ -179,7 +188,9 @@ export class OverlaySnapshotter implements Snapshotter, AsyncDisposable {
         if (this.has(made.chain)) return;
         const stat = await lstat(root);
         const record: LayerRecord = {
-          ...made, parent, root: { mode: stat.mode & 0o7777, uid: stat.uid, gid: stat.gid },
+          ...made,
+          parent,
+          root: { mode: stat.mode & 0o7777, uid: stat.uid, gid: stat.gid },
         };
         await writeFileAtomic(join(path, 'record.json'), encodeLayerRecord(record));
         await this.#publish(path, record);

@@ -52,7 +52,10 @@ async function removeDirectory(root: Buffer, directory: Buffer): Promise<void> {
   for (const entry of directories) {
     let child = Buffer.concat([directory, SLASH, entry.name]);
     if (child.length > PATH_BYTES_MAX) {
-      const shallow = Buffer.concat([root, Buffer.from(`/.deep-${randomBytes(8).toString('hex')}`)]);
+      const shallow = Buffer.concat([
+        root,
+        Buffer.from(`/.deep-${randomBytes(8).toString('hex')}`),
+      ]);
       await rename(child, shallow);
       child = shallow;
     }

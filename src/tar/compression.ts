@@ -85,9 +85,10 @@ async function* inflate(
       throw error;
     }
   }
-  const inflater = compression === 'gzip'
-    ? createGunzip({ chunkSize: CHUNK_BYTES })
-    : createZstdDecompress({ chunkSize: CHUNK_BYTES });
+  const inflater =
+    compression === 'gzip'
+      ? createGunzip({ chunkSize: CHUNK_BYTES })
+      : createZstdDecompress({ chunkSize: CHUNK_BYTES });
   // The callback only keeps the failure from being unhandled: the iteration below throws it.
   pipeline(Readable.from(counted(), { objectMode: false }), inflater, () => {});
   try {

@@ -4,7 +4,14 @@
 // which names are dangerous is decided by whoever writes files.
 import { ByteReader } from './byte-reader.ts';
 import {
-  BLOCK_BYTES, ENTRY_BYTES_MAX, type Header, ID_MAX, corrupt, inRange, isZeroBlock, parseHeader,
+  BLOCK_BYTES,
+  ENTRY_BYTES_MAX,
+  type Header,
+  ID_MAX,
+  corrupt,
+  inRange,
+  isZeroBlock,
+  parseHeader,
   tooBig,
 } from './header.ts';
 import { PAX_BYTES_MAX, type PaxRecord, parsePax, parsePaxInteger, parsePaxTime } from './pax.ts';
@@ -17,8 +24,7 @@ export const EXTENSIONS_MAX = 16;
 
 const XATTR_PREFIX = 'SCHILY.xattr.';
 
-export type EntryKind =
-  'file' | 'dir' | 'symlink' | 'link' | 'char' | 'block' | 'fifo' | 'other';
+export type EntryKind = 'file' | 'dir' | 'symlink' | 'link' | 'char' | 'block' | 'fifo' | 'other';
 
 /** A part of a file's content: bytes, or the length of a hole. */
 export type Piece = Uint8Array | { readonly hole: number };
@@ -51,8 +57,16 @@ export type DecodeOptions = {
 };
 
 const KINDS: Readonly<Record<string, EntryKind>> = {
-  '\0': 'file', '0': 'file', '7': 'file', S: 'file',
-  '1': 'link', '2': 'symlink', '3': 'char', '4': 'block', '5': 'dir', '6': 'fifo',
+  '\0': 'file',
+  '0': 'file',
+  '7': 'file',
+  S: 'file',
+  '1': 'link',
+  '2': 'symlink',
+  '3': 'char',
+  '4': 'block',
+  '5': 'dir',
+  '6': 'fifo',
 };
 
 type Extensions = { pax: PaxRecord[]; longName?: string; longLink?: string };
@@ -116,7 +130,9 @@ async function readExtension(
   switch (header.type) {
     case 'x':
     case 'X': // Solaris wrote pax headers with this letter.
-      extensions.pax = parsePax(await readBody(reader, header.size, 'PAX_BYTES_MAX', PAX_BYTES_MAX));
+      extensions.pax = parsePax(
+        await readBody(reader, header.size, 'PAX_BYTES_MAX', PAX_BYTES_MAX),
+      );
       return true;
     case 'g': // Docker ignores global headers (git archive writes one, with the commit); so do we.
       await readBody(reader, header.size, 'PAX_BYTES_MAX', PAX_BYTES_MAX);
@@ -171,8 +187,11 @@ type Fields = {
 /** The header's fields as the extended headers change them. */
 function mergeFields(header: Header, extensions: Extensions): Fields {
   const { name, prefix } = header;
-  const fields: Fields = { ...header, path: prefix === '' ? name : `${prefix}/${name}`,
-    linkPath: header.linkName };
+  const fields: Fields = {
+    ...header,
+    path: prefix === '' ? name : `${prefix}/${name}`,
+    linkPath: header.linkName,
+  };
   for (const { key, value } of extensions.pax) if (value !== '') mergeRecord(fields, key, value);
   const sparseName = extensions.pax.find((record) => record.key === 'GNU.sparse.name')?.value;
   if (sparseName !== undefined && sparseName !== '') fields.path = sparseName;
@@ -187,14 +206,30 @@ function mergeRecord(fields: Fields, key: string, value: string): void {
   const integer = (max: number, limit: string) =>
     inRange(parsePaxInteger(value, key), max, key, limit);
   switch (key) {
-    case 'path': fields.path = value; break;
-    case 'linkpath': fields.linkPath = value; break;
-    case 'size': fields.size = integer(ENTRY_BYTES_MAX, 'ENTRY_BYTES_MAX'); break;
-    case 'uid': fields.uid = integer(ID_MAX, 'ID_MAX'); break;
-    case 'gid': fields.gid = integer(ID_MAX, 'ID_MAX'); break;
-    case 'uname': fields.uname = value; break;
-    case 'gname': fields.gname = value; break;
-    case 'mtime': fields.mtime = parsePaxTime(value); break;
+    case 'path':
+      fields.path = value;
+      break;
+    case 'linkpath':
+      fields.linkPath = value;
+      break;
+    case 'size':
+      fields.size = integer(ENTRY_BYTES_MAX, 'ENTRY_BYTES_MAX');
+      break;
+    case 'uid':
+      fields.uid = integer(ID_MAX, 'ID_MAX');
+      break;
+    case 'gid':
+      fields.gid = integer(ID_MAX, 'ID_MAX');
+      break;
+    case 'uname':
+      fields.uname = value;
+      break;
+    case 'gname':
+      fields.gname = value;
+      break;
+    case 'mtime':
+      fields.mtime = parsePaxTime(value);
+      break;
     // hdrcharset needs nothing: names stay bytes whatever they are said to be.
   }
 }
@@ -224,10 +259,15 @@ async function openEntry(
   const map = await readMap(reader, block, header, extensions.pax, bodyBytes);
   const body = new Body(reader, bodyBytes - map.used, padded(bodyBytes) - map.used, map.sparse);
   const entry: TarEntry = {
-    ...named, kind, type: header.type, mode: header.mode,
+    ...named,
+    kind,
+    type: header.type,
+    mode: header.mode,
     size: map.sparse?.size ?? bodyBytes,
-    major: header.major, minor: header.minor,
-    xattrs: xattrsOf(extensions.pax), body,
+    major: header.major,
+    minor: header.minor,
+    xattrs: xattrsOf(extensions.pax),
+    body,
   };
   return { entry, finish: () => body.finish() };
 }
@@ -290,7 +330,8 @@ class Body implements AsyncIterable<Piece> {
     let missing = length;
     while (missing > 0) {
       if (this.#closed) throw corrupt('content read after its entry has passed');
-      const part = this.#reader.take(Math.min(missing, this.#data)) ??
+      const part =
+        this.#reader.take(Math.min(missing, this.#data)) ??
         (await this.#reader.some(Math.min(missing, this.#data)));
       if (part === undefined || part.length === 0) throw corrupt('unexpected end of archive');
       missing -= part.length;

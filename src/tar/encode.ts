@@ -28,7 +28,13 @@ export type EncodeItem = EncodeEntry & {
 };
 
 const TYPES: Readonly<Record<EncodeKind, string>> = {
-  file: '0', link: '1', symlink: '2', char: '3', block: '4', dir: '5', fifo: '6',
+  file: '0',
+  link: '1',
+  symlink: '2',
+  char: '3',
+  block: '4',
+  dir: '5',
+  fifo: '6',
 };
 
 /** Two zero blocks end an archive. */

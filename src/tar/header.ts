@@ -31,9 +31,13 @@ export function corrupt(message: string): EngineError {
 }
 
 export function tooBig(what: string, limit: string, max: number): EngineError {
-  return new EngineError('limit_exceeded', `invalid tar archive: ${what} exceeds ${limit} (${max})`, {
-    facts: { limit, max },
-  });
+  return new EngineError(
+    'limit_exceeded',
+    `invalid tar archive: ${what} exceeds ${limit} (${max})`,
+    {
+      facts: { limit, max },
+    },
+  );
 }
 
 /** The text up to the first NUL. */

@@ -67,7 +67,9 @@ export function encodePaxRecord(key: string, value: string): string {
 export function formatPaxTime(ns: bigint): string {
   const negative = ns < 0n;
   const value = negative ? -ns : ns;
-  const fraction = String(value % 1_000_000_000n).padStart(9, '0').replace(/0+$/, '');
+  const fraction = String(value % 1_000_000_000n)
+    .padStart(9, '0')
+    .replace(/0+$/, '');
   const seconds = `${negative ? '-' : ''}${value / 1_000_000_000n}`;
   return fraction === '' ? seconds : `${seconds}.${fraction}`;
 }

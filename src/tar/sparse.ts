@@ -1,9 +1,7 @@
 // Sparse files as GNU tar stores them: the old map in the header ('S'), and the pax formats 0.0, 0.1
 // and 1.0 (tar manual, "Storing Sparse Files"). A map lists the pieces that hold data; the rest are holes.
 import type { ByteReader } from './byte-reader.ts';
-import {
-  BLOCK_BYTES, ENTRY_BYTES_MAX, corrupt, inRange, numberField, tooBig,
-} from './header.ts';
+import { BLOCK_BYTES, ENTRY_BYTES_MAX, corrupt, inRange, numberField, tooBig } from './header.ts';
 import { type PaxRecord, parsePaxInteger } from './pax.ts';
 
 /** Pieces in one file's map. */
@@ -25,8 +23,7 @@ export function checkSparse(sparse: Sparse, dataBytes: number): void {
   if (sum !== dataBytes) throw corrupt('sparse map does not match the data');
 }
 
-const size = (value: bigint) =>
-  inRange(value, ENTRY_BYTES_MAX, 'sparse size', 'ENTRY_BYTES_MAX');
+const size = (value: bigint) => inRange(value, ENTRY_BYTES_MAX, 'sparse size', 'ENTRY_BYTES_MAX');
 
 function add(pieces: SparsePiece[], offset: bigint, length: bigint): void {
   if (pieces.length === SPARSE_PIECES_MAX) {

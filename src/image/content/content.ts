@@ -110,10 +110,7 @@ export class ContentStore {
   }
 
   /** Receives a stream into a temporary file, hashing it on the way. */
-  async ingest(
-    source: AsyncIterable<Uint8Array>,
-    options: IngestOptions,
-  ): Promise<Ingest> {
+  async ingest(source: AsyncIterable<Uint8Array>, options: IngestOptions): Promise<Ingest> {
     const path = join(this.#ingests, randomBytes(12).toString('hex'));
     const file = await open(path, 'wx', 0o600);
     try {
@@ -148,7 +145,9 @@ export class ContentStore {
     };
     let at = path;
     return {
-      digest, size, sync,
+      digest,
+      size,
+      sync,
       get path() {
         return at;
       },
@@ -215,7 +214,7 @@ async function writeAll(file: FileHandle, batch: readonly Uint8Array[]): Promise
   if (bytesWritten === wanted) return;
   // A short write is a full disk or a signal; the rest tells which.
   const rest = Buffer.concat(batch).subarray(bytesWritten);
-  for (let offset = 0; offset < rest.length;) {
+  for (let offset = 0; offset < rest.length; ) {
     offset += (await file.write(rest, offset, rest.length - offset)).bytesWritten;
   }
 }

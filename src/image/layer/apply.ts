@@ -50,11 +50,7 @@ export async function applyLayer(
   return { bytes, entries };
 }
 
-async function applyEntry(
-  context: Context,
-  entry: TarEntry,
-  signal: AbortSignal,
-): Promise<void> {
+async function applyEntry(context: Context, entry: TarEntry, signal: AbortSignal): Promise<void> {
   const { tree, known } = context;
   const parts = splitLayerPath(entry.path);
   const path = parts.join('/');
@@ -167,7 +163,8 @@ function lowerMeta(lower: readonly string[], parts: readonly string[]): TreeMeta
     for (const part of parts) {
       path = `${path}/${part}`;
       const bytes = Buffer.concat([
-        Buffer.from(root), Buffer.from(path.slice(root.length), 'latin1'),
+        Buffer.from(root),
+        Buffer.from(path.slice(root.length), 'latin1'),
       ]);
       // Component by component, so that a link in a lower layer is never followed.
       const stat = lstatSync(bytes, { bigint: true, throwIfNoEntry: false });

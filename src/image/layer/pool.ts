@@ -127,9 +127,12 @@ function runJob(worker: Worker, job: UnpackJob, options: UnpackOptions): Promise
   const lost = (error: unknown, why: string) => {
     const heap = errnoOf(error) === 'ERR_WORKER_OUT_OF_MEMORY';
     const code = heap ? 'limit_exceeded' : 'internal';
-    reject(new EngineError(code, `cannot unpack layer: ${heap ? 'too large' : why}`, {
-      cause: error, facts: { thread: 'lost' },
-    }));
+    reject(
+      new EngineError(code, `cannot unpack layer: ${heap ? 'too large' : why}`, {
+        cause: error,
+        facts: { thread: 'lost' },
+      }),
+    );
   };
   const onMessage = (message: FromWorker): void => {
     if (message.type === 'progress') options.onProgress?.(message.blobBytes);
