@@ -36,7 +36,8 @@ export async function join(
 ): Promise<JoinEnd> {
   using _raw = plan.tty && plan.stdin ? rawMode() : undefined;
   const keys = parseDetachKeys(plan.detachKeys || DETACH_KEYS_DEFAULT);
-  return joinStreams(stream, {
+  // Awaited here: raw mode must last until the end of the session.
+  return await joinStreams(stream, {
     tty: plan.tty,
     stdin: plan.stdin ? process.stdin : undefined,
     stdout: process.stdout,
@@ -52,13 +53,20 @@ export function checkTerminal(tty: boolean, stdin: boolean): void {
   }
 }
 
-/** Starts waiting and resolves when the server has latched on; `status` is the exit code. */
+/** A wait that the server has latched on to; disposing gives it up. */
+export interface Waiting extends Disposable {
+  /** The exit code. */
+  readonly status: Promise<number>;
+}
+
 export async function startWait(
   client: EngineClient,
   id: string,
   condition: 'next-exit' | 'removed' | 'not-running',
-): Promise<{ readonly status: Promise<number> }> {
-  const reply = await client.call('POST', `/containers/${id}/wait`, { query: { condition } });
+): Promise<Waiting> {
+  const cancel = new AbortController();
+  const options = { query: { condition }, signal: cancel.signal };
+  const reply = await client.call('POST', `/containers/${id}/wait`, options);
   const status = readText(reply.body).then((text) => {
     const { StatusCode: code, Error: error } = JSON.parse(text) as ContainerWaitReply;
     if (error !== undefined && error !== null) throw new CliError(125, error.Message);
@@ -66,7 +74,7 @@ export async function startWait(
   });
   // A failed start ends the process before anybody awaits this.
   status.catch(() => {});
-  return { status };
+  return { status, [Symbol.dispose]: () => cancel.abort() };
 }
 
 /** Signals that only concern us: children of ours, a closed pipe, and what Node reserves. */

@@ -33,9 +33,9 @@ export async function run({ args, client, flags }: Context): Promise<number> {
   const plan = { id, tty, stdin, stdout: true, stderr: true, detachKeys };
   using _signals =
     flags.bool('sig-proxy', true) && !tty ? forwardSignals(client, id) : undefined;
-  const { status } = await startWait(client, id, 'not-running');
+  using waiting = await startWait(client, id, 'not-running');
   const stream = await attach(client, plan);
   using _size = tty ? followSize(client, `/containers/${id}`) : undefined;
   if ((await join(stream, plan)) === 'detached') throw new CliError(1, 'read escape sequence');
-  return status;
+  return await waiting.status;
 }

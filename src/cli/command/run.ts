@@ -53,7 +53,7 @@ async function start(context: Context, body: CreateBody, id: string): Promise<nu
   using _signals = proxy ? forwardSignals(client, id) : undefined;
   const stream = attached ? await attach(client, plan) : undefined;
   const autoRemove = body.HostConfig.AutoRemove;
-  const waiting = attached
+  using waiting = attached
     ? await startWait(client, id, autoRemove ? 'removed' : 'next-exit')
     : undefined;
   const joined = stream === undefined ? undefined : join(stream, plan);
@@ -77,14 +77,14 @@ async function start(context: Context, body: CreateBody, id: string): Promise<nu
     process.stdout.write(`${id}\n`);
     return 0;
   }
-  return waiting.status;
+  return await waiting.status;
 }
 
 /** After a failed start with --rm the name must be free again when we return. */
 async function removed(client: EngineClient, id: string): Promise<void> {
   try {
-    const { status } = await startWait(client, id, 'removed');
-    await status;
+    using waiting = await startWait(client, id, 'removed');
+    await waiting.status;
   } catch {
     // Gone already: what we wait for.
   }

@@ -45,7 +45,7 @@ async function startOne({ args, client, flags }: Context): Promise<number> {
   using _signals = tty ? undefined : forwardSignals(client, id);
   const stream = await attach(client, plan);
   const condition = host.AutoRemove === true ? 'removed' : 'next-exit';
-  const { status } = await startWait(client, id, condition);
+  using waiting = await startWait(client, id, condition);
   const joined = join(stream, plan);
   joined.catch(() => {});
   try {
@@ -56,5 +56,5 @@ async function startOne({ args, client, flags }: Context): Promise<number> {
     throw error;
   }
   using _size = tty ? followSize(client, `/containers/${id}`) : undefined;
-  return (await joined) === 'detached' ? 0 : status;
+  return (await joined) === 'detached' ? 0 : await waiting.status;
 }

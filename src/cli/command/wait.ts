@@ -5,7 +5,7 @@ import { startWait } from '../session.ts';
 
 export function run({ args, client }: Context): Promise<number> {
   return forEach(args, async (name) => {
-    const { status } = await startWait(client, encodeURIComponent(name), 'not-running');
-    return String(await status);
+    using waiting = await startWait(client, encodeURIComponent(name), 'not-running');
+    return String(await waiting.status);
   });
 }
