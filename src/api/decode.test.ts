@@ -35,7 +35,10 @@ test('a wrong type is an error in the words of Go', () => {
 
 test('an integer that a number cannot hold is refused, not rounded', () => {
   assert.equal(from('{"X":9007199254740991}').int('X'), 9_007_199_254_740_991);
-  assert.throws(() => from('{"X":9007199254740993}').int('X'), /9007199254740993 of T\.X cannot be kept/);
+  assert.throws(
+    () => from('{"X":9007199254740993}').int('X'),
+    /9007199254740993 of T\.X cannot be kept/,
+  );
   assert.throws(() => from('{"X":9223372036854775807}').int('X'), { code: 'invalid_argument' });
 });
 

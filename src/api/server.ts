@@ -19,6 +19,8 @@ export const HEADERS_MS_MAX = 60_000;
 export const KEEP_ALIVE_MS = 600_000;
 /** Go's default is 1 MiB; filters and registry credentials travel in the head. */
 export const HEADERS_BYTES_MAX = 256 * 1024;
+/** How long a client that spoke no HTTP may take to read why. */
+const REFUSED_LINGER_MS = 1_000;
 
 export type ApiServer = {
   readonly http: Server;
@@ -186,15 +188,20 @@ function findRoute(request: IncomingMessage): Match | undefined {
 }
 
 function refuseMalformed(error: Error & { code?: string }, socket: Duplex): void {
-  if (!socket.writable || error.code === 'ECONNRESET') {
+  if (error.code === 'ECONNRESET') {
     socket.destroy();
     return;
   }
+  if (!socket.writable) return; // more of the same bytes; answered, and closed below
   const large = error.code === 'HPE_HEADER_OVERFLOW';
   const status = large ? '431 Request Header Fields Too Large' : '400 Bad Request';
   const body = `${JSON.stringify({ message: large ? 'request header too large' : 'malformed HTTP request' })}\n`;
   const head = `Connection: close\r\nContent-Type: application/json\r\nContent-Length: ${body.length}`;
   socket.end(`HTTP/1.1 ${status}\r\n${head}\r\n\r\n${body}`);
+  // Closed at once, unread bytes would reset the connection before the answer is read (unix(7)).
+  const timer = setTimeout(() => socket.destroy(), REFUSED_LINGER_MS);
+  socket.once('end', () => socket.destroy());
+  socket.once('close', () => clearTimeout(timer));
 }
 
 function listen(

@@ -29,8 +29,11 @@ export function statusOf(error: unknown): number {
   return STATUS[error.code];
 }
 
+/** A message repeats names that the client gave; a hostile one does not fill logs with them. */
+const MESSAGE_LENGTH_MAX = 4096;
+
 /** What a client may read: an unexpected exception can hold host paths, so it stays in the log. */
 export function publicMessage(error: unknown): string {
-  if (error instanceof EngineError) return error.message;
+  if (error instanceof EngineError) return error.message.slice(0, MESSAGE_LENGTH_MAX);
   return `internal error: ${messageOf(error).split('\n')[0] ?? ''}`;
 }

@@ -55,7 +55,9 @@ test('the content type is raw with a tty, without Upgrade, and before 1.42', asy
   ] as const) {
     await using server = await attached({ tty });
     const socket = server.connect();
-    socket.write(`POST /${version}/containers/web/attach?stream=1 HTTP/1.1\r\nHost: x\r\n${upgrade}\r\n`);
+    socket.write(
+      `POST /${version}/containers/web/attach?stream=1 HTTP/1.1\r\nHost: x\r\n${upgrade}\r\n`,
+    );
     assert.match(await head(socket), /application\/vnd\.docker\.raw-stream/);
     socket.destroy();
   }

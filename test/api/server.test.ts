@@ -35,7 +35,10 @@ test('paths work with and without a version, and a version out of range is refus
   );
   const tooOld = await server.ask('GET', '/v1.12/info');
   assert.equal(tooOld.status, 400);
-  assert.match(tooOld.text, /client version 1\.12 is too old\. Minimum supported API version is 1\.24/);
+  assert.match(
+    tooOld.text,
+    /client version 1\.12 is too old\. Minimum supported API version is 1\.24/,
+  );
 });
 
 test('an unknown path or method is 404 page not found, OPTIONS is 200', async () => {
@@ -163,7 +166,10 @@ test('ps lists running containers, newest first, and filters', async () => {
   await using server = await startServer();
   const running = { status: 'running', pid: 7 as never, startedAt: 1n } as const;
   server.engine.views = [
-    viewOf({ Labels: { a: 'b' } }, { name: 'old', id: '1'.repeat(64), createdAt: 1n, state: running }),
+    viewOf(
+      { Labels: { a: 'b' } },
+      { name: 'old', id: '1'.repeat(64), createdAt: 1n, state: running },
+    ),
     viewOf({}, { name: 'new', id: '2'.repeat(64), createdAt: 2n, state: running }),
     viewOf({}, { name: 'made', id: '3'.repeat(64), createdAt: 3n }),
   ];
@@ -171,7 +177,8 @@ test('ps lists running containers, newest first, and filters', async () => {
     const list = (await server.json('GET', `/containers/json?${query}`)) as { Names: string[] }[];
     return list.map(({ Names }) => Names[0]);
   };
-  const filter = (filters: object): string => `filters=${encodeURIComponent(JSON.stringify(filters))}`;
+  const filter = (filters: object): string =>
+    `filters=${encodeURIComponent(JSON.stringify(filters))}`;
   assert.deepEqual(await names(''), ['/new', '/old']);
   assert.deepEqual(await names('all=1'), ['/made', '/new', '/old']);
   assert.deepEqual(await names('limit=1'), ['/made']);
@@ -198,13 +205,19 @@ test('swarm endpoints are refused with the text that clients match', async () =>
   await using server = await startServer();
   const { status, text } = await server.ask('GET', '/services');
   assert.equal(status, 503);
-  assert.match(text, /^\{"message":"This node is not a swarm manager\. Use \\"docker swarm init\\"/);
+  assert.match(
+    text,
+    /^\{"message":"This node is not a swarm manager\. Use \\"docker swarm init\\"/,
+  );
 });
 
 test('none and host are there and cannot be removed', async () => {
   await using server = await startServer();
   const list = (await server.json('GET', '/networks')) as { Name: string; Id: string }[];
-  assert.deepEqual(list.map(({ Name }) => Name), ['host', 'none']);
+  assert.deepEqual(
+    list.map(({ Name }) => Name),
+    ['host', 'none'],
+  );
   const one = (await server.json('GET', `/networks/${list[0]?.Id.slice(0, 12)}`)) as object;
   assert.equal((one as { Name: string }).Name, 'host');
   assert.equal((await server.ask('DELETE', '/networks/none')).status, 403);
