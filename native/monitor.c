@@ -657,6 +657,10 @@ static void remove_dead_clients(struct monitor *m)
 		if (c->stream && !c->in_ended && c->wanted & STREAM_STDIN && c->stream->stdin_mode == STDIN_ONCE)
 			end_input(c->stream);
 		give_up_if_abandoned(m, c);
+		/* Bytes left unread at close would turn the peer's end of file into ECONNRESET. */
+		char waste[4096];
+		for (int i = 0; i < 256 && recv(c->fd, waste, sizeof waste, MSG_DONTWAIT) > 0; i++)
+			;
 		close(c->fd);
 		free(c->in.data);
 		free(c->out.data);

@@ -67,11 +67,23 @@ static int write_map(pid_t pid, const char *file, const char *map)
 	return write_proc(path, map, strlen(map));
 }
 
+/* The outside id of 0, from the lines of uid_map(5). */
+static bool outside_of_root(const char *map, unsigned *id)
+{
+	unsigned inside, outside, count;
+	for (const char *line = map; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
+		if (sscanf(line, "%u %u %u", &inside, &outside, &count) == 3 && inside == 0 && count > 0)
+			return *id = outside, true;
+	return false;
+}
+
 /* A process that lives only until its new user namespace is mapped and opened. */
 int op_userns(struct context *c, const struct op *op)
 {
 	int up[2];
 	char path[64], byte = 0;
+	if (!outside_of_root(op->a[0].s, &c->userns_uid) || !outside_of_root(op->a[1].s, &c->userns_gid))
+		return errno = EINVAL, -1;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, up) < 0)
 		return -1;
 	pid_t pid = fork();

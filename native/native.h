@@ -76,10 +76,13 @@ struct context {
 	int root;        /* the container's root, as a mount; after pivot_root the same as "/" */
 	bool inside;     /* paths are below root (after root_attach or join_init) */
 	int userns;      /* made by the userns operation */
+	uid_t userns_uid; /* who root inside of it is outside */
+	gid_t userns_gid;
 	int init_pidfd;  /* of the container's first process, for join_init */
 	int sync;        /* init's end of the packet socket to the monitor */
 	int slave;       /* of the terminal */
 	int mask_tmpfs;  /* the one empty tmpfs that masks directories */
+	struct source *sources; /* opened by the source operation for later binds */
 	struct results *results;
 	struct buffer out; /* of the operation that is being performed */
 	/* lookup_user */
@@ -103,7 +106,7 @@ performer op_mkdir, op_rmdir, op_read, op_write, op_remove_tree, op_umount;
 /* cgroup.c */
 performer op_cgroup_write, op_cgroup_device, op_cgroup_kill, op_cgroup_rmdir, op_cgroup_join;
 /* root.c: the mounts that make the world inside */
-performer op_root_overlay, op_root_bind, op_propagation, op_root_attach, op_mount, op_bind, op_tmpfs_copy,
+performer op_root_overlay, op_root_bind, op_source, op_propagation, op_root_attach, op_mount, op_bind, op_tmpfs_copy,
 	op_directory, op_file, op_symlink, op_node, op_mask, op_readonly, op_root_readonly, op_terminal, op_console,
 	op_pivot_root, op_root_propagation;
 /* namespace.c */

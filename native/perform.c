@@ -84,6 +84,7 @@ static const struct {
 	[OP_tree_opaque] = { op_tree_opaque, IN_TREE },
 	[OP_tree_xattr] = { op_tree_xattr, IN_TREE },
 	[OP_tree_finish] = { op_tree_finish, IN_TREE },
+	[OP_source] = { op_source, ENTER },
 };
 
 void context_init(struct context *c)

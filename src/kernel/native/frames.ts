@@ -47,5 +47,7 @@ export class FrameReader {
     this.#socket.pause();
     if (this.#held.length > 0) this.#socket.unshift(this.#held);
     this.#held = Buffer.alloc(0);
+    // As if never read from: a 'data' listener or pipe() of the next owner starts the flow again.
+    (this.#socket as { readableFlowing: boolean | null }).readableFlowing = null;
   }
 }

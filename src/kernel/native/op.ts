@@ -74,6 +74,7 @@ export const OPS = {
   tree_opaque: 'path:s',
   tree_xattr: 'path:s name:s value:b',
   tree_finish: '',
+  source: 'path:s flags:u',
 } as const;
 
 export type OpName = keyof typeof OPS;
