@@ -19,6 +19,12 @@
 
 int self_exe = -1;
 
+#ifdef __SANITIZE_ADDRESS__
+/* The test build: LeakSanitizer cannot trace a process that is not dumpable. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void) { return "detect_leaks=0:handle_segv=1"; }
+#endif
+
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x0010U /* Linux 6.3 */
 #endif
