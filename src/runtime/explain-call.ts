@@ -172,5 +172,7 @@ const CALLS: Callers = {
   tree_remove: treeText('unlinkat'),
   tree_opaque: (op) => `fsetxattr(${q(op.path)}, "trusted.overlay.opaque", "y")`,
   tree_xattr: (op) => `fsetxattr(${q(op.path)}, ${q(op.name)}, ${op.value.length} bytes)`,
+  source: (op) =>
+    `open_tree(${q(op.path)}, OPEN_TREE_CLONE${Number(op.flags) & BIND.RECURSIVE ? '|AT_RECURSIVE' : ''})`,
   tree_finish: () => 'utimensat(directories); syncfs()',
 };

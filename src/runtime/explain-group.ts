@@ -79,6 +79,7 @@ const GROUP_OF = {
   tree_opaque: 'union mount',
   tree_xattr: 'union mount',
   tree_finish: 'union mount',
+  source: 'mounts',
 } as const satisfies Record<OpName, GroupName>;
 
 export function groupOf(op: Op, place: Place): GroupName {

@@ -122,5 +122,6 @@ const WHY: Reasons = {
   tree_remove: 'Takes a file of the same layer back.',
   tree_opaque: 'Hides all that the layers below have in this directory.',
   tree_xattr: 'An extended attribute, such as file capabilities.',
+  source: 'Takes hold of something of the host while the process still may reach it.',
   tree_finish: 'Directory times last, because filling a directory changes them.',
 };

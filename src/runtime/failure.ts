@@ -99,6 +99,8 @@ function detailOf(op: Op, result: OpResult, kernel: string): string {
       return mountDetail('overlay', '/', withOutput(result, kernel));
     case 'root_bind':
       return mountDetail(op.path, '/', kernel);
+    case 'source':
+      return mountDetail(op.path, op.path, kernel);
     case 'mask':
       return `can't mask path ${JSON.stringify(op.path)}: ${kernel}`;
     case 'readonly':

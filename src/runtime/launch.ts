@@ -91,7 +91,12 @@ export async function find(
   const monitor = await reach(deps, directory);
   const { cgroup, spec } = prepare(box, facts);
   if (monitor === undefined) return whatIsLeft(deps, cgroup, directory);
-  const known = await monitor.state();
+  // It may be on its way out: it has written its exit down and does not answer any more.
+  const known = await monitor.state().catch((error: unknown) => ifLost(monitor, error));
+  if (known === undefined) {
+    await monitor[Symbol.asyncDispose]();
+    return whatIsLeft(deps, cgroup, directory);
+  }
   if (!known.started && known.exit === undefined) {
     await end(monitor); // nobody says "go" any more
     return { kind: 'gone' };
@@ -101,6 +106,13 @@ export async function find(
     box, facts, directory, cgroup, execBase, monitor, pid: known.pid,
   });
   return { kind: 'running', task };
+}
+
+/** Throws the error again unless the connection has ended. */
+async function ifLost(monitor: Monitor, error: unknown): Promise<undefined> {
+  const lost = await Promise.race([monitor.lost.then(() => true), Promise.resolve(false)]);
+  if (!lost) throw error;
+  return undefined;
 }
 
 // Nobody listens, or the directory is gone (unix(7), connect(2)).

@@ -2,7 +2,7 @@
 // source of a bind is a path of the host.
 import { EngineError } from '#base/error.ts';
 import type { CgroupView } from '#kernel/cgroup/cgroup.ts';
-import { MOUNT_ATTR, MS, PROPAGATION } from '#kernel/mount/flags.ts';
+import { MOUNT_ATTR, MS, PROPAGATION, type Propagation } from '#kernel/mount/flags.ts';
 import { type MountOptions, parseMountOptions } from '#kernel/mount/options.ts';
 import { BIND, type Op } from '#kernel/native/op.ts';
 import type { OciMount } from './oci.ts';
@@ -52,8 +52,14 @@ function bindOp(
     flags,
     attr_set: options.attrSet,
     attr_clear: options.attrClear,
-    propagation: PROPAGATION[options.propagation ?? 'rprivate'],
+    propagation: PROPAGATION[boundPropagation(options.propagation, facts)],
   };
+}
+
+/** Shared across a user namespace would let its root mount things on the host. */
+function boundPropagation(wanted: Propagation = 'rprivate', facts: MountFacts): Propagation {
+  if (!facts.userns) return wanted;
+  return wanted === 'shared' ? 'slave' : wanted === 'rshared' ? 'rslave' : wanted;
 }
 
 /**

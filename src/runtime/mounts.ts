@@ -11,6 +11,7 @@ export function makeMounts(box: Box, facts: HostFacts): readonly OciMount[] {
   const targets = new Set(own.map((mount) => mount.destination));
   const defaults = [...DEFAULT_MOUNTS, shmMount(box)]
     .filter((mount) => !hidden(mount.destination, targets))
+    .filter((mount) => mount.type !== 'mqueue' || mayMountQueues(box))
     .map((mount) => adjust(box, mount));
   const files = etcFiles(box).filter((mount) => !targets.has(mount.destination));
   return [...defaults, ...own, ...files].sort((a, b) => depth(a) - depth(b));
@@ -20,6 +21,11 @@ export function makeMounts(box: Box, facts: HostFacts): readonly OciMount[] {
 function hidden(destination: string, targets: ReadonlySet<string>): boolean {
   if (targets.has(destination)) return true;
   return targets.has('/dev') && destination.startsWith('/dev/');
+}
+
+/** Message queues show an IPC namespace, and a mapped user owns only a new one (mqueue_get_tree()). */
+function mayMountQueues({ namespaces }: Box): boolean {
+  return namespaces.user.mode !== 'map' || namespaces.ipc.mode === 'private';
 }
 
 /** Array.sort is stable, so mounts of equal depth keep their order. */
@@ -48,18 +54,14 @@ function adjust(box: Box, mount: OciMount): OciMount {
   const { namespaces, security } = box;
   const mapped = namespaces.user.mode === 'map';
   let result = mount;
-  // Procfs, sysfs and mqueue show a namespace, and only who owns it may mount them (proc_get_tree,
-  // sysfs_init_fs_context, mqueue_get_tree check the namespace's owner): bind the host's instead.
+  // Procfs and sysfs show a namespace, and only who owns it may mount them (proc_get_tree(),
+  // sysfs_init_fs_context() in the kernel): bind the host's instead.
   if (mapped && mount.destination === '/proc' && namespaces.pid.mode !== 'private') {
     result = bindOf('/proc', '/proc', ['rbind', 'rprivate', 'nosuid', 'noexec', 'nodev']);
   }
   if (mapped && mount.destination === '/sys' && namespaces.network.mode !== 'private') {
     const options = ['rbind', 'rprivate', 'nosuid', 'noexec', 'nodev', 'ro', 'rro'];
     result = bindOf('/sys', '/sys', options);
-  }
-  if (mapped && mount.destination === '/dev/mqueue' && namespaces.ipc.mode !== 'private') {
-    const options = ['rbind', 'rprivate', 'nosuid', 'noexec', 'nodev'];
-    result = bindOf('/dev/mqueue', '/dev/mqueue', options);
   }
   const writable =
     (security.privileged && (mount.destination === '/sys' || mount.type === 'cgroup')) ||

@@ -14,7 +14,7 @@ import type { Box, BoxRoot } from './box.ts';
 import type { HostFacts } from './facts.ts';
 import { becomeOps, rlimitOps, settleOps } from './identity-ops.ts';
 import { type MountFacts, mountOps } from './mount-ops.ts';
-import type { OciDevice, OciIdMapping, OciNamespaceType, OciSpec } from './oci.ts';
+import type { OciDevice, OciIdMapping, OciNamespaceType, OciRlimit, OciSpec } from './oci.ts';
 
 /** What a launch needs beside the OCI spec, which has no words for it. */
 export type LaunchExtras = {
@@ -91,7 +91,7 @@ export function compileLaunch(
     stdio: extras.stdio,
     log: extras.log,
     host: hostOps(spec, extras),
-    join: joinOps(spec, extras, modes),
+    join: joinOps(spec, extras, modes, facts),
     cloneFlags: CLONED.reduce((flags, [type, flag]) => (modes.own(type) ? flags | flag : flags), 0),
     init: initOps(spec, extras, modes, facts),
     teardown: teardownOps(extras.cgroup),
@@ -145,18 +145,32 @@ function mapText(mappings: readonly OciIdMapping[]): string {
   return mappings.map((each) => `${each.containerID} ${each.hostID} ${each.size}\n`).join('');
 }
 
-function joinOps(spec: OciSpec, extras: LaunchExtras, modes: Modes): Op[] {
+function joinOps(spec: OciSpec, extras: LaunchExtras, modes: Modes, facts: HostFacts): Op[] {
   if (!modes.mapped) return modes.joins(true);
   // All that a mapped process may not do any more: files of cgroups and sysctls of a joined network
-  // belong to the host's root, and so does the right to raise limits.
+  // belong to the host's root, so does the right to raise limits, and so do most directories.
   return [
     { op: 'oom_score_adj', value: String(spec.process.oomScoreAdj) },
-    ...rlimitOps(spec.process.rlimits),
+    ...rlimitOps(earlyLimits(spec.process.rlimits)),
+    ...sourceOps(worldOps(spec, extras, modes, facts)),
     ...cgroupJoins(extras.cgroup),
     ...modes.joins(true),
     ...(modes.own('network') ? [] : sysctlOps(spec, isNetwork)),
     { op: 'join_userns' },
   ];
+}
+
+/** Descriptors that a plan may need at once. */
+const NOFILE_MIN = 4096;
+
+/** Raised to what is wanted, but not so low that the rest of the plan could not be performed. */
+function earlyLimits(rlimits: readonly OciRlimit[]): OciRlimit[] {
+  const enough = (value: number): number => (value < 0 ? value : Math.max(value, NOFILE_MIN));
+  return rlimits.map((each) =>
+    each.type === 'RLIMIT_NOFILE'
+      ? { type: each.type, soft: enough(each.soft), hard: enough(each.hard) }
+      : each,
+  );
 }
 
 function cgroupJoins(cgroup: CgroupPlan): Op[] {
@@ -175,6 +189,7 @@ function isNetwork(key: string): boolean {
 
 function initOps(spec: OciSpec, extras: LaunchExtras, modes: Modes, facts: HostFacts): Op[] {
   const { process, linux } = spec;
+  const world = worldOps(spec, extras, modes, facts);
   const late = modes.mapped && !modes.own('network') ? sysctlOps(spec, (key) => !isNetwork(key))
     : sysctlOps(spec, () => true);
   const early: Op[] = modes.mapped
@@ -184,6 +199,9 @@ function initOps(spec: OciSpec, extras: LaunchExtras, modes: Modes, facts: HostF
         ...cgroupJoins(extras.cgroup),
         ...modes.joins(false),
       ];
+  // The root is put over "/": path resolution starts below it, at the host's root, until pivot_root.
+  // So no directory has to exist for it that a mapped user could not reach. Slave: mounts that the
+  // host makes later can still arrive where a bind asks for it, and nothing of ours goes out.
   return [
     ...early,
     // A cgroup namespace shows the cgroup that its maker was in: after joining (cgroup_namespaces(7)).
@@ -193,39 +211,39 @@ function initOps(spec: OciSpec, extras: LaunchExtras, modes: Modes, facts: HostF
       ? []
       : [{ op: 'domainname', name: spec.domainname } as const]),
     ...(modes.own('network') ? [{ op: 'loopback_up' } as const] : []),
-    ...rootOps(spec),
-    ...worldOps(spec, extras, modes, facts),
+    ...sourceOps(world.filter(isShared)),
+    { op: 'propagation', flags: MS.REC | MS.SLAVE },
+    { op: 'root_attach', directory: '/' },
+    ...world,
     ...terminalOps(spec, extras),
     ...late,
     ...linux.maskedPaths.map((path): Op => ({ op: 'mask', path })),
     ...linux.readonlyPaths.map((path): Op => ({ op: 'readonly', path })),
     { op: 'pivot_root' },
-    ...(linux.rootfsPropagation === 'shared'
+    ...(linux.rootfsPropagation === 'shared' && !modes.mapped
       ? [{ op: 'root_propagation', flags: MS.SHARED } as const]
       : []),
     ...settleOps(process, { user: extras.user, groups: extras.groups, makeCwd: true }),
     // After workdir, which may have to make the directory.
     ...(spec.root.readonly ? [{ op: 'root_readonly' } as const] : []),
-    ...(modes.mapped ? [] : rlimitOps(process.rlimits)),
+    ...rlimitOps(process.rlimits),
     { op: 'ready' },
     ...becomeOps(process, linux.seccomp, extras.reaper, facts),
   ];
 }
 
-/**
- * Slave: mounts that the host makes later can still arrive where a bind asks for it, and nothing of
- * ours goes out (mount_namespaces(7)). A shared bind must be copied while its source still is
- * shared, so then only the root itself, on which we are about to mount, is cut off.
- *
- * The root is put over "/": path resolution starts below it, at the host's root, until pivot_root.
- * So no directory has to exist for it that a mapped user could not reach.
- */
-function rootOps(spec: OciSpec): Op[] {
-  const shared = spec.linux.rootfsPropagation === 'shared';
-  return [
-    { op: 'propagation', flags: shared ? MS.PRIVATE : MS.REC | MS.SLAVE },
-    { op: 'root_attach', directory: '/' },
-  ];
+/** Takes copies now of what these operations bind later. */
+function sourceOps(ops: readonly Op[]): Op[] {
+  return ops.flatMap((op): Op[] =>
+    op.op === 'bind'
+      ? [{ op: 'source', path: op.source, flags: Number(op.flags) & BIND.RECURSIVE }]
+      : [],
+  );
+}
+
+/** Must be copied while its source still is shared: before `propagation`. */
+function isShared(op: Op): boolean {
+  return op.op === 'bind' && (Number(op.propagation) & MS.SHARED) !== 0;
 }
 
 function worldOps(spec: OciSpec, extras: LaunchExtras, modes: Modes, facts: HostFacts): Op[] {
