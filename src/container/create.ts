@@ -96,8 +96,6 @@ export function draftRecord(
       mounts: [],
       userns: undefined,
       state: { status: 'created' },
-      task: undefined,
-      beforeStart: undefined,
       restartCount: 0,
       manuallyStopped: false,
       hasRun: false,

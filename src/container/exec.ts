@@ -226,5 +226,5 @@ export async function execResize(deps: ExecDeps, id: string, size: Size): Promis
   );
   await Promise.race([exec.started.promise, late]);
   if (exec.status === 'ended') return;
-  await taskOf(deps, exec.containerId).resizeExec(id, size);
+  await taskOf(deps, exec.containerId).resize(id, size);
 }

@@ -1,9 +1,9 @@
 // The end of a container's process: the record, the events, then the restart policy or --rm.
-import { rm } from 'node:fs/promises';
 import { now } from '#base/clock.ts';
 import type { Deps } from './deps.ts';
 import { publish } from './event.ts';
 import { isRunning } from './guard.ts';
+import { runDirectoryOf } from './make-box.ts';
 import type { Task, TaskExit } from './port.ts';
 import type { ContainerRecord } from './record.ts';
 import { removeLocked } from './remove.ts';
@@ -17,7 +17,7 @@ const EXIT_UNSEEN = 255;
 /** From now on the end of this task is handled, whoever waits for it or not. */
 export function watchExit(deps: Deps, id: string, task: Task): void {
   const lost = task.lost.then(async (): Promise<TaskExit> => {
-    await deps.runtime.cleanUp(task.state);
+    await sweepRun(deps, id);
     return unseen();
   });
   Promise.race([task.exited, lost])
@@ -27,7 +27,13 @@ export function watchExit(deps: Deps, id: string, task: Task): void {
 
 export function unseen(): TaskExit {
   const finishedAt = now();
-  return { exitCode: EXIT_UNSEEN, signal: 0, finishedAt, oomKilled: false, teardown: [] };
+  return { exitCode: EXIT_UNSEEN, signal: 0, finishedAt, oomKilled: false };
+}
+
+/** Everything that the kernel and the run directory may still hold of a container. */
+export async function sweepRun(deps: Deps, id: string): Promise<void> {
+  const cgroupParent = deps.store.find(id)?.spec.host.cgroupParent || deps.settings.cgroupParent;
+  await deps.runtime.sweep(id, cgroupParent, runDirectoryOf(deps.settings, id));
 }
 
 async function onExit(deps: Deps, id: string, task: Task, exit: TaskExit): Promise<void> {
@@ -36,7 +42,7 @@ async function onExit(deps: Deps, id: string, task: Task, exit: TaskExit): Promi
   // A daemon that is going down closes its tasks; the next one will see the exit.
   if (live.task !== task) return;
   live.task = undefined;
-  await task[Symbol.asyncDispose]();
+  await task.close();
   const record = deps.store.find(id);
   if (record === undefined || !isRunning(record.state)) return;
   await settleExit(deps, record, exit);
@@ -65,14 +71,10 @@ export async function settleExit(
   });
   const after: ContainerRecord = {
     ...record,
-    task: undefined,
-    beforeStart: undefined,
     restartCount: restart ? record.restartCount + 1 : record.restartCount,
     state: { status: restart ? 'restarting' : 'exited', exit: facts, startedAt },
   };
   await deps.store.put(after, { durable: !host.autoRemove });
-  // Only now: until the record has it, the monitor's exit file is the one witness.
-  if (record.task !== undefined) await rm(record.task.directory, { recursive: true, force: true });
   if (exit.oomKilled) publish(deps, after, 'oom');
   const ranMs = Number((exit.finishedAt - startedAt) / 1_000_000n);
   publish(deps, after, 'die', {

@@ -2,11 +2,12 @@
 import { newId } from '#base/id.ts';
 import { checkSpec, draftRecord } from './create.ts';
 import type { Deps } from './deps.ts';
+import { readDevices } from './device.ts';
 import type { Explanation } from './engine.ts';
-import { makeBox } from './make-box.ts';
+import { makeBox, runDirectoryOf } from './make-box.ts';
 import type { MountWish } from './mount-point.ts';
 import { generateName, parseName } from './name.ts';
-import { planNamespaces } from './namespace.ts';
+import { joinPath, planNamespaces } from './namespace.ts';
 import type { ContainerRecord } from './record.ts';
 import type { ContainerSpec } from './spec.ts';
 import { boxOf } from './start.ts';
@@ -14,12 +15,13 @@ import { AUTO_COUNT, AUTO_FIRST, parseUsernsMode } from './userns.ts';
 
 export async function explain(deps: Deps, ref: string): Promise<Explanation> {
   const record = deps.store.get(ref);
-  const { results } = deps.lives.of(record.id);
+  const done = await deps.runtime.explain(runDirectoryOf(deps.settings, record.id));
   return {
     id: record.id,
     name: record.name,
     image: record.image.name,
-    ...deps.runtime.explain(await boxOf(deps, record), results),
+    // Never started, or a restart of the host has taken the account of it: then the plan.
+    ...(done ?? { groups: deps.runtime.plan(await boxOf(deps, record)), totalNanoseconds: null }),
   };
 }
 
@@ -39,14 +41,17 @@ export async function plan(deps: Deps, spec: ContainerSpec): Promise<Explanation
     settings: deps.settings,
     namespaces: planNamespaces(record, {
       cgroupVersion: deps.settings.cgroupVersion,
-      find: (ref) => deps.store.get(ref),
+      join: (ref, kind) => joinPath(record, deps.store.get(ref), kind),
     }),
+    devices: readDevices(spec.host.devices),
     root: deps.snapshots.plan(id, image.chain),
     resources: deps.resources.check(spec.host).resources,
     directory: deps.store.directory(id),
     isFile: () => false,
   });
-  return { id, name, image: image.name, ...deps.runtime.explain(box, []) };
+  return {
+    id, name, image: image.name, groups: deps.runtime.plan(box), totalNanoseconds: null,
+  };
 }
 
 function wouldBe(wish: MountWish): ContainerRecord['mounts'][number] {

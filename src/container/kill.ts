@@ -61,7 +61,7 @@ export async function sendSignal(
   if (task === undefined) {
     throw new EngineError('unavailable', `container ${id} has lost its monitor`);
   }
-  await task.signal(signal);
+  await task.signal('', signal);
   // A frozen process takes its signal when it is thawed.
   if (isEnd && record.state.status === 'paused') await task.resume();
   publish(deps, record, 'kill', { signal: String(signal) });

@@ -49,8 +49,6 @@ export class Live {
   restartDelayMs = 0;
   /** Somebody will start or remove it as soon as it has ended: neither policy nor --rm apply. */
   held = 0;
-  /** What the operations of the last start took, for explain. */
-  results: Task['results'] = [];
 
   cancelRestart(): boolean {
     const pending = this.restartTimer !== undefined;
@@ -81,6 +79,6 @@ export class Lives {
     const lives = [...this.#lives.values()];
     this.#lives.clear();
     for (const live of lives) live.cancelRestart();
-    await Promise.all(lives.map((live) => live.task?.[Symbol.asyncDispose]()));
+    await Promise.all(lives.map((live) => live.task?.close()));
   }
 }

@@ -1,10 +1,9 @@
 // A container's record → the Box that the runtime puts a process into. Decisions only: what it needs
 // to know of the host comes as arguments.
 import { join } from 'node:path';
-import type { Box, BoxMount, BoxNamespaces, BoxResources, BoxRoot } from '#runtime/box.ts';
+import type { Box, BoxDevice, BoxMount, BoxNamespaces, BoxResources, BoxRoot } from '#runtime/box.ts';
 import { parseLogConfig } from './check.ts';
 import type { Settings } from './deps.ts';
-import { readDevices } from './device.ts';
 import { processEnv } from './merge.ts';
 import type { ContainerRecord, MountPoint } from './record.ts';
 import { parseSecurityOpt } from './security.ts';
@@ -15,12 +14,25 @@ export const SHM_BYTES_DEFAULT = 64 * 1024 * 1024;
 export type BoxFacts = {
   readonly settings: Settings;
   readonly namespaces: BoxNamespaces;
+  readonly devices: readonly BoxDevice[];
   readonly root: BoxRoot['mount'];
   readonly resources: BoxResources;
   /** The container's directory below the data root. */
   readonly directory: string;
   readonly isFile: (path: string) => boolean;
 };
+
+/** Half an id is enough to be unique, and leaves room in sun_path (unix(7)). */
+const RUN_NAME_LENGTH = 32;
+
+/** Where the monitor of a container has its socket and its exit file. */
+export function runDirectoryOf(settings: Settings, id: string): string {
+  return join(settings.runDirectory, runNameOf(id));
+}
+
+export function runNameOf(id: string): string {
+  return id.slice(0, RUN_NAME_LENGTH);
+}
 
 /** Where the files of a container are, below its directory. */
 export function pathsOf(directory: string, id: string) {
@@ -50,7 +62,7 @@ export function makeBox(record: ContainerRecord, facts: BoxFacts): Box {
       ...(host.ipcMode === 'host' ? [hostShm()] : []),
     ],
     files: ownFiles(record, paths),
-    devices: readDevices(host.devices),
+    devices: facts.devices,
     deviceRules: host.deviceCgroupRules,
     sysctls: host.sysctls,
     shmBytes: host.shmSize === undefined || host.shmSize === 0 ? SHM_BYTES_DEFAULT : host.shmSize,

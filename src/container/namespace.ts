@@ -12,7 +12,8 @@ const HOST: NamespaceMode = { mode: 'host' };
 export type NamespaceFacts = {
   /** Docker's default: private on cgroup v2, the host's on v1. */
   readonly cgroupVersion: 1 | 2;
-  readonly find: (ref: string) => ContainerRecord;
+  /** The namespace of another container, by its name or id. */
+  readonly join: (ref: string, kind: Joinable) => string;
 };
 
 export function planNamespaces(record: ContainerRecord, facts: NamespaceFacts): BoxNamespaces {
@@ -20,11 +21,11 @@ export function planNamespaces(record: ContainerRecord, facts: NamespaceFacts): 
   const network = parseNetworkMode(host.networkMode);
   const uts = host.utsMode === 'host' ? HOST : PRIVATE;
   return {
-    pid: joinable(record, host.pidMode, 'pid', facts),
-    ipc: joinable(record, host.ipcMode, 'ipc', facts),
+    pid: joinable(host.pidMode, 'pid', facts),
+    ipc: joinable(host.ipcMode, 'ipc', facts),
     network:
       network.mode === 'container'
-        ? join(record, network.container, 'net', facts)
+        ? joined(facts.join(network.container, 'net'))
         : network.mode === 'host' ? HOST : PRIVATE,
     uts,
     cgroup: cgroupMode(record, facts),
@@ -44,27 +45,21 @@ function cgroupMode(record: ContainerRecord, facts: NamespaceFacts): NamespaceMo
   return facts.cgroupVersion === 2 && !privileged ? PRIVATE : HOST;
 }
 
-type Joinable = 'pid' | 'ipc' | 'net';
+export type Joinable = 'pid' | 'ipc' | 'net';
 const NAMES = { pid: 'PID', ipc: 'IPC', net: 'network' } as const satisfies Record<Joinable, string>;
 
-function joinable(
-  record: ContainerRecord,
-  mode: string,
-  kind: Joinable,
-  facts: NamespaceFacts,
-): NamespaceMode {
+function joinable(mode: string, kind: Joinable, facts: NamespaceFacts): NamespaceMode {
   if (mode === 'host') return HOST;
   if (!mode.startsWith('container:')) return PRIVATE;
-  return join(record, mode.slice('container:'.length), kind, facts);
+  return joined(facts.join(mode.slice('container:'.length), kind));
 }
 
-function join(
-  record: ContainerRecord,
-  ref: string,
-  kind: Joinable,
-  facts: NamespaceFacts,
-): NamespaceMode {
-  const other = facts.find(ref);
+function joined(path: string): NamespaceMode {
+  return { mode: 'path', path, shared: true };
+}
+
+/** Where the namespace of a running container is; texts are Docker's. */
+export function joinPath(record: ContainerRecord, other: ContainerRecord, kind: Joinable): string {
   if (other.id === record.id) {
     throw new EngineError('invalid_argument', `cannot join own ${NAMES[kind]} namespace`);
   }
@@ -84,5 +79,9 @@ function join(
         '(hint: use IpcMode:shareable for the donor container)',
     );
   }
-  return { mode: 'path', path: `/proc/${state.pid}/ns/${kind}`, shared: true };
+  return namespacePath(state.pid, kind);
+}
+
+export function namespacePath(pid: number, kind: Joinable): string {
+  return `/proc/${pid}/ns/${kind}`;
 }

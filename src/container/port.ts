@@ -1,11 +1,9 @@
 // What container/ asks of the parts around it, as narrow interfaces. daemon/ wires the real ones;
 // tests pass small recording objects. A layer table rule: nothing here comes from kernel/.
-import type { Box, BoxResources, BoxRoot } from '#runtime/box.ts';
-import type { Reconnected } from '#runtime/launch.ts';
-import type { RuntimeState } from '#runtime/state.ts';
+import type { BoxResources, BoxRoot } from '#runtime/box.ts';
+import type { BoxRuntime } from '#runtime/runtime.ts';
 import type { Task } from '#runtime/task.ts';
 import type { ChainId } from '#snapshot/chain.ts';
-import type { Explanation } from './engine.ts';
 import type { ImageConfig } from './merge.ts';
 import type { Resources } from './spec.ts';
 
@@ -45,24 +43,9 @@ export interface Snapshots {
   readonly driver: string;
 }
 
-export interface Runtime {
-  /** Makes everything up to go(); takes back its own half-done work when it fails. */
-  launch(name: string, box: Box, directory: string): Promise<Task>;
-  /** What became of a container that an earlier daemon started. */
-  reconnect(state: RuntimeState): Promise<Reconnected>;
-  /** Takes away what a killed monitor could not: processes and cgroups. */
-  cleanUp(state: RuntimeState): Promise<void>;
-  /** Ends the monitor that listens in the directory, and its container, if there is one. */
-  reap(directory: string): Promise<void>;
-  /** Kills and removes cgroups below our parent that carry the id of no container. */
+export interface Runtime extends BoxRuntime {
+  /** Kills and removes cgroups below our parent that carry an id which is not in the set. */
   removeOrphanCgroups(known: ReadonlySet<string>): Promise<void>;
-  /** Writes new limits to the cgroups of a running container. */
-  update(state: RuntimeState, resources: BoxResources): Promise<void>;
-  /** The plan of a box, with the times of those operations that were performed. */
-  explain(
-    box: Box,
-    results: Task['results'],
-  ): Pick<Explanation, 'groups' | 'totalNanoseconds'>;
 }
 
 /** Checks limits against what this host can do; texts are Docker's. */

@@ -3,7 +3,6 @@
 import { EngineError } from '#base/error.ts';
 import { type ContainerId, isFullId } from '#base/id.ts';
 import type { IdMapping } from '#runtime/box.ts';
-import { parseRuntimeState, type RuntimeState } from '#runtime/state.ts';
 import type { ChainId } from '#snapshot/chain.ts';
 import type { MountView } from './engine.ts';
 import type { Merged } from './merge.ts';
@@ -41,10 +40,6 @@ export type ContainerRecord = {
   /** Per-container user namespace; undefined = the host's. */
   readonly userns: { readonly mappings: readonly IdMapping[] } | undefined;
   readonly state: State;
-  /** What the next daemon needs to take the running process over. */
-  readonly task: RuntimeState | undefined;
-  /** The state before the last start: what counts again if that start never came to "go". */
-  readonly beforeStart: State | undefined;
   /** Starts by the restart policy since somebody started it by hand. */
   readonly restartCount: number;
   readonly manuallyStopped: boolean;
@@ -83,9 +78,6 @@ export function decodeRecord(text: string, id: string): ContainerRecord {
     // JSON has no undefined: absent fields stay absent, which reads the same.
     createdAt: integer(record['createdAt'], 'createdAt'),
     state: decodeState(record['state'], 0),
-    task: record['task'] === undefined ? undefined : parseRuntimeState(record['task']),
-    beforeStart: record['beforeStart'] === undefined
-      ? undefined : decodeState(record['beforeStart'], 0),
   };
 }
 

@@ -1,13 +1,16 @@
 // What a new daemon does before it serves: reads the records, takes over what still runs, settles what
 // ended meanwhile, completes what was cut short, and removes what nobody knows. One container that
 // cannot be recovered is reported and never keeps the others, or the daemon, from starting.
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isFullId } from '#base/id.ts';
-import type { TaskExit } from '#runtime/task.ts';
+import type { Found } from '#runtime/launch.ts';
 import type { Deps } from './deps.ts';
-import { settleExit, unseen, watchExit } from './exit.ts';
+import { settleExit, sweepRun, unseen, watchExit } from './exit.ts';
 import { isRunning } from './guard.ts';
+import { makeBox, runDirectoryOf, runNameOf } from './make-box.ts';
+import { namespacePath, planNamespaces } from './namespace.ts';
 import type { ContainerRecord } from './record.ts';
 import { removeLocked } from './remove.ts';
 import { shouldStartAtBoot } from './restart-policy.ts';
@@ -32,7 +35,7 @@ async function recoverOne(deps: Deps, id: string): Promise<void> {
   using _lock = await deps.locks.acquire(id);
   const record = deps.store.get(id);
   if (isRunning(record.state)) return takeOver(deps, record);
-  await reapRunDirectory(deps, id);
+  if (existsSync(runDirectoryOf(deps.settings, id))) await sweepRun(deps, id);
   const { state } = record;
   if (state.status === 'removing') {
     await removeLocked(deps, { ...record, state: state.before }, { volumes: false });
@@ -48,57 +51,48 @@ async function recoverOne(deps: Deps, id: string): Promise<void> {
 }
 
 async function takeOver(deps: Deps, record: ContainerRecord): Promise<void> {
-  const { task } = record;
-  if (task === undefined) return settleExit(deps, record, unseen());
-  const found = await deps.runtime.reconnect(task).catch(async (error: unknown) => {
-    deps.report(`reconnect to container ${record.id}`, error);
-    await deps.runtime.reap(task.directory);
-    await deps.runtime.cleanUp(task);
-    return { status: 'lost' } as const;
+  const found = await find(deps, record).catch(async (error: unknown) => {
+    deps.report(`take container ${record.id} over`, error);
+    await sweepRun(deps, record.id);
+    return { kind: 'gone' } as const;
   });
-  switch (found.status) {
+  switch (found.kind) {
     case 'running':
       deps.lives.of(record.id).task = found.task;
       watchExit(deps, record.id, found.task);
       return;
     case 'exited':
-      return settle(deps, record, found.exit);
-    case 'lost':
-      return settle(deps, record, unseen());
-    case 'never_started':
-      return takeBackStart(deps, record);
+      return settleExit(deps, record, found.exit);
+    case 'gone':
+      // The host was restarted, or the daemon died between "made" and "go".
+      return settleExit(deps, record, unseen());
     default:
       return found satisfies never;
   }
 }
 
-async function settle(deps: Deps, record: ContainerRecord, exit: TaskExit): Promise<void> {
-  await settleExit(deps, record, exit);
-  await reapRunDirectory(deps, record.id);
-}
-
-/** The daemon died between "made" and "go": the user's program never ran. */
-async function takeBackStart(deps: Deps, record: ContainerRecord): Promise<void> {
-  await reapRunDirectory(deps, record.id);
-  const before: ContainerRecord = {
-    ...record,
-    state: record.beforeStart ?? { status: 'created' },
-    task: undefined,
-    beforeStart: undefined,
-  };
-  if (record.spec.host.autoRemove) return removeLocked(deps, before, { volumes: true });
-  await deps.store.put(before, { durable: true });
-}
-
-async function reapRunDirectory(deps: Deps, id: string): Promise<void> {
-  const directory = join(deps.settings.runDirectory, id);
-  await deps.runtime.reap(directory);
-  await rm(directory, { recursive: true, force: true });
+async function find(deps: Deps, record: ContainerRecord): Promise<Found> {
+  const pid = isRunning(record.state) ? record.state.pid : 0;
+  const box = makeBox(record, {
+    settings: deps.settings,
+    namespaces: planNamespaces(record, {
+      cgroupVersion: deps.settings.cgroupVersion,
+      // The other container may be gone; the process itself is in the namespace that it joined.
+      join: (_ref, kind) => namespacePath(pid, kind),
+    }),
+    // Devices matter only to the first process, which has them.
+    devices: [],
+    root: deps.snapshots.root(record.id),
+    resources: deps.resources.check(record.spec.host).resources,
+    directory: deps.store.directory(record.id),
+    isFile: () => false,
+  });
+  return deps.runtime.find(box, runDirectoryOf(deps.settings, record.id));
 }
 
 /** Everything that an id may have left anywhere. */
 async function sweep(deps: Deps, id: string): Promise<void> {
-  await reapRunDirectory(deps, id);
+  await sweepRun(deps, id);
   await deps.snapshots.remove(id);
   await deps.store.remove(id, { durable: false });
 }
@@ -106,15 +100,25 @@ async function sweep(deps: Deps, id: string): Promise<void> {
 async function removeOrphans(deps: Deps): Promise<void> {
   const known = new Set(deps.store.list().map((record) => record.id as string));
   for (const problem of deps.store.problems) known.add(problem.id);
-  const running = await readdir(deps.settings.runDirectory);
-  const orphans = [...deps.snapshots.list(), ...running].filter(
-    (id) => isFullId(id) && !known.has(id),
-  );
-  for (const id of new Set(orphans)) {
+  for (const id of deps.snapshots.list()) {
+    if (!isFullId(id) || known.has(id)) continue;
     await quietly(deps, `remove the leftovers of ${id}`, () => sweep(deps, id));
   }
+  const runNames = new Set([...known].map(runNameOf));
+  for (const name of await readdir(deps.settings.runDirectory)) {
+    if (runNames.has(name)) continue;
+    const directory = join(deps.settings.runDirectory, name);
+    await quietly(deps, `remove the run directory ${name}`, () =>
+      deps.runtime.sweep(name, deps.settings.cgroupParent, directory),
+    );
+  }
+  // A container whose record cannot be read may run: it is left alone.
+  const running = [
+    ...deps.store.list().filter((record) => isRunning(record.state)),
+    ...deps.store.problems,
+  ];
   await quietly(deps, 'remove cgroups that nobody knows', () =>
-    deps.runtime.removeOrphanCgroups(known),
+    deps.runtime.removeOrphanCgroups(new Set(running.map((record) => record.id))),
   );
 }
 

@@ -6,8 +6,10 @@ import { join } from 'node:path';
 import { EngineError, messageOf } from '#base/error.ts';
 import type { Deps } from './deps.ts';
 import { publish } from './event.ts';
+import { sweepRun } from './exit.ts';
 import { guard, isRunning } from './guard.ts';
 import { killAndWait } from './kill.ts';
+import { runDirectoryOf } from './make-box.ts';
 import type { ContainerRecord } from './record.ts';
 import { allows } from './state.ts';
 
@@ -93,16 +95,21 @@ async function takeAway(
 ): Promise<void> {
   const { id } = record;
   const live = deps.lives.of(id);
-  await live.task?.[Symbol.asyncDispose]();
+  await live.task?.close();
   live.task = undefined;
-  const directory = join(deps.settings.runDirectory, id);
+  const directory = runDirectoryOf(deps.settings, id);
   if (existsSync(directory)) {
-    await deps.runtime.reap(directory);
-    await rm(directory, { recursive: true, force: true });
+    if (await mayRun(directory)) await sweepRun(deps, id);
+    else await rm(directory, { recursive: true, force: true });
   }
   await deps.snapshots.remove(id);
   if (options.volumes) await removeVolumes(deps, record);
   await deps.store.remove(id, { durable: !record.spec.host.autoRemove });
+}
+
+/** A monitor takes its socket away when it ends. */
+async function mayRun(directory: string): Promise<boolean> {
+  return existsSync(join(directory, 'monitor.sock'));
 }
 
 /** Only anonymous ones, and only when no other container has them. */

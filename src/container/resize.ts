@@ -13,7 +13,7 @@ export async function resize(deps: Deps, ref: string, size: Size): Promise<void>
   const record = deps.store.get(ref);
   guard(record, 'resize', ref);
   checkSize(size);
-  await taskOf(deps, record.id).resize(size);
+  await taskOf(deps, record.id).resize('', size);
   publish(deps, record, 'resize', { height: String(size.height), width: String(size.width) });
 }
 

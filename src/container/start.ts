@@ -9,13 +9,14 @@ import { EngineError, errnoOf, isEngineError, messageOf } from '#base/error.ts';
 import { Undo } from '#base/undo.ts';
 import type { Box } from '#runtime/box.ts';
 import type { Deps } from './deps.ts';
+import { readDevices } from './device.ts';
 import { publish } from './event.ts';
 import { watchExit } from './exit.ts';
 import { readHostResolvConf, hostsText, resolvConfText } from './files.ts';
 import { guard } from './guard.ts';
 import type { Live } from './live.ts';
-import { makeBox, pathsOf } from './make-box.ts';
-import { planNamespaces } from './namespace.ts';
+import { makeBox, pathsOf, runDirectoryOf } from './make-box.ts';
+import { joinPath, planNamespaces } from './namespace.ts';
 import type { Task } from './port.ts';
 import type { ContainerRecord } from './record.ts';
 import { removeLocked } from './remove.ts';
@@ -46,17 +47,14 @@ async function run(deps: Deps, record: ContainerRecord, live: Live): Promise<Con
   await using undo = new Undo(deps.report);
   const box = await boxOf(deps, record);
   await writeOwnFiles(deps, record);
-  const directory = await makeRunDirectory(deps, record.id);
-  undo.add('remove the run directory', () => rm(directory, { recursive: true, force: true }));
-  const task = await deps.runtime.launch(runtimeOf(deps, record), box, directory);
-  undo.add('end the connection to the monitor', () => task[Symbol.asyncDispose]());
+  const directory = await makeRunDirectory(deps, record);
+  const task = await deps.runtime.launch(box, directory);
+  undo.add('end the connection to the monitor', () => task.close());
   const startedAt = now();
   const before = deps.store.get(record.id);
   const running: ContainerRecord = {
     ...record,
     state: { status: 'running', pid: task.pid as Pid, startedAt },
-    task: task.state,
-    beforeStart: before.state,
     hasRun: true,
     startError: undefined,
   };
@@ -67,27 +65,15 @@ async function run(deps: Deps, record: ContainerRecord, live: Live): Promise<Con
   await task.go();
   undo.commit();
   live.task = task;
-  live.results = task.results;
   watchExit(deps, record.id, task);
   return running;
 }
 
-function runtimeOf(deps: Deps, record: ContainerRecord): string {
-  const { runtime } = record.spec.host;
-  return runtime === '' ? deps.settings.defaultRuntime : runtime;
-}
-
-/** Empty: an exit file or socket of a former run would be taken for this one's. */
-async function makeRunDirectory(deps: Deps, id: string): Promise<string> {
-  const directory = join(deps.settings.runDirectory, id);
-  try {
-    await mkdir(directory, { mode: 0o700 });
-  } catch (error) {
-    if (errnoOf(error) !== 'EEXIST') throw error;
-    await deps.runtime.reap(directory);
-    await rm(directory, { recursive: true, force: true });
-    await mkdir(directory, { mode: 0o700 });
-  }
+/** The socket of a former run would be in the way of this one's. */
+async function makeRunDirectory(deps: Deps, record: ContainerRecord): Promise<string> {
+  const directory = runDirectoryOf(deps.settings, record.id);
+  if (record.hasRun) await rm(join(directory, 'monitor.sock'), { force: true });
+  else await mkdir(directory, { recursive: true, mode: 0o700 });
   return directory;
 }
 
@@ -104,8 +90,9 @@ export async function boxOf(deps: Deps, record: ContainerRecord): Promise<Box> {
     settings: deps.settings,
     namespaces: planNamespaces(record, {
       cgroupVersion: deps.settings.cgroupVersion,
-      find: (ref) => deps.store.get(ref),
+      join: (ref, kind) => joinPath(record, deps.store.get(ref), kind),
     }),
+    devices: readDevices(record.spec.host.devices),
     root: deps.snapshots.root(record.id),
     resources: deps.resources.check(record.spec.host).resources,
     directory: deps.store.directory(record.id),

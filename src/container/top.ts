@@ -20,7 +20,7 @@ export async function top(deps: Deps, ref: string, psArgs: string): Promise<Top>
   checkPsArgs(psArgs);
   const record = deps.store.get(ref);
   guard(record, 'top', ref);
-  const pids = await taskOf(deps, record.id).processes();
+  const pids = await taskOf(deps, record.id).pids();
   const words = psArgs.split(' ').filter((word) => word !== '');
   const table = words.length === 0 || (words.length === 1 && words[0] === '-ef')
     ? { titles: PS_TITLES, processes: psRows(pids) }

@@ -3,6 +3,7 @@ import { EngineError } from '#base/error.ts';
 import type { Deps } from './deps.ts';
 import { publish } from './event.ts';
 import { guard, isRunning } from './guard.ts';
+import { taskOf } from './pause.ts';
 import { checkRestartPolicy } from './restart-policy.ts';
 import type { HostConfig, Resources, RestartPolicy } from './spec.ts';
 
@@ -36,8 +37,8 @@ export async function update(
     ...(wish.restartPolicy === undefined ? {} : { restartPolicy: wish.restartPolicy }),
   };
   const { resources, warnings } = deps.resources.check(host);
-  if (isRunning(record.state) && record.task !== undefined) {
-    await deps.runtime.update(record.task, resources);
+  if (isRunning(record.state)) {
+    await taskOf(deps, id).update(resources);
   }
   const updated = { ...record, spec: { ...record.spec, host } };
   await deps.store.put(updated, { durable: true });

@@ -1,0 +1,194 @@
+// What the daemon runs with: flags over the configuration file over defaults. Pure, but for reading
+// the file. An unknown key, or one that is a flag too, is refused with dockerd's text.
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { EngineError, errnoOf, messageOf } from '#base/error.ts';
+import { LOG_LEVELS, type LogLevel } from '#base/log.ts';
+import { checkUlimit } from '#container/check.ts';
+import type { Flags } from './flags.ts';
+
+export type Ulimit = { readonly name: string; readonly soft: number; readonly hard: number };
+
+export type Config = {
+  readonly dataRoot: string;
+  readonly execRoot: string;
+  readonly pidfile: string | undefined;
+  readonly logLevel: LogLevel;
+  readonly hosts: readonly string[];
+  readonly bridge: string;
+  readonly cgroupParent: string;
+  readonly firewallTable: string;
+  readonly defaultRuntime: string;
+  /** Names of external OCI runtimes to the path of their program. */
+  readonly runtimes: Readonly<Record<string, string>>;
+  readonly init: boolean;
+  /** undefined = docker or coracle, whichever exists. */
+  readonly group: string | undefined;
+  readonly ulimits: readonly Ulimit[];
+  readonly logConfig: { readonly type: string; readonly config: Readonly<Record<string, string>> };
+  readonly noNewPrivileges: boolean;
+  /** "", "builtin", "unconfined" or a path. */
+  readonly seccompProfile: string;
+  readonly labels: readonly string[];
+};
+
+export const DEFAULT_CONFIG_FILE = '/etc/coracle/daemon.json';
+const CONFIG_BYTES_MAX = 1024 * 1024;
+/** sockaddr_un.sun_path is 108 bytes with its NUL (unix(7)). */
+const SUN_PATH_MAX = 107;
+/** What stands below the exec root: "/c/" + 32 digits of the id + "/monitor.sock". */
+const MONITOR_PATH_LENGTH = '/c//monitor.sock'.length + 32;
+
+type Kind = 'text' | 'boolean' | 'texts' | 'map';
+const KEYS: Readonly<Record<string, Kind>> = {
+  'data-root': 'text', 'exec-root': 'text', pidfile: 'text', 'log-level': 'text', hosts: 'texts',
+  bridge: 'text', 'cgroup-parent': 'text', 'firewall-table': 'text', 'default-runtime': 'text',
+  runtimes: 'map', init: 'boolean', group: 'text', 'default-ulimits': 'map', 'log-driver': 'text',
+  'log-opts': 'map', 'no-new-privileges': 'boolean', 'seccomp-profile': 'text', labels: 'texts',
+  debug: 'boolean', 'live-restore': 'boolean',
+};
+
+type Values = ReadonlyMap<string, unknown>;
+
+/** Reads the file that the flags name, or the default one if it is there. */
+export async function readConfigFile(flags: Flags): Promise<Values> {
+  const path = flags.configFile ?? DEFAULT_CONFIG_FILE;
+  try {
+    const text = await readFile(path, 'utf8');
+    if (text.length > CONFIG_BYTES_MAX) throw new EngineError('limit_exceeded', 'it is too large');
+    return parseConfigFile(text, flags);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT' && flags.configFile === undefined) return new Map();
+    throw new EngineError(
+      'invalid_argument',
+      `unable to configure the Docker daemon with file ${path}: ${messageOf(error)}`,
+      { cause: error },
+    );
+  }
+}
+
+export function parseConfigFile(text: string, flags: Flags): Values {
+  if (text.trim() === '') return new Map();
+  const raw: unknown = JSON.parse(text);
+  if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) {
+    throw new EngineError('invalid_argument', 'it is not a JSON object');
+  }
+  const values = new Map<string, unknown>(Object.entries(raw));
+  const unknown = [...values.keys()].filter((key) => !Object.hasOwn(KEYS, key));
+  if (unknown.length > 0) {
+    throw new EngineError(
+      'invalid_argument',
+      "the following directives don't match any configuration option: " + unknown.join(', '),
+    );
+  }
+  for (const [key, value] of values) checkKind(key, value);
+  const twice = [...flags.given].filter(([key]) => values.has(key));
+  if (twice.length > 0) {
+    const list = twice.map(([key, value]) =>
+      `${key}: (from flag: ${show(value)}, from file: ${show(values.get(key))})`);
+    throw new EngineError(
+      'invalid_argument',
+      'the following directives are specified both as a flag and in the configuration file: ' +
+        list.join(', '),
+    );
+  }
+  return values;
+}
+
+function checkKind(key: string, value: unknown): void {
+  const kind = KEYS[key];
+  const strings = (list: unknown): boolean =>
+    Array.isArray(list) && list.every((each) => typeof each === 'string');
+  const good =
+    (kind === 'text' && typeof value === 'string') ||
+    (kind === 'boolean' && typeof value === 'boolean') ||
+    (kind === 'texts' && strings(value)) ||
+    (kind === 'map' && typeof value === 'object' && value !== null && !Array.isArray(value));
+  if (!good) throw new EngineError('invalid_argument', `the value of ${key} is no ${kind}`);
+}
+
+function show(value: unknown): string {
+  return Array.isArray(value) ? `[${value.join(' ')}]` : String(value);
+}
+
+export function makeConfig(flags: Flags, file: Values): Config {
+  const values = new Map<string, unknown>([...file, ...flags.given]);
+  const text = (key: string, fallback: string): string => {
+    const value = values.get(key);
+    return typeof value === 'string' && value !== '' ? value : fallback;
+  };
+  const execRoot = resolve(text('exec-root', '/run/coracle'));
+  checkExecRoot(execRoot);
+  const hosts = values.get('hosts') as readonly string[] | undefined;
+  const labels = values.get('labels') as readonly string[] | undefined;
+  return {
+    dataRoot: resolve(text('data-root', '/var/lib/coracle')),
+    execRoot,
+    pidfile: values.has('pidfile') ? resolve(text('pidfile', '')) : undefined,
+    logLevel: parseLogLevel(values.get('debug') === true ? 'debug' : text('log-level', 'info')),
+    hosts: hosts === undefined || hosts.length === 0 ? defaultHosts(execRoot) : hosts,
+    bridge: text('bridge', 'coracle0'),
+    cgroupParent: text('cgroup-parent', '/coracle'),
+    firewallTable: text('firewall-table', 'coracle'),
+    defaultRuntime: text('default-runtime', 'coracle'),
+    runtimes: parseRuntimes(values.get('runtimes')),
+    init: values.get('init') === true,
+    group: values.has('group') ? text('group', '') : undefined,
+    ulimits: parseUlimits(values.get('default-ulimits')),
+    logConfig: { type: text('log-driver', 'json-file'), config: texts(values.get('log-opts')) },
+    noNewPrivileges: values.get('no-new-privileges') === true,
+    seccompProfile: text('seccomp-profile', ''),
+    labels: labels ?? [],
+  };
+}
+
+function defaultHosts(execRoot: string): readonly string[] {
+  return [`unix://${execRoot}/coracle.sock`];
+}
+
+function checkExecRoot(path: string): void {
+  const longest = SUN_PATH_MAX - MONITOR_PATH_LENGTH;
+  if (Buffer.byteLength(path) <= longest) return;
+  throw new EngineError(
+    'invalid_argument',
+    `the exec root ${path} is too long: the sockets of the monitors stand below it, and the kernel ` +
+      `takes ${SUN_PATH_MAX} bytes for their path, which leaves ${longest} for the exec root`,
+  );
+}
+
+export function parseLogLevel(text: string): LogLevel {
+  const level = LOG_LEVELS.find((each) => each === text);
+  if (level !== undefined) return level;
+  throw new EngineError('invalid_argument', `invalid logging level: ${text}`);
+}
+
+function texts(value: unknown): Readonly<Record<string, string>> {
+  const pairs = Object.entries((value ?? {}) as Record<string, unknown>);
+  return Object.fromEntries(pairs.map(([key, each]) => [key, String(each)]));
+}
+
+function parseRuntimes(value: unknown): Readonly<Record<string, string>> {
+  const runtimes: Record<string, string> = {};
+  for (const [name, entry] of Object.entries((value ?? {}) as Record<string, unknown>)) {
+    const path = typeof entry === 'object' && entry !== null && 'path' in entry ? entry.path : '';
+    if (typeof path !== 'string' || path === '') {
+      throw new EngineError('invalid_argument', `runtime ${name} has no path`);
+    }
+    runtimes[name] = path;
+  }
+  return runtimes;
+}
+
+function parseUlimits(value: unknown): readonly Ulimit[] {
+  const limits: Ulimit[] = [];
+  for (const [key, entry] of Object.entries((value ?? {}) as Record<string, unknown>)) {
+    const { Name, Soft, Hard } = (entry ?? {}) as Record<string, unknown>;
+    const limit = { name: String(Name ?? key), soft: Number(Soft), hard: Number(Hard ?? Soft) };
+    if (!Number.isSafeInteger(limit.soft) || !Number.isSafeInteger(limit.hard)) {
+      throw new EngineError('invalid_argument', `the default ulimit ${key} is no pair of numbers`);
+    }
+    checkUlimit(limit);
+    limits.push(limit);
+  }
+  return limits;
+}

@@ -1,0 +1,145 @@
+// The wiring: every part is made by a plain constructor call, in the order of the layers, and closed
+// in reverse. No decision about containers is here.
+import { mkdirSync, readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import type { ApiDeps } from '#api/deps.ts';
+import { KeyedLock } from '#base/keyed-lock.ts';
+import type { Log } from '#base/log.ts';
+import { EngineError } from '#base/error.ts';
+import { createContainerEngine } from '#container/container-engine.ts';
+import type { Deps, Settings } from '#container/deps.ts';
+import { isRunning } from '#container/guard.ts';
+import { Lives } from '#container/live.ts';
+import { recover, startAtBoot } from '#container/recover.ts';
+import { ContainerStore } from '#container/store.ts';
+import { UsernsRanges } from '#container/userns.ts';
+import { EventBus } from '#event/bus.ts';
+import { ImageService } from '#image/image.ts';
+import { UnpackPool } from '#image/layer/pool.ts';
+import { NativeAgent } from '#kernel/native/agent.ts';
+import type { HostFacts } from '#runtime/facts.ts';
+import { readHostFacts } from '#runtime/facts.ts';
+import { OverlaySnapshotter } from '#snapshot/overlay.ts';
+import { VolumeStore } from '#volume/volume.ts';
+import { busyboxPath, nativePath } from './asset.ts';
+import type { Config } from './config.ts';
+import { collectFacts } from './facts.ts';
+import { makeImagePort, makeSnapshotPort } from './image-port.ts';
+import { makeResourceChecker, readFeatures } from './resource-port.ts';
+import { hierarchiesOf, makeRuntimePort, parentDirectory } from './runtime-port.ts';
+import { makeVolumePort } from './volume-port.ts';
+
+export type Engine = AsyncDisposable & {
+  readonly api: ApiDeps;
+  /** Starts what the restart policies want; after the sockets are open. */
+  begin(): void;
+};
+
+export async function openEngine(config: Config, log: Log): Promise<Engine> {
+  await using parts = new AsyncDisposableStack();
+  const report = (what: string, error: unknown): void =>
+    log.error(`cannot ${what}, ignoring`, { error });
+  mkdirSync(config.execRoot, { recursive: true, mode: 0o711 });
+  const native = nativePath(process.env);
+  const agent = parts.use(new NativeAgent(native));
+  const host = readHostFacts();
+  await makeParentCgroups(agent, host, config.cgroupParent);
+  const features = readFeatures(host.cgroups, config.cgroupParent);
+  const events = new EventBus();
+  const store = new ContainerStore(join(config.dataRoot, 'containers'));
+  const snapshots = parts.use(await OverlaySnapshotter.open(config.dataRoot));
+  const unpacker = parts.use(new UnpackPool({ nativePath: native }));
+  const images = await ImageService.open({
+    dataRoot: config.dataRoot,
+    snapshots,
+    unpacker,
+    publisher: events,
+    usedBy: (id) => usersOf(store, id),
+    report,
+  });
+  const volumes = new VolumeStore(join(config.dataRoot, 'volumes'));
+  const problems = [...images.problems.map((each) => `${each.path}: ${each.message}`)];
+  problems.push(...(await volumes.load()));
+  const lives = new Lives();
+  parts.defer(() => lives.close());
+  const deps: Deps = {
+    store,
+    locks: new KeyedLock(),
+    lives,
+    events,
+    images: makeImagePort(images),
+    snapshots: makeSnapshotPort(snapshots, images, config.dataRoot),
+    volumes,
+    runtime: makeRuntimePort(agent, host, config.cgroupParent),
+    resources: makeResourceChecker(host.cgroups, features),
+    usernsRanges: new UsernsRanges(join(config.dataRoot, 'userns-next')),
+    settings: makeSettings(config, host),
+    report,
+  };
+  await recover(deps);
+  problems.push(...store.problems.map(({ path, error }) => `${path}: ${error}`));
+  for (const problem of problems) log.error('a record cannot be read, ignoring it', { problem });
+  await images.loadBuiltin(busyboxPath(), new AbortController().signal);
+  const containers = createContainerEngine(deps);
+  const facts = await collectFacts(config, host, features);
+  const all = parts.move();
+  return {
+    api: {
+      containers, images, volumes: makeVolumePort(volumes, store), events, facts, log,
+    },
+    begin: () => {
+      startAtBoot(deps).catch((error: unknown) => report('start containers at boot', error));
+    },
+    [Symbol.asyncDispose]: () => all.disposeAsync(),
+  };
+}
+
+function makeSettings(config: Config, host: HostFacts): Settings {
+  return {
+    runDirectory: join(config.execRoot, 'c'),
+    cgroupParent: config.cgroupParent,
+    cgroupVersion: host.cgroups.version,
+    hostHostname: hostname(),
+    init: config.init,
+    logConfig: config.logConfig,
+    ulimits: config.ulimits,
+    security: {
+      noNewPrivileges: config.noNewPrivileges,
+      seccomp: readSeccomp(config.seccompProfile),
+    },
+    runtimes: ['coracle', ...Object.keys(config.runtimes)],
+    defaultRuntime: config.defaultRuntime,
+  };
+}
+
+function readSeccomp(profile: string): Settings['security']['seccomp'] {
+  if (profile === '' || profile === 'builtin') return 'builtin';
+  if (profile === 'unconfined') return 'unconfined';
+  const json: unknown = JSON.parse(readFileSync(profile, 'utf8'));
+  if (typeof json === 'object' && json !== null) return { profile: json };
+  throw new EngineError('invalid_argument', `the seccomp profile ${profile} is no JSON object`);
+}
+
+/** The parents exist before the first container, so that what they offer can be looked at. */
+async function makeParentCgroups(
+  agent: NativeAgent,
+  host: HostFacts,
+  parent: string,
+): Promise<void> {
+  for (const hierarchy of hierarchiesOf(host.cgroups)) {
+    mkdirSync(parentDirectory(hierarchy, parent), { recursive: true, mode: 0o755 });
+  }
+  await agent.perform([]);
+}
+
+function usersOf(store: ContainerStore, imageId: string) {
+  return store
+    .list()
+    .filter((record) => record.image.id === imageId)
+    .map((record) => ({
+      containerId: record.id,
+      name: record.name,
+      running: isRunning(record.state),
+    }));
+}

@@ -1,0 +1,124 @@
+// What /info and /version tell of this host and this engine.
+import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { cpus, hostname, machine, release, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { writeFileAtomic } from '#base/atomic-file.ts';
+import { errnoOf } from '#base/error.ts';
+import type { SystemFacts } from '#api/system/facts.ts';
+import { LOG_DRIVERS } from '#container/check.ts';
+import type { CgroupFeatures } from '#kernel/cgroup/resources.ts';
+import { DEFAULT_NETWORK, NETWORK_DRIVERS } from '#network/mode.ts';
+import { MASKED_PATHS, READONLY_PATHS } from '#runtime/baseline.ts';
+import type { HostFacts } from '#runtime/facts.ts';
+import type { Config } from './config.ts';
+import { randomUUID } from 'node:crypto';
+
+export const ENGINE_VERSION = '0.1.0';
+
+export async function collectFacts(
+  config: Config,
+  host: HostFacts,
+  features: CgroupFeatures,
+): Promise<SystemFacts> {
+  const release_ = parseOsRelease(readText('/etc/os-release'));
+  return {
+    version: ENGINE_VERSION,
+    gitCommit: '',
+    buildTime: '',
+    id: await engineId(config.dataRoot),
+    hostname: hostname(),
+    dataRoot: config.dataRoot,
+    debug: config.logLevel === 'debug',
+    kernelVersion: release(),
+    operatingSystem: release_['PRETTY_NAME'] ?? 'Linux',
+    osVersion: release_['VERSION_ID'] ?? '',
+    machine: machine(),
+    cpus: cpus().length,
+    memoryBytes: totalmem(),
+    driver: 'overlay2',
+    driverStatus: [['Backing Filesystem', 'host'], ['Mounted by', 'the container itself']],
+    cgroupDriver: 'cgroupfs',
+    cgroupVersion: host.cgroups.version,
+    limits: {
+      MemoryLimit: features.memory,
+      SwapLimit: features.swap,
+      CpuCfsPeriod: features.cpuCfs,
+      CpuCfsQuota: features.cpuCfs,
+      CPUShares: features.cpuShares,
+      CPUSet: features.cpuset,
+      PidsLimit: features.pids,
+      OomKillDisable: features.oomKillDisable,
+      IPv4Forwarding: readText('/proc/sys/net/ipv4/ip_forward').trim() === '1',
+    },
+    runtimes: runtimesOf(config),
+    defaultRuntime: config.defaultRuntime,
+    securityOptions: securityOptions(config),
+    networkDrivers: NETWORK_DRIVERS,
+    volumeDrivers: ['local'],
+    logDrivers: LOG_DRIVERS,
+    defaultLogDriver: config.logConfig.type,
+    labels: config.labels,
+    warnings: warningsOf(features),
+    maskedPaths: [...MASKED_PATHS, ...host.thermalThrottle],
+    readonlyPaths: READONLY_PATHS,
+  };
+}
+
+function runtimesOf(config: Config): SystemFacts['runtimes'] {
+  const external = Object.entries(config.runtimes).map(([name, path]) => [name, { path }] as const);
+  return { coracle: { path: 'coracle-native' }, ...Object.fromEntries(external) };
+}
+
+function securityOptions(config: Config): readonly string[] {
+  const profile = config.seccompProfile === '' ? 'builtin' : config.seccompProfile;
+  return [
+    ...(profile === 'unconfined' ? [] : [`name=seccomp,profile=${profile}`]),
+    ...(config.noNewPrivileges ? ['name=no-new-privileges'] : []),
+  ];
+}
+
+function warningsOf(features: CgroupFeatures): readonly string[] {
+  const lacks = (has: boolean, what: string): string[] => (has ? [] : [`WARNING: No ${what} support`]);
+  return [
+    `WARNING: networks are not there yet: the default network is "${DEFAULT_NETWORK}"`,
+    ...lacks(features.memory, 'memory limit'),
+    ...lacks(features.swap, 'swap limit'),
+    ...lacks(features.cpuCfs, 'cpu cfs quota'),
+    ...lacks(features.cpuShares, 'cpu shares'),
+    ...lacks(features.cpuset, 'cpuset'),
+    ...lacks(features.pids, 'pids limit'),
+  ];
+}
+
+/** Made once, kept in the data root. */
+async function engineId(dataRoot: string): Promise<string> {
+  const path = join(dataRoot, 'engine-id');
+  const known = await readFile(path, 'utf8').catch((error: unknown) => {
+    if (errnoOf(error) === 'ENOENT') return '';
+    throw error;
+  });
+  if (known.trim() !== '') return known.trim();
+  const id = randomUUID();
+  await writeFileAtomic(path, `${id}\n`);
+  return id;
+}
+
+/** NAME="value" lines, os-release(5). */
+function parseOsRelease(text: string): Readonly<Record<string, string>> {
+  const values: Record<string, string> = {};
+  for (const line of text.split('\n')) {
+    const match = /^([A-Z_]+)=(.*)$/.exec(line);
+    if (match?.[1] !== undefined) values[match[1]] = (match[2] ?? '').replace(/^(["'])(.*)\1$/, '$2');
+  }
+  return values;
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    // Facts for people: a host without the file is told of by what is missing.
+    return '';
+  }
+}

@@ -1,0 +1,118 @@
+// `coracle daemon` flags. Pure.
+import { EngineError } from '#base/error.ts';
+
+export type Flags = {
+  readonly help: boolean;
+  readonly configFile: string | undefined;
+  /** By the name that the configuration file has for it; only what was given. */
+  readonly given: ReadonlyMap<string, string | boolean | readonly string[]>;
+};
+
+type FlagKind = 'text' | 'boolean' | 'list';
+type FlagDefinition = {
+  readonly kind: FlagKind;
+  /** The key of daemon.json; "" = not settable there. */
+  readonly key: string;
+  readonly help: string;
+};
+
+export const FLAGS: Readonly<Record<string, FlagDefinition>> = {
+  '--bridge': { kind: 'text', key: 'bridge', help: 'Name of the default bridge (coracle0)' },
+  '--cgroup-parent': {
+    kind: 'text', key: 'cgroup-parent', help: 'Parent cgroup of all containers (/coracle)',
+  },
+  '--config-file': {
+    kind: 'text', key: '', help: 'Configuration file (/etc/coracle/daemon.json)',
+  },
+  '--data-root': {
+    kind: 'text', key: 'data-root', help: 'Directory of persistent state (/var/lib/coracle)',
+  },
+  '--default-runtime': {
+    kind: 'text', key: 'default-runtime', help: 'Runtime of containers that name none (coracle)',
+  },
+  '--exec-root': {
+    kind: 'text', key: 'exec-root', help: 'Directory of runtime state (/run/coracle)',
+  },
+  '--firewall-table': {
+    kind: 'text', key: 'firewall-table', help: 'Name of our table in the firewall (coracle)',
+  },
+  '--group': { kind: 'text', key: 'group', help: 'Group that may use the socket (docker)' },
+  '--help': { kind: 'boolean', key: '', help: 'Print this help' },
+  '--host': {
+    kind: 'list', key: 'hosts', help: 'Socket to serve, unix://PATH or fd:// (many allowed)',
+  },
+  '--init': { kind: 'boolean', key: 'init', help: 'Run an init in every container' },
+  '--log-level': {
+    kind: 'text', key: 'log-level', help: 'debug, info, warn, error or fatal (info)',
+  },
+  '--pidfile': { kind: 'text', key: 'pidfile', help: 'File for the process id' },
+};
+
+const SHORT: Readonly<Record<string, string>> = { '-H': '--host', '-h': '--help', '-g': '--data-root', '-l': '--log-level', '-b': '--bridge', '-G': '--group', '-D': '--debug' };
+
+export function parseFlags(argv: readonly string[]): Flags {
+  const given = new Map<string, string | boolean | readonly string[]>();
+  let help = false;
+  let configFile: string | undefined;
+  const rest = [...argv];
+  for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
+    if (word === '-D' || word === '--debug') {
+      given.set('log-level', 'debug');
+      continue;
+    }
+    const { name, definition, inline } = lookUp(word);
+    const value = definition.kind === 'boolean' ? boolean(name, inline) : inline ?? rest.shift();
+    if (value === undefined) throw usage(`flag needs an argument: ${name}`);
+    if (name === '--help') help = value === true;
+    else if (name === '--config-file') configFile = String(value);
+    else if (definition.kind === 'list') {
+      const before = given.get(definition.key);
+      given.set(definition.key, [...(Array.isArray(before) ? before : []), String(value)]);
+    } else given.set(definition.key, value);
+  }
+  return { help, configFile, given };
+}
+
+function lookUp(word: string): {
+  readonly name: string;
+  readonly definition: FlagDefinition;
+  readonly inline: string | undefined;
+} {
+  const at = word.startsWith('--') ? word.indexOf('=') : -1;
+  const written = at === -1 ? word : word.slice(0, at);
+  const name = (Object.hasOwn(SHORT, written) ? SHORT[written] : written) ?? written;
+  const definition = Object.hasOwn(FLAGS, name) ? FLAGS[name] : undefined;
+  if (definition === undefined) {
+    throw usage(word.startsWith('-')
+      ? `unknown flag: ${written}` : `"coracle daemon" accepts no arguments, but got "${word}"`);
+  }
+  return { name, definition, inline: at === -1 ? undefined : word.slice(at + 1) };
+}
+
+function boolean(name: string, inline: string | undefined): boolean {
+  if (inline === undefined || inline === 'true' || inline === '1') return true;
+  if (inline === 'false' || inline === '0') return false;
+  throw usage(`invalid argument "${inline}" for "${name}" flag`);
+}
+
+function usage(text: string): EngineError {
+  return new EngineError('invalid_argument', `${text}\nSee 'coracle daemon --help'.`);
+}
+
+export function helpText(): string {
+  const lines = Object.entries(FLAGS).map(([name, { help, kind }]) => {
+    const short = Object.entries(SHORT).find(([, long]) => long === name)?.[0];
+    const left = `${short === undefined ? '    ' : `${short}, `}${name}`;
+    return `  ${`${left}${kind === 'boolean' ? '' : ' VALUE'}`.padEnd(30)} ${help}`;
+  });
+  return [
+    'Usage:  coracle daemon [OPTIONS]',
+    '',
+    'The engine. Runs in the foreground until SIGTERM; containers live on without it.',
+    'SIGHUP reads the log level from the configuration file again.',
+    '',
+    'Options:',
+    ...lines,
+    '',
+  ].join('\n');
+}

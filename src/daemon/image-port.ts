@@ -1,0 +1,67 @@
+// Images and snapshots as container/ asks for them.
+import { dirname, join } from 'node:path';
+import type { Images, Snapshots } from '#container/port.ts';
+import type { ImageService } from '#image/image.ts';
+import type { ChainId } from '#snapshot/chain.ts';
+import type { Snapshotter } from '#snapshot/snapshotter.ts';
+
+export function makeImagePort(images: ImageService): Images {
+  return {
+    resolve: async (ref) => {
+      const { id, config, chain, os, architecture } = images.resolve(ref);
+      return { id, name: ref, config, chain, platform: `${os}/${architecture}` };
+    },
+  };
+}
+
+export function makeSnapshotPort(
+  snapshots: Snapshotter,
+  images: Pick<ImageService, 'release'>,
+  dataRoot: string,
+): Snapshots {
+  return {
+    driver: 'overlay2',
+    prepare: (id, chain) => snapshots.prepare(id, chain),
+    root: (id) => snapshots.root(id),
+    plan: (id, chain) => ({
+      kind: 'overlay',
+      lower: snapshots.lower(chain),
+      upper: join(dataRoot, 'tops', id, 'upper'),
+      work: join(dataRoot, 'tops', id, 'work'),
+    }),
+    remove: async (id) => {
+      const chain = snapshots.parent(id);
+      await snapshots.remove(id);
+      // The last container of an image that was removed by force takes its layers along.
+      await images.release(chain);
+    },
+    list: () => snapshots.tops(),
+    usage: async (id) => {
+      const rw = await snapshots.usage(id);
+      return { rw, rootFs: rw + chainBytes(snapshots, snapshots.parent(id)) };
+    },
+    graph: (id) => graphOf(snapshots, id),
+  };
+}
+
+function chainBytes(snapshots: Snapshotter, top: ChainId | undefined): number {
+  let bytes = 0;
+  for (let chain = top; chain !== undefined; ) {
+    const layer = snapshots.layer(chain);
+    bytes += layer?.bytes ?? 0;
+    chain = layer?.parent;
+  }
+  return bytes;
+}
+
+function graphOf(snapshots: Snapshotter, id: string): Readonly<Record<string, string>> {
+  if (!snapshots.tops().includes(id)) return {};
+  const { lower, upper, work } = snapshots.root(id);
+  return {
+    LowerDir: lower.join(':'),
+    // The root is mounted inside the container's own mount namespace alone: nothing is here.
+    MergedDir: join(dirname(upper), 'merged'),
+    UpperDir: upper,
+    WorkDir: work,
+  };
+}

@@ -1,0 +1,45 @@
+// The runtime as container/ asks for it, and the cgroups that nobody knows.
+import { existsSync, readdirSync } from 'node:fs';
+import { posix } from 'node:path';
+import { isFullId } from '#base/id.ts';
+import type { Runtime } from '#container/port.ts';
+import { type CgroupHost, directoryOf, type Hierarchy, ownPath } from '#kernel/cgroup/host.ts';
+import { connectMonitor } from '#kernel/native/monitor.ts';
+import type { Agent } from '#kernel/native/native.ts';
+import type { HostFacts } from '#runtime/facts.ts';
+import { createRuntime } from '#runtime/runtime.ts';
+
+export function makeRuntimePort(agent: Agent, facts: HostFacts, cgroupParent: string): Runtime {
+  return {
+    ...createRuntime({ agent, connectMonitor }, facts),
+    removeOrphanCgroups: (known) => removeOrphanCgroups(agent, facts.cgroups, cgroupParent, known),
+  };
+}
+
+/** The directory of our parent cgroup in a hierarchy. */
+export function parentDirectory(hierarchy: Hierarchy, parent: string): string {
+  const clean = posix.normalize(`/${parent}`);
+  const path = parent.startsWith('/') ? clean : posix.join(ownPath(hierarchy), clean);
+  return directoryOf(hierarchy, path);
+}
+
+export function hierarchiesOf(host: CgroupHost): readonly Hierarchy[] {
+  return [...host.hierarchies, ...(host.unified === undefined ? [] : [host.unified])];
+}
+
+async function removeOrphanCgroups(
+  agent: Agent,
+  host: CgroupHost,
+  parent: string,
+  known: ReadonlySet<string>,
+): Promise<void> {
+  for (const hierarchy of hierarchiesOf(host)) {
+    const directory = parentDirectory(hierarchy, parent);
+    if (!existsSync(directory)) continue;
+    for (const name of readdirSync(directory)) {
+      if (!isFullId(name) || known.has(name)) continue;
+      const path = posix.join(directory, name);
+      await agent.perform([{ op: 'cgroup_kill', path }, { op: 'cgroup_rmdir', path }]);
+    }
+  }
+}
