@@ -31,6 +31,7 @@ export function command(argv: readonly string[], options: SpawnOptions = {}): Pr
   const [program = '', ...rest] = argv;
   const child = spawn(program, rest, {
     timeout: COMMAND_MS_MAX,
+    killSignal: 'SIGKILL',
     ...options,
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -21,6 +21,8 @@ type Scene = {
   readonly code?: number;
   /** Each must be in the output. */
   readonly expect: readonly RegExp[];
+  /** What of a long output is shown; all of it (up to a limit) when absent. */
+  readonly excerpt?: (lines: readonly string[]) => readonly string[];
 };
 
 const LIMITS = [
@@ -35,6 +37,24 @@ const LIMITS = [
   'echo "capabilities  $(grep CapBnd /proc/self/status | cut -f2)"',
   'echo "seccomp       $(grep Seccomp: /proc/self/status | cut -f2)"',
 ].join('; ');
+
+const OPERATIONS_SHOWN = 3;
+
+/** Of an explanation: each group's heading and its first operations, without the reasons. */
+function firstOfEachGroup(lines: readonly string[]): readonly string[] {
+  const shown: string[] = [];
+  let inGroup = 0;
+  for (const line of lines) {
+    const heading = /^[A-Z]{2}/.test(line);
+    const operation = /^ +\d+ {2}/.test(line);
+    if (heading) inGroup = 0;
+    if (operation) inGroup += 1;
+    if (!operation && !heading && inGroup > 0) continue;
+    if (inGroup <= OPERATIONS_SHOWN) shown.push(line);
+    else if (inGroup === OPERATIONS_SHOWN + 1 && operation) shown.push('      …');
+  }
+  return shown;
+}
 
 const LOOP = 'i=0; while true; do i=$((i+1)); echo "beat $i"; sleep 0.2; done';
 
@@ -72,8 +92,8 @@ const SCENES: readonly Scene[] = [
   { say: 'It runs.', argv: ['ps'], expect: [/heart/, /Up /] },
   { say: 'One more process in the same container.', argv: ['exec', 'heart', 'sh', '-c', 'ps; echo done'], expect: [/beat|sh -c/, /done/] },
   { say: 'What it has written so far.', argv: ['logs', '--tail', '3', 'heart'], expect: [/beat \d+/] },
-  { say: 'How the kernel was asked to make it: every operation, in order, with its time.', argv: ['explain', 'heart'], expect: [/pivot_root/] },
-  { say: 'The same as a plan, before anything runs.', argv: ['run', '--dry-run', '-m', '64m', 'busybox', 'true'], expect: [/pivot_root/] },
+  { say: 'How the kernel was asked to make it: every operation, in order, with its time.', argv: ['explain', 'heart'], expect: [/pivot_root/], excerpt: firstOfEachGroup },
+  { say: 'The same as a plan, before anything runs.', argv: ['run', '--dry-run', '-m', '64m', 'busybox', 'true'], expect: [/pivot_root/], excerpt: firstOfEachGroup },
   { say: 'Pause and go on.', argv: ['pause', 'heart'], expect: [/heart/] },
   { say: '', argv: ['ps'], expect: [/Paused/] },
   { say: '', argv: ['unpause', 'heart'], expect: [/heart/] },
@@ -93,6 +113,7 @@ function execute(engine: PrivateEngine, scene: Scene): Promise<Output> {
   const child = spawn(join(ROOT, 'bin/coracle'), scene.argv, {
     env: engine.env,
     timeout: COMMAND_MS_MAX,
+    killSignal: 'SIGKILL',
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   let text = '';
@@ -110,10 +131,11 @@ function show(scene: Scene, output: Output): void {
   const words = scene.argv.map((word) => quote(word)).join(' ');
   const pipe = scene.stdin === undefined ? '' : `printf ${quote(scene.stdin.replace('\n', String.raw`\n`))} | `;
   process.stdout.write(`${styleText('bold', `$ ${pipe}coracle ${words}`)}\n`);
-  const lines = output.text.trimEnd().split('\n');
-  for (const line of lines.slice(0, SHOWN_LINES_MAX)) process.stdout.write(`${line}\n`);
-  if (lines.length > SHOWN_LINES_MAX) {
-    process.stdout.write(styleText('dim', `… and ${lines.length - SHOWN_LINES_MAX} more lines\n`));
+  const whole = output.text.trimEnd().split('\n');
+  const lines = scene.excerpt?.(whole) ?? whole.slice(0, SHOWN_LINES_MAX);
+  for (const line of lines) if (output.text !== '') process.stdout.write(`${line}\n`);
+  if (lines.length < whole.length) {
+    process.stdout.write(styleText('dim', `… ${whole.length} lines in all\n`));
   }
   const code = output.code === 0 ? '' : `, exit code ${output.code}`;
   process.stdout.write(styleText('dim', `(${output.ms.toFixed(0)} ms${code})\n`));
