@@ -3,6 +3,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { release } from 'node:os';
 import { EngineError } from '#base/error.ts';
+import { parseBoundingSet } from '#kernel/capability/capability.ts';
 import { type CgroupHost, detectCgroups } from '#kernel/cgroup/host.ts';
 import type { BoxDevice } from './box.ts';
 import { OCI_NAMESPACES, type OciNamespaceType } from './oci.ts';
@@ -71,13 +72,6 @@ export function archOf(nodeArch: string): Arch {
   if (nodeArch === 'x64') return 'x86_64';
   if (nodeArch === 'arm64') return 'aarch64';
   throw new EngineError('unavailable', `no support for the ${nodeArch} architecture`);
-}
-
-/** CapBnd of /proc/self/status, proc(5). */
-export function parseBoundingSet(status: string): bigint {
-  const match = /^CapBnd:\s*([0-9a-f]+)$/m.exec(status);
-  if (match === null) throw new EngineError('unavailable', '/proc/self/status has no CapBnd');
-  return BigInt(`0x${match[1]}`);
 }
 
 function thermalPaths(): string[] {

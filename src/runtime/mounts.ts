@@ -1,8 +1,9 @@
 // The mounts of a container as the OCI spec lists them: the defaults, the user's own, the files in
 // /etc, in the order to make them.
+import { posix } from 'node:path';
+import { EngineError } from '#base/error.ts';
 import type { Box, BoxMount } from './box.ts';
 import { ALWAYS_WRITABLE, DEFAULT_MOUNTS, TMPFS_OPTIONS } from './baseline.ts';
-import { EngineError } from '#base/error.ts';
 import type { HostFacts, KernelVersion } from './facts.ts';
 import type { OciMount } from './oci.ts';
 
@@ -96,7 +97,7 @@ function etcFiles(box: Box): OciMount[] {
 }
 
 function userMount(mount: BoxMount, kernel: KernelVersion): OciMount {
-  const destination = mount.target.replace(/(?<=.)\/+$/, '');
+  const destination = cleanPath(mount.target);
   if (mount.kind === 'tmpfs') {
     const options = [...TMPFS_OPTIONS, 'rprivate', ...mount.options];
     return { destination, type: 'tmpfs', source: 'tmpfs', options };
@@ -105,6 +106,11 @@ function userMount(mount: BoxMount, kernel: KernelVersion): OciMount {
   if (mount.readonly) options.push(...readonlyOptions(mount, kernel));
   options.push(mount.propagation);
   return bindOf(destination, mount.source, options);
+}
+
+/** One spelling for each path, so that what is compared by name is the same by place. */
+export function cleanPath(path: string): string {
+  return posix.resolve('/', path);
 }
 
 /** mount_setattr(2) with AT_RECURSIVE is what makes a whole tree read-only: Linux 5.12. */

@@ -14,6 +14,7 @@ import type { Box, BoxRoot } from './box.ts';
 import type { HostFacts } from './facts.ts';
 import { becomeOps, rlimitOps, settleOps } from './identity-ops.ts';
 import { type MountFacts, mountOps } from './mount-ops.ts';
+import { cleanPath } from './mounts.ts';
 import type { OciDevice, OciIdMapping, OciNamespaceType, OciRlimit, OciSpec } from './oci.ts';
 
 /** What a launch needs beside the OCI spec, which has no words for it. */
@@ -32,9 +33,12 @@ export type LaunchExtras = {
 };
 
 export function launchExtras(box: Box, cgroup: CgroupPlan): LaunchExtras {
-  const files = box.mounts.flatMap((mount) =>
-    mount.kind === 'bind' && mount.file ? [mount.target] : [],
+  const targets = new Map(
+    ['/etc/resolv.conf', '/etc/hostname', '/etc/hosts'].map((path) => [path, true]),
   );
+  for (const mount of box.mounts) {
+    targets.set(cleanPath(mount.target), mount.kind === 'bind' && mount.file);
+  }
   const sources = box.devices.flatMap(({ path, source }) =>
     source === undefined ? [] : [[path, source] as const],
   );
@@ -46,7 +50,7 @@ export function launchExtras(box: Box, cgroup: CgroupPlan): LaunchExtras {
     groups: box.process.groups,
     reaper: box.process.init,
     cgroup,
-    fileTargets: [...files, '/etc/resolv.conf', '/etc/hostname', '/etc/hosts'],
+    fileTargets: [...targets].flatMap(([path, file]) => (file ? [path] : [])),
     deviceSources: Object.fromEntries(sources),
   };
 }
