@@ -1,16 +1,21 @@
 // The worker's side of an unpack: one job at a time, until the pool ends the thread.
+import { setPriority } from 'node:os';
 import { parentPort } from 'node:worker_threads';
 import { EngineError } from '#base/error.ts';
 import { type FromWorker, type ToWorker, type UnpackJob, toWireError, unpackBlob } from './job.ts';
 import type { Tree } from './tree.ts';
 
 const PROGRESS_BYTES = 4 * 1024 * 1024;
+/** Nice value of this thread and its C process: requests to the engine come before unpacking. */
+const UNPACK_NICE = 5;
 
 export function serveUnpack(openTree: (root: string) => Tree): void {
   const port = parentPort;
   if (port === null) throw new EngineError('internal', 'not a worker thread');
   const tell = (message: FromWorker) => port.postMessage(message);
   let abort = new AbortController();
+  // On Linux "process" 0 is the calling thread (setpriority(2), "C library/kernel differences").
+  setPriority(0, UNPACK_NICE);
 
   const run = async (job: UnpackJob): Promise<void> => {
     abort = new AbortController();
