@@ -1,9 +1,9 @@
 // The entry of the command line: find the command, parse its flags, load its code, run it, and
 // turn what goes wrong into docker's texts and exit codes.
-import { EngineError, messageOf } from '#base/error.ts';
-import { isDaemonError } from '#client/client.ts';
+import { EngineError } from '#base/error.ts';
 import { CliError, type CommandSpec } from './command.ts';
 import { openClient } from './connect.ts';
+import { errorText } from './each.ts';
 import { FlagError, type Flags, HelpRequested, parseFlags } from './flags.ts';
 import { helpText, PROGRAM, usageLine, VERSION } from './help.ts';
 import { suggest } from './suggest.ts';
@@ -127,7 +127,7 @@ function checkArgs({ spec, path }: Found, count: number): void {
 
 function report(error: unknown, argv: readonly string[]): number {
   const debug = argv.includes('-D') || argv.includes('--debug');
-  const text = isDaemonError(error) ? `Error response from daemon: ${error.message}` : messageOf(error);
+  const text = errorText(error);
   if (text !== '') process.stderr.write(`${text}\n`);
   if (debug && error instanceof Error) process.stderr.write(`${error.stack ?? ''}\n`);
   else if (!(error instanceof CliError || error instanceof EngineError)) {

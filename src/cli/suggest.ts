@@ -9,11 +9,13 @@ export function suggest(typed: string, names: readonly string[]): string[] {
   const scored = names
     .map((name) => ({ name, distance: editDistance(word, name.toLowerCase()) }))
     .filter(({ name, distance }) => {
-      // Any word of three letters is within two edits of some command: a guess must keep most of it.
+      // Any three letters are within two edits of some command: a guess must keep most of them.
       const near = distance <= (word.length <= 3 ? 1 : DISTANCE_MAX);
       return near || (word !== '' && name.toLowerCase().startsWith(word));
     });
-  return scored.sort((a, b) => a.distance - b.distance).map(({ name }) => name);
+  const begins = (name: string): number => (name.toLowerCase().startsWith(word) ? 0 : 1);
+  scored.sort((a, b) => begins(a.name) - begins(b.name) || a.distance - b.distance);
+  return scored.map(({ name }) => name);
 }
 
 /** Damerau-Levenshtein (optimal string alignment): insert, delete, replace, swap neighbours. */

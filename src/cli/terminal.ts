@@ -35,7 +35,8 @@ export function parseDetachKeys(text: string): readonly number[] {
     const control = /^ctrl-([a-zA-Z@[\\\]^_])$/.exec(key)?.[1];
     if (control !== undefined) return control.toUpperCase().charCodeAt(0) & 0x1f;
     if (/^[\x20-\x7e]$/.test(key)) return key.charCodeAt(0);
-    throw new EngineError('invalid_argument', `invalid detach keys (${text}): unknown key '${key}'`);
+    const reason = `invalid detach keys (${text}): unknown key '${key}'`;
+    throw new EngineError('invalid_argument', reason);
   });
 }
 

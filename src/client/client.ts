@@ -89,7 +89,12 @@ export class EngineClient {
     return { socket: reply.socket, multiplexed };
   }
 
-  async #send(method: string, path: string, options: CallOptions, upgrade: boolean): Promise<Reply> {
+  async #send(
+    method: string,
+    path: string,
+    options: CallOptions,
+    upgrade: boolean,
+  ): Promise<Reply> {
     const streamed = options.stream !== undefined && !(options.stream instanceof Uint8Array);
     // A stream can be sent only once, so the version is asked for before.
     if (streamed) await this.#negotiate();

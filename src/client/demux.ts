@@ -21,7 +21,8 @@ export class Demux {
   constructor(sink: (stream: 'stdout' | 'stderr', piece: Buffer) => void) {
     this.#sink = (stream, piece) => {
       if (stream === 'systemerr') {
-        if (this.#systemError.length < SYSTEM_ERROR_BYTES_MAX) this.#systemError += piece.toString();
+        const room = this.#systemError.length < SYSTEM_ERROR_BYTES_MAX;
+        if (room) this.#systemError += piece.toString();
       } else sink(stream === 'stderr' ? 'stderr' : 'stdout', piece);
     };
   }

@@ -210,7 +210,9 @@ function send(
   const host = endpoint.kind === 'unix' ? 'localhost' : `${endpoint.host}:${endpoint.port}`;
   const lines = [`${request.method} ${request.target} HTTP/1.1`, `Host: ${host}`];
   lines.push('User-Agent: Coracle-Client/0.1.0');
-  for (const [name, value] of Object.entries(request.headers ?? {})) lines.push(`${name}: ${value}`);
+  for (const [name, value] of Object.entries(request.headers ?? {})) {
+    lines.push(`${name}: ${value}`);
+  }
   if (request.upgrade === true) lines.push('Connection: Upgrade', 'Upgrade: tcp');
   else lines.push('Connection: close');
   if (body instanceof Readable) {

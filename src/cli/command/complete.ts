@@ -116,7 +116,8 @@ async function namesOf(client: EngineClient, kind: Completion): Promise<string[]
   try {
     if (kind === 'image') {
       const images = await client.json<ImageSummary[]>('GET', '/images/json', { signal });
-      return images.flatMap((image) => image.RepoTags ?? []).filter((name) => name !== '<none>:<none>');
+      const names = images.flatMap((image) => image.RepoTags ?? []);
+      return names.filter((name) => name !== '<none>:<none>');
     }
     const options = { query: { all: true }, signal };
     const list = await client.json<ContainerSummary[]>('GET', '/containers/json', options);

@@ -4,7 +4,9 @@ import { containerPath, errorText } from '../each.ts';
 
 export async function run({ args, client }: Context): Promise<number> {
   const [from = '', to = ''] = args.map((name) => name.trim());
-  if (from === '' || to === '') throw new CliError(1, 'Error: Neither old nor new names may be empty');
+  if (from === '' || to === '') {
+    throw new CliError(1, 'Error: Neither old nor new names may be empty');
+  }
   try {
     await client.done('POST', `${containerPath(from)}/rename`, { query: { name: to } });
   } catch (error) {

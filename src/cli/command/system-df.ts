@@ -1,5 +1,6 @@
 // system df: what images and containers take on disk, and how much of it is unused.
 import { formatSize } from '#base/bytes.ts';
+import type { ImageSummary } from '#wire/image.ts';
 import type { DiskUsage } from '#wire/system.ts';
 import type { Context } from '../command.ts';
 import { CONTAINERS, containerRow } from '../format/container.ts';
@@ -28,8 +29,10 @@ export async function run({ flags, client }: Context): Promise<number> {
   const images = (usage.Images ?? []).flatMap((image) => imageRows(image, false, false));
   const containers = (usage.Containers ?? []).map((each) => containerRow(each, false));
   const listing = { ...CONTAINERS, table: `${CONTAINERS.table}\t{{.Size}}` };
-  process.stdout.write(`Images space usage:\n\n${renderList(images, imageListing(false), options)}`);
-  process.stdout.write(`\nContainers space usage:\n\n${renderList(containers, listing, options)}`);
+  const imageTable = renderList(images, imageListing(false), options);
+  const containerTable = renderList(containers, listing, options);
+  process.stdout.write(`Images space usage:\n\n${imageTable}`);
+  process.stdout.write(`\nContainers space usage:\n\n${containerTable}`);
   return 0;
 }
 
@@ -38,7 +41,8 @@ function summary(usage: DiskUsage): Row[] {
   const containers = usage.Containers ?? [];
   const volumes = usage.Volumes ?? [];
   const used = images.filter((image) => image.Containers > 0);
-  const usedBytes = used.reduce((sum, image) => sum + image.Size - Math.max(0, image.SharedSize), 0);
+  const own = (image: ImageSummary): number => image.Size - Math.max(0, image.SharedSize);
+  const usedBytes = used.reduce((sum, image) => sum + own(image), 0);
   const live = containers.filter(({ State: state }) => ['running', 'paused'].includes(state));
   const size = (list: typeof containers): number =>
     list.reduce((sum, each) => sum + (each.SizeRw ?? 0), 0);

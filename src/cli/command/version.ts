@@ -45,7 +45,10 @@ function archName(): string {
 
 type Lines = readonly (readonly [string, string])[];
 
-function versionText(client: Readonly<Record<string, string>>, server: Version | undefined): string {
+function versionText(
+  client: Readonly<Record<string, string>>,
+  server: Version | undefined,
+): string {
   const parts = [
     `Client: Coracle\n${block([
       ['Version', client['Version'] ?? ''],

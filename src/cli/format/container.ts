@@ -40,7 +40,9 @@ export function containerRow(container: ContainerSummary, noTrunc: boolean): Row
     // A name with a slash inside is a link's alias, shown only in full.
     Names: (noTrunc ? names : names.filter((name) => !name.includes('/'))).join(','),
     Image: imageName(container, noTrunc),
-    Command: JSON.stringify(noTrunc ? container.Command : ellipsis(container.Command, COMMAND_WIDTH)),
+    Command: JSON.stringify(
+      noTrunc ? container.Command : ellipsis(container.Command, COMMAND_WIDTH),
+    ),
     CreatedAt: goTime(container.Created),
     RunningFor: ago(container.Created),
     Ports: portsText(container.Ports ?? []),

@@ -69,7 +69,9 @@ function lexAction(source: string, from: number): { tokens: Token[]; end: number
     if (gap > 0 && source.startsWith('-}}', at)) return { tokens, end: at + 3, trim: true };
     if (source.startsWith('}}', at)) return { tokens, end: at + 2, trim: false };
     if (at >= source.length) throw templateError('unclosed action');
-    const token = lexToken(source, at, gap === 0 && at > from);
+    const last = tokens.at(-1);
+    const joins = last?.kind === 'field' || last?.kind === 'variable' || last?.value === ')';
+    const token = lexToken(source, at, gap === 0 && joins);
     tokens.push(token.token);
     at = token.end;
   }

@@ -57,14 +57,16 @@ const EXEC_FLAGS: readonly FlagSpec[] = [
   },
 ];
 
+const TIME_EXAMPLES =
+  '(e.g. "2013-01-02T13:23:37Z") or relative (e.g. "42m" for 42 minutes)';
+
 const LOGS_FLAGS: readonly FlagSpec[] = [
   { name: 'details', kind: bool, usage: 'Show extra details provided to logs' },
   { name: 'follow', short: 'f', kind: bool, usage: 'Follow log output' },
   {
     name: 'since',
     kind: string,
-    usage:
-      'Show logs since timestamp (e.g. "2013-01-02T13:23:37Z") or relative (e.g. "42m" for 42 minutes)',
+    usage: `Show logs since timestamp ${TIME_EXAMPLES}`,
   },
   {
     name: 'tail',
@@ -76,8 +78,7 @@ const LOGS_FLAGS: readonly FlagSpec[] = [
   {
     name: 'until',
     kind: string,
-    usage:
-      'Show logs before a timestamp (e.g. "2013-01-02T13:23:37Z") or relative (e.g. "42m" for 42 minutes)',
+    usage: `Show logs before a timestamp ${TIME_EXAMPLES}`,
   },
 ];
 
