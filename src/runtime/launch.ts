@@ -82,14 +82,26 @@ export type Found =
   | { readonly kind: 'gone' };
 
 /** What became of a container that another daemon process launched. */
-export async function find(
+export function find(
   deps: RuntimeDeps,
   box: Box,
   facts: HostFacts,
   directory: string,
 ): Promise<Found> {
-  const monitor = await reach(deps, directory);
   const { cgroup, spec } = prepare(box, facts);
+  return findWith(deps, cgroup, directory, (monitor, pid) => {
+    const execBase = execBaseOf(spec, cgroup);
+    return new MonitoredTask({ box, facts, directory, cgroup, execBase, monitor, pid });
+  });
+}
+
+export async function findWith(
+  deps: RuntimeDeps,
+  cgroup: CgroupPlan,
+  directory: string,
+  taskOf: (monitor: Monitor, pid: number) => Task,
+): Promise<Found> {
+  const monitor = await reach(deps, directory);
   if (monitor === undefined) return whatIsLeft(deps, cgroup, directory);
   // It may be on its way out: it has written its exit down and does not answer any more.
   const known = await monitor.state().catch((error: unknown) => ifLost(monitor, error));
@@ -101,11 +113,7 @@ export async function find(
     await end(monitor); // nobody says "go" any more
     return { kind: 'gone' };
   }
-  const execBase = execBaseOf(spec, cgroup);
-  const task = new MonitoredTask({
-    box, facts, directory, cgroup, execBase, monitor, pid: known.pid,
-  });
-  return { kind: 'running', task };
+  return { kind: 'running', task: taskOf(monitor, known.pid) };
 }
 
 /** Throws the error again unless the connection has ended. */

@@ -1,9 +1,12 @@
 // The runtime as container/ sees it: one object, made once by daemon/. Which program makes the
 // process, our own init or an external OCI runtime, is up to each box.
+import { EngineError } from '#base/error.ts';
+import type { LaunchPlan } from '#kernel/native/op.ts';
 import type { Box } from './box.ts';
 import { type ExplainedGroup, explain, totalNanoseconds } from './explain.ts';
 import type { HostFacts } from './facts.ts';
 import { type Found, find, launch, prepare, sweep } from './launch.ts';
+import { findRunc, launchRunc, prepareRunc } from './runc/launch.ts';
 import type { RuntimeDeps, Task } from './task.ts';
 import { readTrace, resultsOf } from './trace.ts';
 
@@ -25,18 +28,48 @@ export interface BoxRuntime {
   explain(directory: string): Promise<Story | undefined>;
 }
 
+/** Name as `docker run --runtime` has it → program, found by PATH. */
+export const EXTERNAL_RUNTIMES: Readonly<Record<string, string>> = { runc: 'runc' };
+export const OWN_RUNTIME = 'coracle';
+
 export function createRuntime(deps: RuntimeDeps, facts: HostFacts): BoxRuntime {
   return {
-    launch: (box, directory) => launch(deps, box, facts, directory),
-    find: (box, directory) => find(deps, box, facts, directory),
+    launch: (box, directory) => {
+      const program = programOf(box);
+      return program === undefined
+        ? launch(deps, box, facts, directory)
+        : launchRunc(deps, program, box, facts, directory);
+    },
+    find: (box, directory) => {
+      const program = programOf(box);
+      return program === undefined
+        ? find(deps, box, facts, directory)
+        : findRunc(deps, program, box, facts, directory);
+    },
     sweep: (id, cgroupParent, directory) => sweep(deps, { id, cgroupParent }, facts, directory),
-    plan: (box) => explain(prepare(box, facts).plan, []),
+    plan: (box) => explain(planOf(box, facts, `/run/${OWN_RUNTIME}/${box.id}`), []),
     explain: async (directory) => {
       const trace = await readTrace(directory);
       if (trace === undefined) return undefined;
-      const { plan } = prepare(trace.box, facts);
+      const plan = planOf(trace.box, facts, directory);
       const groups = explain(plan, resultsOf(plan, trace));
       return { groups, totalNanoseconds: totalNanoseconds(groups) };
     },
   };
+}
+
+function planOf(box: Box, facts: HostFacts, directory: string): LaunchPlan {
+  const program = programOf(box);
+  return program === undefined
+    ? prepare(box, facts).plan
+    : prepareRunc(program, box, facts, directory).plan;
+}
+
+/** undefined for our own init. */
+function programOf(box: Box): string | undefined {
+  const { runtime = OWN_RUNTIME } = box;
+  if (runtime === OWN_RUNTIME) return undefined;
+  const program = Object.hasOwn(EXTERNAL_RUNTIMES, runtime) ? EXTERNAL_RUNTIMES[runtime] : undefined;
+  if (program !== undefined) return program;
+  throw new EngineError('invalid_argument', `unknown or invalid runtime name: ${runtime}`);
 }

@@ -1,0 +1,46 @@
+// The bundle of an external OCI runtime (runtime-spec, bundle.md): the same spec, as a file.
+import { EngineError } from '#base/error.ts';
+import type { Box } from '../box.ts';
+import { execProcess, type ExecBase, type ExecRequest } from '../exec.ts';
+import type { HostFacts } from '../facts.ts';
+import type { OciProcess, OciSpec, OciUser } from '../oci.ts';
+import { makeSpec } from '../spec.ts';
+import { resolveUser } from './user.ts';
+
+/**
+ * The OCI spec with names resolved, and without what a runtime of the 1.0 era does not know: runc
+ * before 1.2 refuses a spec that has a time namespace.
+ */
+export function bundleSpec(box: Box, facts: HostFacts): OciSpec {
+  if (box.process.init) {
+    throw new EngineError(
+      'not_implemented',
+      '--init is a reaper of the built-in runtime; an external one cannot use it',
+    );
+  }
+  const user = resolveUser(box.root.mount, box.process.user, box.process.groups);
+  const spec = makeSpec(box, facts, user);
+  const namespaces = spec.linux.namespaces.filter(({ type }) => type !== 'time');
+  return { ...spec, linux: { ...spec.linux, namespaces } };
+}
+
+/** JSON.rawJSON (ECMAScript 2026) is not in TypeScript's own types yet. */
+const { rawJSON: rawJson } = JSON as typeof JSON & { rawJSON(text: string): unknown };
+
+/** JSON with exact 64-bit integers, which seccomp arguments can be. */
+export function jsonText(value: unknown): string {
+  return JSON.stringify(value, (_key, each: unknown) =>
+    typeof each === 'bigint' ? rawJson(String(each)) : each,
+  );
+}
+
+/** process.json for `runc exec --process`. */
+export function execProcessOf(
+  box: Box,
+  base: ExecBase,
+  request: ExecRequest,
+  facts: HostFacts,
+): OciProcess {
+  const user: OciUser = resolveUser(box.root.mount, request.user, request.groups);
+  return { ...execProcess(base, { ...request, user: String(user.uid) }, facts), user };
+}

@@ -1,0 +1,73 @@
+// Launching and finding containers of an external OCI runtime. This folder is all that knows of it.
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import type { CgroupPlan } from '#kernel/cgroup/cgroup.ts';
+import type { LaunchPlan } from '#kernel/native/op.ts';
+import type { Box } from '../box.ts';
+import { planContainerCgroup } from '../cgroup.ts';
+import type { HostFacts } from '../facts.ts';
+import { failureOf } from '../failure.ts';
+import { execBaseOf, type Found, findWith } from '../launch.ts';
+import type { OciSpec } from '../oci.ts';
+import { cgroupRequest } from '../spec.ts';
+import type { RuntimeDeps, Task } from '../task.ts';
+import { bundleSpec, jsonText } from './bundle.ts';
+import { planRun, runcPaths } from './plan.ts';
+import { RuncTask } from './task.ts';
+
+type Prepared = {
+  readonly spec: OciSpec;
+  readonly cgroup: CgroupPlan;
+  readonly plan: LaunchPlan;
+};
+
+export function prepareRunc(
+  program: string,
+  box: Box,
+  facts: HostFacts,
+  directory: string,
+): Prepared {
+  const cgroup = planContainerCgroup(cgroupRequest(box), facts);
+  const plan = planRun(program, box, runcPaths(directory), cgroup);
+  return { spec: bundleSpec(box, facts), cgroup, plan };
+}
+
+export async function launchRunc(
+  deps: RuntimeDeps,
+  program: string,
+  box: Box,
+  facts: HostFacts,
+  directory: string,
+): Promise<Task> {
+  const paths = runcPaths(directory);
+  const { spec, cgroup, plan } = prepareRunc(program, box, facts, directory);
+  // Of an earlier run: its state, its pid file and its log would be taken for this one's.
+  rmSync(directory, { recursive: true, force: true });
+  mkdirSync(paths.rootfs, { recursive: true, mode: 0o700 });
+  writeFileSync(paths.config, jsonText(spec), { mode: 0o600 });
+  await deps.agent.monitor(directory);
+  const monitor = await deps.connectMonitor(directory);
+  try {
+    const { pid, results } = await monitor.launch(plan);
+    const execBase = execBaseOf(spec, cgroup);
+    const parts = { box, facts, directory, cgroup, execBase, monitor, pid, plan, results };
+    return new RuncTask(parts, paths, program);
+  } catch (error) {
+    await monitor[Symbol.asyncDispose]();
+    throw failureOf(plan, error);
+  }
+}
+
+export function findRunc(
+  deps: RuntimeDeps,
+  program: string,
+  box: Box,
+  facts: HostFacts,
+  directory: string,
+): Promise<Found> {
+  const { spec, cgroup } = prepareRunc(program, box, facts, directory);
+  return findWith(deps, cgroup, directory, (monitor, pid) => {
+    const execBase = execBaseOf(spec, cgroup);
+    const parts = { box, facts, directory, cgroup, execBase, monitor, pid };
+    return new RuncTask(parts, runcPaths(directory), program);
+  });
+}
