@@ -42,8 +42,22 @@ export function explainText(
   const lines = [`${paint('bold', `${title} of ${name}`)}: ${steps} kernel operations, ${time}`];
   if (reply.Id !== '') lines.push(paint('dim', `container ${reply.Id.slice(0, 12)}`));
   lines.push(paint('dim', `image ${reply.Image}`));
-  for (const group of reply.Groups) lines.push('', ...groupLines(group, width, paint));
+  for (const group of reply.Groups) {
+    lines.push('', ...groupLines(shortened(group, reply.Id), width, paint));
+  }
   return `${lines.join('\n')}\n`;
+}
+
+/** For a reader: the 64 digits of the id as 12, and a reason only where it changes. */
+function shortened(group: ExplainGroup, id: string): ExplainGroup {
+  let before = '';
+  const steps = group.Steps.map((step) => {
+    const text = id === '' ? step.Text : step.Text.replaceAll(id, `${id.slice(0, 12)}…`);
+    const why = step.Why === before ? '' : step.Why;
+    before = step.Why;
+    return { ...step, Text: text, Why: why };
+  });
+  return { ...group, Steps: steps };
 }
 
 function groupLines(
