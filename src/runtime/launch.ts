@@ -154,9 +154,13 @@ const SIGKILL = 9;
 
 /** Kills the first process and waits until its monitor has cleaned up. */
 async function end(monitor: Monitor): Promise<void> {
-  // Refused when it has ended already: then the exit is on its way.
-  await monitor.signal('', SIGKILL).catch(() => {});
-  await Promise.race([monitor.exited, monitor.lost]);
+  const known = await monitor.state().catch(() => undefined);
+  // No process: its daemon died before it sent the plan. The monitor ends with this connection.
+  if (known?.pid !== 0) {
+    // Refused when it has ended already: then the exit is on its way.
+    await monitor.signal('', SIGKILL).catch(() => {});
+    await Promise.race([monitor.exited, monitor.lost]);
+  }
   await monitor[Symbol.asyncDispose]();
 }
 

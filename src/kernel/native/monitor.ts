@@ -58,9 +58,14 @@ export class NativeMonitor implements Monitor {
   }
 
   #onClose(): void {
-    for (const waiting of this.#waiting.values()) waiting.reject(lostError());
+    for (const waiting of this.#waiting.values()) waiting.reject(this.#goneError());
     this.#waiting.clear();
     if (!this.#over) this.#lost.resolve();
+  }
+
+  /** After EXITED the monitor ends too: a request that crossed it finds no process, as ESRCH says. */
+  #goneError(): EngineError {
+    return this.#over ? notRunning() : lostError();
   }
 
   #onFrame(frame: Frame): void {
@@ -81,7 +86,7 @@ export class NativeMonitor implements Monitor {
   }
 
   #ask(kind: number, body: Uint8Array): Promise<Frame> {
-    if (this.#socket.destroyed) return Promise.reject(lostError());
+    if (this.#socket.destroyed) return Promise.reject(this.#goneError());
     const { promise, resolve, reject } = Promise.withResolvers<Frame>();
     this.#id = (this.#id % 0x7fff_ffff) + 1;
     this.#waiting.set(this.#id, { resolve, reject });
@@ -207,6 +212,11 @@ function failure(frame: Frame): Error {
   if (last !== undefined && last.errno !== 0) return new OpError(last, results);
   const after = last === undefined ? '' : ` after ${last.op}`;
   return new EngineError('kernel_refused', `the process was killed while it was being set up${after}`);
+}
+
+function notRunning(): EngineError {
+  const facts = { errno: 'ESRCH' };
+  return new EngineError('conflict', 'no such process is running', { facts });
 }
 
 function refusal(frame: Frame): Error {
