@@ -108,7 +108,7 @@ const SENT: readonly string[] = [
   '--network default busybox',
   '--network host --link a:b busybox',
   '--add-host a:[1.2.3.4] busybox',
-  '-v / -v a: -v name:b:c:d -v name:/b: busybox',
+  '-v / -v a: busybox',
   '--privileged=false --rm=true -t=true -i=0 busybox',
   '-- busybox -x',
   '--platform linux/amd64 --pull never -q busybox:1.36 a',
@@ -219,6 +219,8 @@ const REFUSED: readonly string[] = [
   '--log-driver none --log-opt a=b busybox',
   '--storage-opt foo busybox',
   '-v name::b busybox',
+  '-v name:/bb: busybox',
+  '-v name:/bb:ro:/cc busybox',
 ];
 
 let server: Server;

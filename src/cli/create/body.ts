@@ -115,11 +115,11 @@ function planVolumes(values: readonly string[]): {
     const colon = text.indexOf(':');
     if (colon < 0 || text.length <= 2) volumes[text] = {};
     else {
-      const [source = '', target] = text.split(':');
-      // The options are the engine's to check, as in docker.
-      if (source === '' || target === '') {
-        throw invalid(`invalid spec: ${text}: empty section between colons`);
-      }
+      // Docker also looks for Windows drives here (`a:/b` is one path to it); we do not.
+      const parts = text.split(':');
+      const source = text.slice(0, colon);
+      if (parts.includes('')) throw invalid(`invalid spec: ${text}: empty section between colons`);
+      if (parts.length > 3) throw invalid(`invalid spec: ${text}: too many colons`);
       const relative = !isAbsolute(source) && source.startsWith('.');
       binds.push(`${relative ? resolve(source) : source}${text.slice(colon)}`);
     }
