@@ -131,6 +131,8 @@ function detachParser(socket: Socket): void {
   holder.parser?.unconsume?.();
   holder.parser?.remove?.();
   holder.parser = null;
+  // It flows since the server was its reader: what comes before the session is there would be lost.
+  socket.pause();
   socket.setTimeout(0);
   socket.allowHalfOpen = true;
 }

@@ -22,6 +22,7 @@ export class RecordingEngine implements ContainerEngine {
   /** Thrown by the next verb. */
   failure: EngineError | undefined;
   readonly exited = Promise.withResolvers<WaitAnswer>();
+  execDelayMs = 0;
   lastSession: Duplex | undefined;
   lastSignal: AbortSignal | undefined;
   logChunks: AsyncIterable<Uint8Array> = empty();
@@ -104,6 +105,7 @@ export class RecordingEngine implements ContainerEngine {
   }
   async execStart(id: string, options: { readonly tty: boolean }, signal: AbortSignal) {
     this.#record('execStart', id, options);
+    await new Promise((resolve) => setTimeout(resolve, this.execDelayMs));
     return this.#session(options.tty, signal);
   }
   async execResize(id: string, size: object) {

@@ -19,6 +19,7 @@ async function readAll(socket: Socket): Promise<Buffer> {
 async function head(socket: Socket): Promise<string> {
   let text = '';
   while (!text.includes('\r\n\r\n')) text += ((await once(socket, 'data')) as [Buffer])[0];
+  socket.pause();
   return text;
 }
 
@@ -135,6 +136,24 @@ test('exec start reads its body, however it is cut, before stdin follows', async
     const text = start + (await readAll(socket)).toString();
     assert.ok(text.includes('late'), text);
     if (cut < body.length) assert.ok(text.includes('early'), text);
+  }
+});
+
+test('stdin that comes before the exec has started waits for it', async () => {
+  for (const upgrade of [UPGRADE, '']) {
+    await using server = await startServer();
+    server.engine.execDelayMs = 50;
+    const socket = server.connect();
+    socket.write(
+      `POST /exec/${EXEC}/start HTTP/1.1\r\nHost: x\r\n${upgrade}` +
+        'Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}',
+    );
+    const start = await head(socket);
+    socket.write('early');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    socket.end('late');
+    const text = start + (await readAll(socket)).toString();
+    assert.ok(text.includes('early') && text.includes('late'), text);
   }
 });
 
