@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { EngineError, messageOf } from '#base/error.ts';
+import { EngineError, isEngineError, messageOf } from '#base/error.ts';
 import type { Deps } from './deps.ts';
 import { publish } from './event.ts';
 import { sweepRun } from './exit.ts';
@@ -43,7 +43,7 @@ export async function remove(deps: Deps, ref: string, options: RemoveOptions): P
 async function endByForce(deps: Deps, id: string): Promise<void> {
   const record = deps.store.get(id);
   if (allows(record.state.status, 'remove') || record.state.status === 'removing') return;
-  if (isRunning(record.state)) await killAndWait(deps, id);
+  if (isRunning(record.state)) await killUnlessEnded(deps, id);
   // Its policy was about to start it again.
   using _lock = await deps.locks.acquire(id);
   const after = deps.store.find(id);
@@ -51,6 +51,16 @@ async function endByForce(deps: Deps, id: string): Promise<void> {
   deps.lives.of(id).cancelRestart();
   const { exit, startedAt } = after.state;
   await deps.store.put({ ...after, state: { status: 'exited', exit, startedAt } }, { durable: false });
+}
+
+/** It may end by itself between the look and the kill; that is as good. */
+async function killUnlessEnded(deps: Deps, id: string): Promise<void> {
+  try {
+    await killAndWait(deps, id);
+  } catch (error) {
+    const now = deps.store.find(id);
+    if (!isEngineError(error, 'conflict') || (now !== undefined && isRunning(now.state))) throw error;
+  }
 }
 
 /** The caller holds the lock, and nothing of the container runs. */
