@@ -1,5 +1,5 @@
-// The fixture of tests that need a whole engine: a daemon on private paths below one temporary folder,
-// a command line against it, and a teardown that leaves nothing, also when the test failed.
+// The fixture of tests that need a whole engine: a daemon on private paths below one temporary
+// folder, a command line against it, and a teardown that leaves nothing, also when the test failed.
 import { spawn, spawnSync } from 'node:child_process';
 import { request } from 'node:http';
 import { text } from 'node:stream/consumers';

@@ -1,7 +1,7 @@
-// A small decoder as lax and as strict as Go's encoding/json: unknown fields are ignored, keys match
-// whatever their case, null is the same as absent, and a wrong type is an error in Go's words.
-// Every list, text and map has a limit, and maps come as null-prototype objects, so that no key
-// ("__proto__", "constructor") can reach Object.prototype.
+// A small decoder as lax and as strict as Go's encoding/json: unknown fields are ignored, keys
+// match whatever their case, null is the same as absent, and a wrong type is an error in Go's
+// words. Every list, text and map has a limit, and maps come as null-prototype objects, so that no
+// key ("__proto__", "constructor") can reach Object.prototype.
 import { EngineError } from '#base/error.ts';
 
 /** More environment entries, mounts, labels ... than this is an attack, not a container. */

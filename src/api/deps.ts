@@ -1,5 +1,5 @@
-// What the server needs from the rest of the engine, as narrow ports: daemon/ passes the real things,
-// tests pass small recording objects.
+// What the server needs from the rest of the engine, as narrow ports: daemon/ passes the real
+// things, tests pass small recording objects.
 import type { Log } from '#base/log.ts';
 import type { ContainerEngine } from '#container/engine.ts';
 import type { EventBus } from '#event/bus.ts';

@@ -1,6 +1,6 @@
-// Taking the connection over for attach and exec, in Docker's two styles: `Upgrade: tcp` is answered
-// 101 UPGRADED, everybody else gets 200 and raw bytes until the end. After that the connection is
-// two byte streams: the client may end its half (stdin's EOF) and still read output.
+// Taking the connection over for attach and exec, in Docker's two styles: `Upgrade: tcp` is
+// answered 101 UPGRADED, everybody else gets 200 and raw bytes until the end. After that the
+// connection is two byte streams: the client may end its half (stdin's EOF) and still read output.
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex, Readable } from 'node:stream';
@@ -120,8 +120,8 @@ function headText(lines: string[], contentType: string, response: ServerResponse
 type Parser = { unconsume?: () => void; remove?: () => void };
 
 /**
- * Node has no way to ask for this (reference/libraries.md, fact 1): without it the client's stdin is
- * parsed as its next request. The listeners are those of http's connectionListener.
+ * Node has no way to ask for this (reference/libraries.md, fact 1): without it the client's stdin
+ * is parsed as its next request. The listeners are those of http's connectionListener.
  */
 function detachParser(socket: Socket): void {
   const holder = socket as Socket & { parser?: Parser | null };

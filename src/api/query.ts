@@ -1,5 +1,5 @@
-// The query string, read as Docker reads it (moby's httputils): what is a boolean, what is a number,
-// and the errors of Go's strconv.
+// The query string, read as Docker reads it (moby's httputils): what is a boolean, what is a
+// number, and the errors of Go's strconv.
 import { EngineError } from '#base/error.ts';
 import { parseTime, parseUnixTime } from '#base/clock.ts';
 

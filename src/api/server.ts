@@ -195,9 +195,10 @@ function refuseMalformed(error: Error & { code?: string }, socket: Duplex): void
   if (!socket.writable) return; // more of the same bytes; answered, and closed below
   const large = error.code === 'HPE_HEADER_OVERFLOW';
   const status = large ? '431 Request Header Fields Too Large' : '400 Bad Request';
-  const body = `${JSON.stringify({ message: large ? 'request header too large' : 'malformed HTTP request' })}\n`;
-  const head = `Connection: close\r\nContent-Type: application/json\r\nContent-Length: ${body.length}`;
-  socket.end(`HTTP/1.1 ${status}\r\n${head}\r\n\r\n${body}`);
+  const message = large ? 'request header too large' : 'malformed HTTP request';
+  const body = `${JSON.stringify({ message })}\n`;
+  const head = [`HTTP/1.1 ${status}`, 'Connection: close', 'Content-Type: application/json'];
+  socket.end(`${head.join('\r\n')}\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
   // Closed at once, unread bytes would reset the connection before the answer is read (unix(7)).
   const timer = setTimeout(() => socket.destroy(), REFUSED_LINGER_MS);
   socket.once('end', () => socket.destroy());

@@ -1,5 +1,5 @@
-// The unmodified docker CLI against a whole engine: the verbs of everyday use, their output and exit
-// codes. What a person would type, in the order of a day's work.
+// The unmodified docker CLI against a whole engine: the verbs of everyday use, their output and
+// exit codes. What a person would type, in the order of a day's work.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -50,17 +50,21 @@ test('run --rm prints the output and leaves nothing', { skip }, async () => {
 
 test('run separates stdout and stderr', { skip }, async () => {
   const { stdout, stderr, code } = await daemon.docker(
-    'run', '--rm', 'busybox', 'sh', '-c', 'echo out; echo err >&2; exit 3',
+    'run',
+    '--rm',
+    'busybox',
+    'sh',
+    '-c',
+    'echo out; echo err >&2; exit 3',
   );
   assert.deepEqual([stdout, stderr, code], ['out\n', 'err\n', 3]);
 });
 
 test('run -i passes standard input on, to its end', { skip }, async () => {
   const input = `${'x'.repeat(1000)}\n`.repeat(1000);
-  const { stdout, code } = await daemon.run(
-    ['docker', 'run', '-i', '--rm', 'busybox', 'cat'],
-    { input },
-  );
+  const { stdout, code } = await daemon.run(['docker', 'run', '-i', '--rm', 'busybox', 'cat'], {
+    input,
+  });
   assert.equal(code, 0);
   assert.equal(stdout.length, input.length);
   assert.equal(stdout, input);
@@ -82,7 +86,10 @@ test('exit codes: 125 for the engine, 126 and 127 for the command, 128+n for sig
   assert.equal(await code('run', '--rm', 'busybox', '/nosuch/command'), 127);
   assert.equal(await code('run', '--rm', 'busybox', '/etc'), 126);
   assert.equal(await code('run', '--rm', '--init', 'busybox', 'sh', '-c', 'kill -9 $$'), 137);
-  assert.equal(await code('run', '--rm', 'busybox', 'sh', '-c', 'kill -TERM $$; sleep 1; exit 9'), 9);
+  assert.equal(
+    await code('run', '--rm', 'busybox', 'sh', '-c', 'kill -TERM $$; sleep 1; exit 9'),
+    9,
+  );
   assert.equal(await code('run', '--rm', '--memory', '1m', 'busybox', 'true'), 125);
   assert.equal(await code('run', '--nosuchflag', 'busybox', 'true'), 125);
   assert.equal(await code('run', '--rm', 'nosuchimage', 'true'), 125);
@@ -139,35 +146,91 @@ test('a taken name is refused with the id of its owner', { skip }, async () => {
 });
 
 test('the flags of run show their effect inside', { skip }, async () => {
-  const out = await daemon.ok(
-    'run', '--rm', '-m', '64m', '--cpus', '0.5', '--pids-limit', '64',
-    '-v', '/etc/hostname:/h:ro', '--tmpfs', '/t', '-w', '/t', '-e', 'A=b', '-u', '1000:1000',
-    '--hostname', 'inside', 'busybox',
-    'sh', '-c', 'pwd; echo $A; id -u; id -g; hostname; cat /h; touch /t/x && echo tmp; touch /h',
-  ).catch((error: Error) => error.message);
+  const out = await daemon
+    .ok(
+      'run',
+      '--rm',
+      '-m',
+      '64m',
+      '--cpus',
+      '0.5',
+      '--pids-limit',
+      '64',
+      '-v',
+      '/etc/hostname:/h:ro',
+      '--tmpfs',
+      '/t',
+      '-w',
+      '/t',
+      '-e',
+      'A=b',
+      '-u',
+      '1000:1000',
+      '--hostname',
+      'inside',
+      'busybox',
+      'sh',
+      '-c',
+      'pwd; echo $A; id -u; id -g; hostname; cat /h; touch /t/x && echo tmp; touch /h',
+    )
+    .catch((error: Error) => error.message);
   assert.match(out, /Read-only file system|Permission denied/i);
   const shown = await daemon.ok(
-    'run', '--rm', '-w', '/t', '--tmpfs', '/t', '-e', 'A=b', '-u', '1000:1000', '--hostname', 'inside',
-    'busybox', 'sh', '-c', 'pwd; echo $A; id -u; id -g; hostname; touch /t/x && echo tmp',
+    'run',
+    '--rm',
+    '-w',
+    '/t',
+    '--tmpfs',
+    '/t',
+    '-e',
+    'A=b',
+    '-u',
+    '1000:1000',
+    '--hostname',
+    'inside',
+    'busybox',
+    'sh',
+    '-c',
+    'pwd; echo $A; id -u; id -g; hostname; touch /t/x && echo tmp',
   );
   assert.equal(shown, '/t\nb\n1000\n1000\ninside\ntmp');
 });
 
 test('a life: -d, ps, logs, exec, stats of inspect, stop, start, rm', { skip }, async () => {
   const script = 'echo started; trap "echo bye; exit 0" TERM; while true; do sleep 0.1; done';
-  const id = await daemon.ok('run', '-d', '--name', 'life', '--label', 'a=b', 'busybox', 'sh', '-c', script);
+  const id = await daemon.ok(
+    'run',
+    '-d',
+    '--name',
+    'life',
+    '--label',
+    'a=b',
+    'busybox',
+    'sh',
+    '-c',
+    script,
+  );
   assert.match(id, /^[0-9a-f]{64}$/);
   const line = await daemon.ok('ps', '--format', '{{.ID}} {{.Image}} {{.Names}} {{.Status}}');
-  assert.match(line, new RegExp(`^${id.slice(0, 12)} busybox life Up (Less than a second|\\d+ seconds?)$`));
+  assert.match(
+    line,
+    new RegExp(`^${id.slice(0, 12)} busybox life Up (Less than a second|\\d+ seconds?)$`),
+  );
   assert.equal(await daemon.ok('ps', '-q', '--filter', 'label=a=b', '--no-trunc'), id);
   assert.equal(await daemon.ok('ps', '-q', '--filter', 'name=nothing'), '');
   await until(() => daemon.ok('logs', 'life'), 'started');
   assert.equal(await daemon.ok('exec', 'life', 'sh', '-c', 'echo $((6 * 7))'), '42');
   assert.match(await daemon.ok('top', 'life'), /sleep 0\.1/);
-  assert.match(await daemon.ok('inspect', '-f', '{{.State.Running}} {{.State.Pid}}', 'life'), /^true [1-9]/);
+  assert.match(
+    await daemon.ok('inspect', '-f', '{{.State.Running}} {{.State.Pid}}', 'life'),
+    /^true [1-9]/,
+  );
   assert.equal(await daemon.ok('stop', 'life'), 'life');
   assert.equal(await daemon.ok('logs', 'life'), 'started\nbye');
-  assert.equal(await daemon.ok('inspect', '-f', '{{.State.Status}} {{.State.ExitCode}}', 'life'), 'exited 0');
+  assert.equal(
+    await daemon.ok('inspect', '-f', '{{.State.Status}} {{.State.ExitCode}}', 'life'),
+    'exited 0',
+  );
   assert.match(await daemon.ok('ps', '-a', '--format', '{{.Status}}'), /^Exited \(0\)/);
   assert.equal(await daemon.ok('start', 'life'), 'life');
   assert.equal(await status('life'), 'running');
@@ -180,7 +243,16 @@ test('a life: -d, ps, logs, exec, stats of inspect, stop, start, rm', { skip }, 
 });
 
 test('stop kills what ignores TERM when the grace period ends: 137', { skip }, async () => {
-  await daemon.ok('run', '-d', '--name', 'deaf', 'busybox', 'sh', '-c', 'trap "" TERM; while true; do sleep 1; done');
+  await daemon.ok(
+    'run',
+    '-d',
+    '--name',
+    'deaf',
+    'busybox',
+    'sh',
+    '-c',
+    'trap "" TERM; while true; do sleep 1; done',
+  );
   const started = Date.now();
   await daemon.ok('stop', '-t', '1', 'deaf');
   assert.ok(Date.now() - started < 8_000);
@@ -208,7 +280,14 @@ test('kill, pause, unpause, rename, wait, update', { skip }, async () => {
 
 test('logs: follow, tail, since, timestamps', { skip }, async () => {
   await daemon.ok(
-    'run', '-d', '--name', 'log', 'busybox', 'sh', '-c', 'for i in 1 2 3; do echo $i; sleep 0.3; done',
+    'run',
+    '-d',
+    '--name',
+    'log',
+    'busybox',
+    'sh',
+    '-c',
+    'for i in 1 2 3; do echo $i; sleep 0.3; done',
   );
   assert.equal(await daemon.ok('logs', '-f', 'log'), '1\n2\n3');
   assert.equal(await daemon.ok('logs', '--tail', '1', 'log'), '3');
@@ -228,11 +307,26 @@ test('exec: exit codes, stdin, environment, user, detach', { skip }, async () =>
   const piped = await daemon.run(['docker', 'exec', '-i', 'exe', 'cat'], { input: 'through' });
   assert.equal(piped.stdout, 'through');
   assert.equal(
-    await daemon.ok('exec', '-e', 'A=b', '-w', '/tmp', '-u', '7', 'exe', 'sh', '-c', 'echo $A $(pwd) $(id -u)'),
+    await daemon.ok(
+      'exec',
+      '-e',
+      'A=b',
+      '-w',
+      '/tmp',
+      '-u',
+      '7',
+      'exe',
+      'sh',
+      '-c',
+      'echo $A $(pwd) $(id -u)',
+    ),
     'b /tmp 7',
   );
   await daemon.ok('exec', '-d', 'exe', 'sh', '-c', 'echo done > /tmp/flag');
-  await until(async () => (await daemon.docker('exec', 'exe', 'cat', '/tmp/flag')).stdout, 'done\n');
+  await until(
+    async () => (await daemon.docker('exec', 'exe', 'cat', '/tmp/flag')).stdout,
+    'done\n',
+  );
   await daemon.ok('rm', '-f', 'exe');
   assert.match((await daemon.docker('exec', 'exe', 'true')).stderr, /No such container/);
 });
@@ -240,9 +334,12 @@ test('exec: exit codes, stdin, environment, user, detach', { skip }, async () =>
 test('a terminal: run -it, its size, and exec -it', { skip }, async () => {
   // script(1) gives the CLI a terminal of its own.
   const command = 'docker run --rm -it busybox sh -c "tty; stty size; echo $TERM"';
-  const { stdout, code } = await daemon.run(
-    ['script', '-qec', `stty rows 33 cols 77; ${command}`, '/dev/null'],
-  );
+  const { stdout, code } = await daemon.run([
+    'script',
+    '-qec',
+    `stty rows 33 cols 77; ${command}`,
+    '/dev/null',
+  ]);
   assert.equal(code, 0, stdout);
   assert.match(stdout, /\/dev\/(pts\/\d+|console)\r\n33 77\r\n/);
 });
@@ -275,8 +372,14 @@ test('images: import, load, save, tag, history, rmi', { skip }, async () => {
     const archive = join(directory, 'saved.tar');
     await daemon.ok('tag', 'busybox', 'reg.example:5000/team/box:v1');
     await daemon.ok('save', '-o', archive, 'reg.example:5000/team/box:v1');
-    assert.match(await daemon.ok('rmi', 'reg.example:5000/team/box:v1'), /^Untagged: reg\.example:5000\/team\/box:v1$/);
-    assert.match(await daemon.ok('load', '-i', archive), /Loaded image: reg\.example:5000\/team\/box:v1/);
+    assert.match(
+      await daemon.ok('rmi', 'reg.example:5000/team/box:v1'),
+      /^Untagged: reg\.example:5000\/team\/box:v1$/,
+    );
+    assert.match(
+      await daemon.ok('load', '-i', archive),
+      /Loaded image: reg\.example:5000\/team\/box:v1/,
+    );
     assert.equal(await daemon.ok('run', '--rm', 'reg.example:5000/team/box:v1', 'echo', 'x'), 'x');
     assert.match(await daemon.ok('history', 'busybox'), /^IMAGE +CREATED/);
     const used = await daemon.ok('create', 'reg.example:5000/team/box:v1', 'true');
@@ -290,10 +393,25 @@ test('images: import, load, save, tag, history, rmi', { skip }, async () => {
     await writeFile(join(directory, 'f'), 'content');
     const tar = await daemon.run(['tar', '-C', directory, '-cf', join(directory, 'root.tar'), 'f']);
     assert.equal(tar.code, 0);
-    const id = await daemon.ok('import', '-c', 'CMD ["/f"]', '-c', 'ENV A=b', '-m', 'mine', join(directory, 'root.tar'), 'mine:1');
+    const id = await daemon.ok(
+      'import',
+      '-c',
+      'CMD ["/f"]',
+      '-c',
+      'ENV A=b',
+      '-m',
+      'mine',
+      join(directory, 'root.tar'),
+      'mine:1',
+    );
     assert.match(id, /^sha256:[0-9a-f]{64}$/);
     assert.equal(
-      await daemon.ok('inspect', '-f', '{{json .Config.Cmd}} {{json .Config.Env}} {{.Comment}}', 'mine:1'),
+      await daemon.ok(
+        'inspect',
+        '-f',
+        '{{json .Config.Cmd}} {{json .Config.Env}} {{.Comment}}',
+        'mine:1',
+      ),
       '["/f"] ["A=b"] mine',
     );
     assert.match(await daemon.ok('rmi', 'mine:1'), /Untagged: mine:1\nDeleted: sha256:/);
@@ -318,18 +436,31 @@ test('events tell a life in the order that programs rely on', { skip }, async ()
   await daemon.ok('run', '-d', '--name', 'ev2', 'busybox', 'sleep', '100');
   await daemon.ok('rm', '-f', 'ev2');
   const events = await daemon.ok(
-    'events', '--since', since, '--until', String(Date.now() / 1000 + 0.5),
-    '--filter', 'type=container', '--format', '{{.Actor.Attributes.name}} {{.Action}}',
+    'events',
+    '--since',
+    since,
+    '--until',
+    String(Date.now() / 1000 + 0.5),
+    '--filter',
+    'type=container',
+    '--format',
+    '{{.Actor.Attributes.name}} {{.Action}}',
   );
   const of = (name: string): string[] =>
-    events.split('\n').filter((line) => line.startsWith(`${name} `)).map((line) => line.split(' ')[1] ?? '');
+    events
+      .split('\n')
+      .filter((line) => line.startsWith(`${name} `))
+      .map((line) => line.split(' ')[1] ?? '');
   assert.deepEqual(of('ev'), ['create', 'attach', 'start', 'die', 'destroy']);
   assert.deepEqual(of('ev2'), ['create', 'start', 'kill', 'die', 'destroy']);
 });
 
 test('prune removes what is stopped', { skip }, async () => {
   const id = await daemon.ok('create', 'busybox', 'true');
-  assert.match(await daemon.ok('container', 'prune', '-f'), new RegExp(`Deleted Containers:\n${id}`));
+  assert.match(
+    await daemon.ok('container', 'prune', '-f'),
+    new RegExp(`Deleted Containers:\n${id}`),
+  );
   assert.equal(await daemon.ok('ps', '-aq'), '');
 });
 

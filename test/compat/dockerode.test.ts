@@ -93,7 +93,11 @@ test('attach by hijack: written before start, read to the end', { skip }, async 
     StdinOnce: true,
   });
   const stream = await container.attach({
-    stream: true, stdin: true, stdout: true, stderr: true, hijack: true,
+    stream: true,
+    stdin: true,
+    stdout: true,
+    stderr: true,
+    hijack: true,
   });
   const out = new PassThrough();
   docker.modem.demuxStream(stream, out, out);

@@ -1,6 +1,6 @@
-// What Docker refuses for reasons that lie in the request alone: options that exclude each other and
-// formats. Ranges, modes and limits are checked by container/ and the cgroup manager, which know the
-// host. Texts are Docker's (moby's runconfig behaves so).
+// What Docker refuses for reasons that lie in the request alone: options that exclude each other
+// and formats. Ranges, modes and limits are checked by container/ and the cgroup manager, which
+// know the host. Texts are Docker's (moby's runconfig behaves so).
 import { EngineError } from '#base/error.ts';
 import type { ContainerConfig, ContainerSpec } from '#container/spec.ts';
 

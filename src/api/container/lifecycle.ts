@@ -1,4 +1,5 @@
-// The verbs that answer 204: start, stop, restart, kill, pause, unpause, rename, remove; and resize.
+// The verbs that answer 204: start, stop, restart, kill, pause, unpause, rename, remove; and
+// resize.
 import { EngineError } from '#base/error.ts';
 import { type Exchange, sendEmpty } from '../exchange.ts';
 

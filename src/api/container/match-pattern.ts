@@ -1,5 +1,5 @@
-// The name filter is a regular expression. JavaScript's engine backtracks, so a hostile one could stop
-// the daemon for hours; only patterns whose cost is bounded are compiled.
+// The name filter is a regular expression. JavaScript's engine backtracks, so a hostile one could
+// stop the daemon for hours; only patterns whose cost is bounded are compiled.
 import { invalidFilter } from '../filters.ts';
 
 const PATTERN_LENGTH_MAX = 200;

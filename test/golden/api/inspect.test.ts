@@ -1,6 +1,6 @@
 // What the docker CLI 28 sends for a plain and for a full `docker create`, and what dockerd 20.10
-// answered to inspect for it (dockerd-20.10/, captured on Debian 12). Ours must be the same value for
-// value, but for what changed up to Docker 28 or belongs to the host: the table below.
+// answered to inspect for it (dockerd-20.10/, captured on Debian 12). Ours must be the same value
+// for value, but for what changed up to Docker 28 or belongs to the host: the table below.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
