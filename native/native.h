@@ -115,6 +115,8 @@ performer op_userns, op_join_init, op_join_userns, op_setns, op_unshare, op_host
 /* identity.c: who the process is, and the last step */
 performer op_rlimit, op_umask, op_lookup_user, op_workdir, op_ready, op_no_new_privs, op_seccomp, op_bounding,
 	op_set_user, op_caps, op_exec;
+/* net.c */
+performer op_netns_create, op_netns_delete, op_netlink, op_netns_sysctl;
 /* agent.c */
 performer op_monitor;
 int agent_main(void);

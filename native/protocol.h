@@ -77,6 +77,7 @@ enum fault {
 #define OPS_MAX 4096
 #define RESULT_BYTES_MAX (150u << 10) /* one packet from init */
 #define OUTPUT_BYTES_MAX 65536
+#define NETLINK_BYTES_MAX (8u << 20) /* what one netlink operation may answer */
 #define CLIENTS_MAX 512
 #define IO_BYTES 65536
 #define DRAIN_MS_MAX 2000        /* after a process ended, for its output, if somebody else holds the pipe */

@@ -101,6 +101,10 @@ const CALLS: Callers = {
   cgroup_rmdir: (op) => `rmdir(${q(op.path)})`,
   monitor: (op) => `fork(); listen(${q(`${op.directory}/monitor.sock`)})`,
   umount: (op) => `umount2(${q(op.path)}, ${op.flags})`,
+  netns_create: (op) => `unshare(CLONE_NEWNET); mount("/proc/self/ns/net", "${op.path}", MS_BIND)`,
+  netns_delete: (op) => `umount2("${op.path}", MNT_DETACH); unlink("${op.path}")`,
+  netlink: (op) => `sendto(netlink, ${op.messages.length} bytes) in ${op.namespace || 'the host'}`,
+  netns_sysctl: (op) => `write(open("/proc/sys/${op.key.replaceAll('.', '/')}"), "${op.value}")`,
   userns: (op) =>
     `unshare(CLONE_NEWUSER); write("uid_map", ${q(op.uid_map)}); ` +
     `write("gid_map", ${q(op.gid_map)})`,
@@ -108,7 +112,8 @@ const CALLS: Callers = {
     `fsopen("overlay"); ${op.lower.map((path) => `fsconfig("lowerdir+", ${q(path)}); `).join('')}` +
     `fsconfig("upperdir", ${q(op.upper)}); fsconfig("workdir", ${q(op.work)}); fsmount(0)`,
   root_bind: (op) => `open_tree(${q(op.path)}, OPEN_TREE_CLONE|AT_RECURSIVE)`,
-  cgroup_join: (op) => `write(open(${q(`${op.path}/cgroup.procs`)}), "0")`,
+  // v1 has `tasks`, v2 only the other.
+  cgroup_join: (op) => `write(open(${q(`${op.path}/{tasks,cgroup.procs}`)}), "0")`,
   join_init: (op) => `setns(pidfd_open(init), ${clone(op.flags)})`,
   join_userns: () => 'setns(userns, CLONE_NEWUSER); setresgid(0, 0, 0); setresuid(0, 0, 0)',
   setns: (op) => `setns(open(${q(op.path)}), ${clone(op.flag)})`,

@@ -35,7 +35,7 @@ const FILE_SYSTEMS: Readonly<Record<string, string>> = {
 
 function mountWhy(op: OpOf<'mount'>): string {
   if (op.target === '/dev') return 'A /dev of its own, empty: only harmless devices are put in.';
-  if (op.target === '/dev/shm') return 'Memory shared between its processes (shm_open), size limited.';
+  if (op.target === '/dev/shm') return 'Memory that its processes share (shm_open), with a limit.';
   if (op.target === '/sys/fs/cgroup') return 'Holds one directory for each cgroup hierarchy.';
   return FILE_SYSTEMS[op.fstype] ?? 'A file system of its own, in memory, gone when it ends.';
 }
@@ -70,6 +70,10 @@ const WHY: Reasons = {
   cgroup_rmdir: 'Removes the cgroup; the kernel allows it only when no process is left.',
   monitor: 'A small parent for the container that outlives the daemon.',
   umount: 'Takes a mount away.',
+  netns_create: 'A network of its own, kept by a mount, so that it is there before any process.',
+  netns_delete: 'Lets the network go; the kernel removes its interfaces with it.',
+  netlink: 'Speaks to the kernel about interfaces, addresses and routes.',
+  netns_sysctl: 'A network setting of that namespace only.',
   userns: 'Maps user 0 inside to an ordinary user outside: root in there is nobody out here.',
   root_overlay:
     'The layers of the image, read-only, under one writable directory: changes go to the top.',
@@ -99,10 +103,10 @@ const WHY: Reasons = {
   root_propagation: 'Mounts inside are shared with whoever got this mount shared.',
   sysctl: 'A kernel setting that belongs to its namespaces, not to the machine.',
   rlimit: 'A limit for each of its processes (--ulimit).',
-  oom_score_adj: 'How readily the kernel picks it when memory runs out; not the engine\'s own value.',
+  oom_score_adj: 'How readily the kernel picks it when memory runs out; not the engine\'s value.',
   umask: 'The usual mask for new files.',
   loopback_up: 'A new network namespace has only a loopback interface, and it is down.',
-  lookup_user: 'Finds the user\'s numbers in the image\'s own files: the kernel knows only numbers.',
+  lookup_user: 'Finds the user\'s numbers in the image\'s files: the kernel knows only numbers.',
   workdir: 'Where the program starts.',
   ready: 'Everything is made. Waits until clients are attached, so that no output is lost.',
   no_new_privs: 'set-user-ID programs give nothing any more.',

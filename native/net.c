@@ -1,0 +1,184 @@
+/*
+ * Network namespaces and netlink for the agent. TypeScript encodes the messages; here they are sent in
+ * the namespace that they are for, and what the kernel answers is handed back. The agent has one
+ * thread, so it may enter another network namespace for the length of a call.
+ */
+#define _GNU_SOURCE
+#include "native.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/netlink.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Descriptors of the namespaces that a message names (IFLA_NET_NS_FD): the n-th path is this plus n. */
+#define NAMESPACE_FD 200
+#define NAMESPACES_MAX 16
+#define NETLINK_BUFFER_BYTES (1u << 20)
+
+/* Runs f in the namespace at path ("" = here), and comes back whatever happened. */
+static int in_namespace(const char *path, int (*f)(void *), void *data)
+{
+	if (!*path)
+		return f(data);
+	int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	int there = home < 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+	int result = there < 0 || setns(there, CLONE_NEWNET) < 0 ? -1 : 0;
+	int saved = errno;
+	if (result == 0) {
+		result = f(data);
+		saved = errno;
+		if (setns(home, CLONE_NEWNET) < 0)
+			abort(); /* in a wrong namespace every later call would be wrong */
+	}
+	if (there >= 0)
+		close(there);
+	if (home >= 0)
+		close(home);
+	return errno = saved, result;
+}
+
+/* A new namespace, pinned by a bind mount of its file, so that it is there before any process (ip-netns(8)). */
+int op_netns_create(struct context *c, const struct op *op)
+{
+	(void)c;
+	const char *path = op->a[0].s;
+	int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	int file = home < 0 ? -1 : open(path, O_RDONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0444);
+	if (file < 0) {
+		int saved = errno;
+		if (home >= 0)
+			close(home);
+		return errno = saved, -1;
+	}
+	close(file);
+	int result = unshare(CLONE_NEWNET);
+	int saved = errno;
+	if (result == 0) {
+		result = mount("/proc/self/ns/net", path, NULL, MS_BIND, NULL);
+		saved = errno;
+		if (setns(home, CLONE_NEWNET) < 0)
+			abort();
+	}
+	close(home);
+	if (result < 0)
+		unlink(path);
+	return errno = saved, result;
+}
+
+int op_netns_delete(struct context *c, const struct op *op)
+{
+	(void)c;
+	if (umount2(op->a[0].s, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL && errno != ENOENT)
+		return -1;
+	return unlink(op->a[0].s) == 0 || errno == ENOENT ? 0 : -1;
+}
+
+static int open_netlink(void *protocol)
+{
+	return socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, *(int *)protocol);
+}
+
+/*
+ * Reads answers until the request with this sequence number is acknowledged or its dump is done.
+ * Messages that are not acknowledgements go to the output.
+ */
+static int read_answers(struct context *c, int fd, uint32_t sequence, char *data)
+{
+	for (;;) {
+		ssize_t n = recv(fd, data, NETLINK_BUFFER_BYTES, MSG_TRUNC);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		if (n > (ssize_t)NETLINK_BUFFER_BYTES)
+			return errno = FAULT_TOO_MANY, -1;
+		for (struct nlmsghdr *h = (struct nlmsghdr *)data; NLMSG_OK(h, (uint32_t)n); h = NLMSG_NEXT(h, n)) {
+			if (h->nlmsg_seq != sequence)
+				continue;
+			if (h->nlmsg_type == NLMSG_DONE)
+				return 0;
+			if (h->nlmsg_type == NLMSG_ERROR) {
+				int error = -((struct nlmsgerr *)NLMSG_DATA(h))->error;
+				return error ? (errno = error, -1) : 0;
+			}
+			if (c->out.used + h->nlmsg_len > NETLINK_BYTES_MAX)
+				return errno = FAULT_TOO_MANY, -1;
+			put(&c->out, h, h->nlmsg_len);
+		}
+	}
+}
+
+/* Each message is sent and answered before the next; the first that the kernel refuses ends the batch. */
+static int exchange(struct context *c, int fd, const struct argument *messages)
+{
+	char *data = malloc(NETLINK_BUFFER_BYTES);
+	int result = data ? 0 : -1;
+	for (uint32_t at = 0, index = 0; result == 0 && at < messages->length; index++) {
+		struct nlmsghdr h;
+		if (messages->length - at < sizeof h) {
+			result = (errno = FAULT_BAD_PLAN, -1);
+			break;
+		}
+		memcpy(&h, messages->s + at, sizeof h);
+		if (h.nlmsg_len < sizeof h || h.nlmsg_len > messages->length - at) {
+			result = (errno = FAULT_BAD_PLAN, -1);
+			break;
+		}
+		if (send(fd, messages->s + at, h.nlmsg_len, 0) < 0)
+			result = -1;
+		else
+			result = read_answers(c, fd, h.nlmsg_seq, data);
+		if (result < 0) {
+			int saved = errno;
+			c->out.used = 0;
+			put_u32(&c->out, index); /* which message it was */
+			errno = saved;
+		}
+		at += NLMSG_ALIGN(h.nlmsg_len);
+	}
+	int saved = errno;
+	free(data);
+	return errno = saved, result;
+}
+
+int op_netlink(struct context *c, const struct op *op)
+{
+	const struct argument *paths = &op->a[1];
+	int protocol = (int)op->a[2].u, opened = 0, result = 0;
+	if (paths->length > NAMESPACES_MAX)
+		return errno = FAULT_TOO_MANY, -1;
+	for (; result == 0 && opened < (int)paths->length; opened++) {
+		int fd = open(paths->l[opened], O_RDONLY | O_CLOEXEC);
+		if (fd < 0 || dup3(fd, NAMESPACE_FD + opened, O_CLOEXEC) < 0)
+			result = -1;
+		int saved = errno;
+		if (fd >= 0)
+			close(fd);
+		errno = saved;
+	}
+	int fd = result < 0 ? -1 : in_namespace(op->a[0].s, open_netlink, &protocol);
+	result = fd < 0 ? -1 : exchange(c, fd, &op->a[3]);
+	int saved = errno;
+	if (fd >= 0)
+		close(fd);
+	while (opened-- > 0)
+		close(NAMESPACE_FD + opened);
+	return errno = saved, result;
+}
+
+static int set_sysctl(void *op)
+{
+	return op_sysctl(NULL, op);
+}
+
+int op_netns_sysctl(struct context *c, const struct op *op)
+{
+	(void)c;
+	struct op inner = { .a = { op->a[1], op->a[2] } };
+	return in_namespace(op->a[0].s, set_sysctl, &inner);
+}
