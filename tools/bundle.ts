@@ -1,41 +1,68 @@
-// Bundles src/main.ts for release: no type stripping at start, and one chunk for each side, so that
-// a command never reads the daemon's code and the daemon never reads the commands'.
-import { readdirSync, rmSync } from 'node:fs';
+// Bundles src/main.ts for release: no type stripping at start, and one file for each side, so that
+// a command never reads the daemon's code and the daemon never reads the commands'. Files have fixed
+// names and are replaced by rename, so that what runs while we build is not disturbed.
+import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { build } from 'esbuild';
+import { build, type Plugin } from 'esbuild';
 import { ROOT, sourceFiles } from './source.ts';
 
 const OUT = join(ROOT, 'dist');
+const STAGE = join(ROOT, 'build/bundle');
 
-// Left from an earlier build: chunk names carry a hash of their content.
-for (const name of readdirSync(OUT, { withFileTypes: true })) {
-  if (/\.mjs(\.map)?$/.test(name.name)) rmSync(join(OUT, name.name));
-}
+/** Entry modules by the name of their file in dist/. */
+const SIDES: Readonly<Record<string, string>> = {
+  daemon: '#daemon/main.ts',
+  cli: '#cli/main.ts',
+};
 
-// A file named *-worker.ts is loaded by `new Worker(new URL('./x-worker.ts', import.meta.url))`; in
-// the bundle it stands beside its loader under the same name with .mjs.
+// src/main.ts imports one of the sides when it knows which: there the import stays an import.
+const keepSidesApart: Plugin = {
+  name: 'keep sides apart',
+  setup(context) {
+    context.onResolve({ filter: /^#(daemon|cli)\/main\.ts$/ }, ({ path, kind }) => {
+      const side = Object.entries(SIDES).find(([, entry]) => entry === path)?.[0];
+      return kind === 'dynamic-import' ? { path: `./${side}.mjs`, external: true } : undefined;
+    });
+  },
+};
+
+// A file named *-worker.ts is loaded by `new Worker(new URL('./x-worker.mjs', import.meta.url))`.
 const workers = sourceFiles(['src'], /-worker\.ts$/).map((file) => ({
   in: join(ROOT, file.path),
   out: file.path.replace(/^.*\//, '').replace(/\.ts$/, ''),
 }));
 
+rmSync(STAGE, { recursive: true, force: true });
 await build({
-  entryPoints: [{ in: join(ROOT, 'src/main.ts'), out: 'coracle' }, ...workers],
-  outdir: OUT,
+  entryPoints: [
+    { in: join(ROOT, 'src/main.ts'), out: 'coracle' },
+    ...Object.entries(SIDES).map(([out, entry]) => ({
+      in: join(ROOT, entry.replace('#', 'src/')),
+      out,
+    })),
+    ...workers,
+  ],
+  outdir: STAGE,
   outExtension: { '.js': '.mjs' },
   bundle: true,
-  splitting: true,
   format: 'esm',
   platform: 'node',
   target: 'node26',
   minifySyntax: true,
   minifyWhitespace: true,
-  keepNames: false,
-  sourcemap: false,
   legalComments: 'none',
   logLevel: 'warning',
+  plugins: [keepSidesApart],
   // CommonJS packages inside an ES module ask for Node's own modules by require().
   banner: {
     js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
   },
 });
+
+mkdirSync(OUT, { recursive: true });
+const made = readdirSync(STAGE);
+for (const name of made) if (name !== 'coracle.mjs') renameSync(join(STAGE, name), join(OUT, name));
+renameSync(join(STAGE, 'coracle.mjs'), join(OUT, 'coracle.mjs'));
+for (const name of readdirSync(OUT)) {
+  if (name.endsWith('.mjs') && !made.includes(name)) rmSync(join(OUT, name));
+}

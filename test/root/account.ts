@@ -56,9 +56,13 @@ export function processesOf(engine: { readonly directory: string }): readonly st
   });
 }
 
+/** All but what lies inside the images' layers, which nothing may touch and nobody reads here. */
 function filesBelow(folder: string): readonly string[] {
   try {
-    return readdirSync(folder, { recursive: true }).map(String).toSorted();
+    return readdirSync(folder, { recursive: true })
+      .map(String)
+      .filter((path) => !/^layers\/[^/]+\/diff\//.test(path))
+      .toSorted();
   } catch {
     return [];
   }
@@ -82,4 +86,17 @@ export function takeAccount(engine: PrivateEngine): Account {
     files: [...filesBelow(join(engine.directory, 'data')), ...filesBelow(join(engine.directory, 'run'))],
     residentKiB: Number(/\d+/.exec(status)?.[0] ?? 0),
   };
+}
+
+/** What the second account has more or less than the first, in words; empty when nothing leaked. */
+export function differences(before: Account, after: Account): readonly string[] {
+  const name = (text: string): string => text.replace(/^\d+ /, ''); // pids differ, names must not
+  return (['mounts', 'cgroups', 'processes', 'files'] as const).flatMap((kind) => {
+    const counts = new Map<string, number>();
+    for (const each of after[kind]) counts.set(name(each), (counts.get(name(each)) ?? 0) + 1);
+    for (const each of before[kind]) counts.set(name(each), (counts.get(name(each)) ?? 0) - 1);
+    return [...counts].flatMap(([what, count]) =>
+      count === 0 ? [] : [`${kind}: ${count > 0 ? '+' : ''}${count} ${what}`],
+    );
+  });
 }
