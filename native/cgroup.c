@@ -80,10 +80,20 @@ int op_cgroup_device(struct context *c, const struct op *op)
 int op_cgroup_join(struct context *c, const struct op *op)
 {
 	(void)c;
+	/*
+	 * v1's `tasks` moves one thread, and we have one. For it the kernel does not hold up every fork and
+	 * exit of the machine, which takes milliseconds (cgroup_procs_write_start()). v2 has no such file.
+	 */
+	static const char *const files[] = { "tasks", "cgroup.procs" };
 	char path[4096];
-	if (snprintf(path, sizeof path, "%s/cgroup.procs", op->a[0].s) >= (int)sizeof path)
-		return errno = ENAMETOOLONG, -1;
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int fd = -1;
+	for (int i = 0; i < 2 && fd < 0; i++) {
+		if (snprintf(path, sizeof path, "%s/%s", op->a[0].s, files[i]) >= (int)sizeof path)
+			return errno = ENAMETOOLONG, -1;
+		fd = open(path, O_WRONLY | O_CLOEXEC);
+		if (fd < 0 && errno != ENOENT)
+			return -1;
+	}
 	if (fd < 0)
 		return -1;
 	ssize_t n = write(fd, "0", 1); /* 0 is the writer: no pid of another namespace is needed */

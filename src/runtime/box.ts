@@ -16,7 +16,11 @@ export type Box = {
   /** In the order to mount: parents before children. */
   readonly mounts: readonly BoxMount[];
   /** Host files bound read-write over /etc/hosts, /etc/hostname, /etc/resolv.conf. */
-  readonly files: { readonly hosts?: string; readonly hostname?: string; readonly resolvConf?: string };
+  readonly files: {
+    readonly hosts?: string;
+    readonly hostname?: string;
+    readonly resolvConf?: string;
+  };
   readonly devices: readonly BoxDevice[];
   /** Extra device cgroup rules, "c 1:3 rwm". */
   readonly deviceRules: readonly string[];
@@ -38,11 +42,14 @@ export type BoxProcess = {
   readonly groups: readonly string[];
   readonly stdio: Stdio;
   readonly consoleSize: { readonly height: number; readonly width: number } | undefined;
-  readonly rlimits: readonly { readonly name: string; readonly soft: number; readonly hard: number }[];
+  readonly rlimits: readonly BoxRlimit[];
   readonly oomScoreAdj: number;
   /** A reaper of ours as pid 1. */
   readonly init: boolean;
 };
+
+/** Without the RLIMIT_ prefix, in lower case; -1 is unlimited. */
+export type BoxRlimit = { readonly name: string; readonly soft: number; readonly hard: number };
 
 export type BoxSecurity = {
   readonly privileged: boolean;
@@ -62,7 +69,11 @@ export type NamespaceMode =
   /** Join the namespace at /proc/PID/ns/NAME or a pinned one; shared = another container's. */
   | { readonly mode: 'path'; readonly path: string; readonly shared?: boolean };
 
-export type IdMapping = { readonly inside: number; readonly outside: number; readonly count: number };
+export type IdMapping = {
+  readonly inside: number;
+  readonly outside: number;
+  readonly count: number;
+};
 
 export type BoxNamespaces = {
   readonly pid: NamespaceMode;
@@ -71,13 +82,25 @@ export type BoxNamespaces = {
   readonly uts: NamespaceMode;
   readonly cgroup: NamespaceMode;
   readonly time: NamespaceMode;
-  readonly user: { readonly mode: 'host' } | { readonly mode: 'map'; readonly uid: readonly IdMapping[]; readonly gid: readonly IdMapping[] };
+  readonly user:
+    | { readonly mode: 'host' }
+    | {
+        readonly mode: 'map';
+        readonly uid: readonly IdMapping[];
+        readonly gid: readonly IdMapping[];
+      };
 };
 
 export type BoxRoot = {
   readonly readonly: boolean;
   readonly mount:
-    | { readonly kind: 'overlay'; readonly lower: readonly string[]; readonly upper: string; readonly work: string }
+    | {
+        readonly kind: 'overlay';
+        /** The top one first. */
+        readonly lower: readonly string[];
+        readonly upper: string;
+        readonly work: string;
+      }
     | { readonly kind: 'bind'; readonly path: string };
 };
 

@@ -58,9 +58,9 @@ export function settleOps(
 }
 
 /**
- * From "go" to execve. Loading a filter needs CAP_SYS_ADMIN unless no_new_privs is set (seccomp(2)),
- * so it comes first without, and directly before execve with it: the later, the fewer system calls
- * of ours a profile has to allow.
+ * From "go" to execve. Loading a filter needs CAP_SYS_ADMIN unless no_new_privs is set
+ * (seccomp(2)), so it comes first without, and directly before execve with it: the later, the fewer
+ * system calls of ours a profile has to allow.
  */
 export function becomeOps(
   process: OciProcess,

@@ -203,12 +203,12 @@ function initOps(spec: OciSpec, extras: LaunchExtras, modes: Modes, facts: HostF
         ...cgroupJoins(extras.cgroup),
         ...modes.joins(false),
       ];
-  // The root is put over "/": path resolution starts below it, at the host's root, until pivot_root.
-  // So no directory has to exist for it that a mapped user could not reach. Slave: mounts that the
-  // host makes later can still arrive where a bind asks for it, and nothing of ours goes out.
+  // The root is put over "/": path resolution starts below it, at the host's root, until
+  // pivot_root. So no directory has to exist for it that a mapped user could not reach. Slave: what
+  // the host mounts later can still arrive where a bind asks for it, and nothing of ours goes out.
   return [
     ...early,
-    // A cgroup namespace shows the cgroup that its maker was in: after joining (cgroup_namespaces(7)).
+    // It shows the cgroup that its maker was in, so after joining (cgroup_namespaces(7)).
     ...(modes.own('cgroup') ? [{ op: 'unshare', flags: CLONE.NEWCGROUP } as const] : []),
     ...(spec.hostname === undefined ? [] : [{ op: 'hostname', name: spec.hostname } as const]),
     ...(spec.domainname === undefined

@@ -28,11 +28,22 @@ export interface BoxRuntime {
   explain(directory: string): Promise<Story | undefined>;
 }
 
-/** Name as `docker run --runtime` has it → program, found by PATH. */
-export const EXTERNAL_RUNTIMES: Readonly<Record<string, string>> = { runc: 'runc' };
+/** Name as `docker run --runtime` has it → path of the program, or its name to be found by PATH. */
+export type ExternalRuntimes = Readonly<Record<string, string>>;
 export const OWN_RUNTIME = 'coracle';
 
-export function createRuntime(deps: RuntimeDeps, facts: HostFacts): BoxRuntime {
+export function createRuntime(
+  deps: RuntimeDeps,
+  facts: HostFacts,
+  external: ExternalRuntimes = { runc: 'runc' },
+): BoxRuntime {
+  const programOf = (box: Box): string | undefined => findProgram(box, external);
+  const planOf = (box: Box, directory: string): LaunchPlan => {
+    const program = programOf(box);
+    return program === undefined
+      ? prepare(box, facts).plan
+      : prepareRunc(program, box, facts, directory).plan;
+  };
   return {
     launch: (box, directory) => {
       const program = programOf(box);
@@ -47,29 +58,22 @@ export function createRuntime(deps: RuntimeDeps, facts: HostFacts): BoxRuntime {
         : findRunc(deps, program, box, facts, directory);
     },
     sweep: (id, cgroupParent, directory) => sweep(deps, { id, cgroupParent }, facts, directory),
-    plan: (box) => explain(planOf(box, facts, `/run/${OWN_RUNTIME}/${box.id}`), []),
+    plan: (box) => explain(planOf(box, `/run/${OWN_RUNTIME}/${box.id}`), []),
     explain: async (directory) => {
       const trace = await readTrace(directory);
       if (trace === undefined) return undefined;
-      const plan = planOf(trace.box, facts, directory);
+      const plan = planOf(trace.box, directory);
       const groups = explain(plan, resultsOf(plan, trace));
       return { groups, totalNanoseconds: totalNanoseconds(groups) };
     },
   };
 }
 
-function planOf(box: Box, facts: HostFacts, directory: string): LaunchPlan {
-  const program = programOf(box);
-  return program === undefined
-    ? prepare(box, facts).plan
-    : prepareRunc(program, box, facts, directory).plan;
-}
-
 /** undefined for our own init. */
-function programOf(box: Box): string | undefined {
+function findProgram(box: Box, external: ExternalRuntimes): string | undefined {
   const { runtime = OWN_RUNTIME } = box;
   if (runtime === OWN_RUNTIME) return undefined;
-  const program = Object.hasOwn(EXTERNAL_RUNTIMES, runtime) ? EXTERNAL_RUNTIMES[runtime] : undefined;
+  const program = Object.hasOwn(external, runtime) ? external[runtime] : undefined;
   if (program !== undefined) return program;
   throw new EngineError('invalid_argument', `unknown or invalid runtime name: ${runtime}`);
 }

@@ -99,8 +99,8 @@ export function ociCapabilities(names: readonly string[], uid: number): OciCapab
 const NUMERIC_USER = /^(\d{1,10})(?::(\d{1,10}))?$/;
 
 /**
- * The ids, when they are given as numbers. Names can only be looked up in the container's own files;
- * until then they stand as root, and our own plan carries the text itself (LaunchExtras.user).
+ * The ids, when they are given as numbers. Names can only be looked up in the container's own
+ * files; until then they stand as root, and our plan carries the text itself (LaunchExtras.user).
  */
 function numericUser(box: Box): OciUser {
   const match = NUMERIC_USER.exec(box.process.user);

@@ -13,7 +13,9 @@ import { type BoxRuntime, createRuntime } from '#runtime/runtime.ts';
 import type { Task, TaskExit } from '#runtime/task.ts';
 import { type BoxChange, boxWith, PLAIN_BOX } from '#runtime/testing-box.ts';
 
-export const NATIVE = join(import.meta.dirname, '../../build/coracle-native');
+/** The sanitizer build can take its place. */
+export const NATIVE =
+  process.env['CORACLE_NATIVE'] ?? join(import.meta.dirname, '../../build/coracle-native');
 const BUSYBOX = '/bin/busybox';
 const APPLETS = [
   'sh', 'cat', 'ls', 'id', 'mount', 'umount', 'hostname', 'ip', 'true', 'false', 'grep', 'sleep',

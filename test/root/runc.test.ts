@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { EngineError } from '#base/error.ts';
+import type { EngineError } from '#base/error.ts';
 import { BusyboxHost, collect, execScript } from './busybox.ts';
 
 let host: BusyboxHost;

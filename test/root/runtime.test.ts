@@ -1,10 +1,11 @@
 // The runtime on a real kernel: what a task can do from launch() to its end, and what happens when
 // things go wrong on the way.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { EngineError } from '#base/error.ts';
+import type { EngineError } from '#base/error.ts';
 import type { Task } from '#runtime/task.ts';
 import { BusyboxHost, collect, execScript } from './busybox.ts';
 
@@ -433,4 +434,30 @@ test('links in the image do not lead a mount or a working directory out of it', 
   await task.exited;
   await task.close();
   assert.ok(!existsSync('/outside'));
+});
+
+test('a shared bind shows mounts of the host inside, a slave one too, a private one not', async () => {
+  // A mount made shared here: the machine's own may all be private.
+  const source = join(host.directory, 'shared');
+  mkdirSync(source);
+  const sh = (script: string) => execFileSync('/bin/sh', ['-c', script], { encoding: 'utf8' });
+  sh(`mount -t tmpfs source ${source} && mount --make-shared ${source}`);
+  try {
+    const bind = (target: string, propagation: 'rshared' | 'rslave' | 'rprivate') =>
+      ({
+        kind: 'bind', source, target, file: false, readonly: false, recursive: true,
+        recursiveReadonly: 'no', propagation,
+      }) as const;
+    const mounts = [bind('/s', 'rshared'), bind('/v', 'rslave'), bind('/p', 'rprivate')];
+    const task = await host.launch(host.box(SLEEPS, { mounts, security: { privileged: true } }));
+    await task.go();
+    sh(`mkdir ${source}/late && mount -t tmpfs late ${source}/late && touch ${source}/late/file`);
+    const seen = await execScript(task, 'ls /s/late /v/late /p/late; mkdir /s/up; mount -t tmpfs up /s/up');
+    assert.equal(seen.out, '/p/late:\n\n/s/late:\nfile\n\n/v/late:\nfile\n', seen.err);
+    assert.match(readFileSync('/proc/self/mountinfo', 'utf8'), new RegExp(`${source}/up `));
+    await kill(task);
+    assert.doesNotMatch(readFileSync('/proc/self/mountinfo', 'utf8'), /lowerdir\+=[^ ]*coracle-runtime/);
+  } finally {
+    sh(`umount -R ${source}`);
+  }
 });

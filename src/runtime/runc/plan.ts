@@ -1,5 +1,6 @@
-// Plans whose process is an external OCI runtime: the monitor makes the root mount in a private mount
-// namespace and runs `runc run` there in the foreground; namespaces, mounts and privileges are its.
+// Plans whose process is an external OCI runtime: the monitor makes the root mount in a private
+// mount namespace and runs `runc run` there in the foreground; namespaces, mounts and privileges
+// are its.
 import type { CgroupPlan } from '#kernel/cgroup/cgroup.ts';
 import { MOUNT_ATTR, MS } from '#kernel/mount/flags.ts';
 import { CLONE } from '#kernel/namespace/namespace.ts';

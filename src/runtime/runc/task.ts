@@ -1,5 +1,5 @@
-// A task whose first process is a child of an external OCI runtime, which is a child of our monitor.
-// Output and input pass through runc; signals go to the container's own first process.
+// A task whose first process is a child of an external OCI runtime, which is a child of our
+// monitor. Output and input pass through runc; signals go to the container's own first process.
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -1,6 +1,6 @@
 // User and group names → numbers, for a runtime that takes only numbers. Read from the layer
-// directories as they lie on the host: the top-most file wins, as in the overlay; links are refused,
-// because on the host they would lead out of the container.
+// directories as they lie on the host: the top-most file wins, as in the overlay; links are
+// refused, because on the host they would lead out of the container.
 import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EngineError, errnoOf } from '#base/error.ts';
