@@ -2,10 +2,11 @@
 // the task again for the next daemon. What fails half way is undone by the monitor.
 import { mkdirSync, rmSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { setImmediate } from 'node:timers/promises';
 import { errnoOf } from '#base/error.ts';
 import type { CgroupPlan } from '#kernel/cgroup/cgroup.ts';
 import { parseExitFile } from '#kernel/native/encode.ts';
-import type { Monitor } from '#kernel/native/native.ts';
+import type { Monitor, MonitorState } from '#kernel/native/native.ts';
 import type { LaunchPlan } from '#kernel/native/op.ts';
 import type { Box } from './box.ts';
 import { checkCgroups, planContainerCgroup, removeCgroups } from './cgroup.ts';
@@ -104,7 +105,7 @@ export async function findWith(
   const monitor = await reach(deps, directory);
   if (monitor === undefined) return whatIsLeft(deps, cgroup, directory);
   // It may be on its way out: it has written its exit down and does not answer any more.
-  const known = await monitor.state().catch((error: unknown) => ifLost(monitor, error));
+  const known = await stateOf(monitor);
   if (known === undefined) {
     await monitor[Symbol.asyncDispose]();
     return whatIsLeft(deps, cgroup, directory);
@@ -116,11 +117,21 @@ export async function findWith(
   return { kind: 'running', task: taskOf(monitor, known.pid) };
 }
 
-/** Throws the error again unless the connection has ended. */
-async function ifLost(monitor: Monitor, error: unknown): Promise<undefined> {
-  const lost = await Promise.race([monitor.lost.then(() => true), Promise.resolve(false)]);
-  if (!lost) throw error;
-  return undefined;
+/** The state of a monitor; undefined when it goes away instead of answering. */
+async function stateOf(monitor: Monitor): Promise<MonitorState | undefined> {
+  let over = false;
+  const end = (): void => {
+    over = true;
+  };
+  void monitor.lost.then(end);
+  void monitor.exited.then(end);
+  try {
+    return await monitor.state();
+  } catch (error) {
+    await setImmediate(); // the answers to one closed connection come in any order
+    if (!over) throw error;
+    return undefined;
+  }
 }
 
 // Nobody listens, or the directory is gone (unix(7), connect(2)).
