@@ -50,6 +50,7 @@ export function makeBox(record: ContainerRecord, facts: BoxFacts): Box {
   const paths = pathsOf(directory, record.id);
   return {
     id: record.id,
+    runtime: host.runtime === '' ? settings.defaultRuntime : host.runtime,
     hostname: record.merged.hostname,
     domainname: config.domainname,
     process: makeProcess(record, settings),

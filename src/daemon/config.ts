@@ -168,7 +168,7 @@ function texts(value: unknown): Readonly<Record<string, string>> {
 }
 
 function parseRuntimes(value: unknown): Readonly<Record<string, string>> {
-  const runtimes: Record<string, string> = {};
+  const runtimes: Record<string, string> = { runc: 'runc' }; // wherever PATH has it
   for (const [name, entry] of Object.entries((value ?? {}) as Record<string, unknown>)) {
     const path = typeof entry === 'object' && entry !== null && 'path' in entry ? entry.path : '';
     if (typeof path !== 'string' || path === '') {

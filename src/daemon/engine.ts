@@ -71,7 +71,7 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
     images: makeImagePort(images),
     snapshots: makeSnapshotPort(snapshots, images, config.dataRoot),
     volumes,
-    runtime: makeRuntimePort(agent, host, config.cgroupParent),
+    runtime: makeRuntimePort(agent, host, config.cgroupParent, config.runtimes),
     resources: makeResourceChecker(host.cgroups, features),
     usernsRanges: new UsernsRanges(join(config.dataRoot, 'userns-next')),
     settings: makeSettings(config, host),
