@@ -94,11 +94,18 @@ test('the bundle has no time namespace, and the ids of the user', () => {
   assert.deepEqual(spec.process.capabilities.effective, []);
 });
 
-test('--init is refused by name', () => {
-  assert.throws(
-    () => bundleSpec(boxWith({ process: { init: true } }), factsOf(1)),
-    (error) => isEngineError(error, 'not_implemented'),
-  );
+test('--init and user namespaces are refused by name', () => {
+  const map = [{ inside: 0, outside: 100_000, count: 65_536 }];
+  const refused = [
+    boxWith({ process: { init: true } }),
+    boxWith({ namespaces: { user: { mode: 'map', uid: map, gid: map } } }),
+  ];
+  for (const box of refused) {
+    assert.throws(
+      () => bundleSpec(box, factsOf(1)),
+      (error) => isEngineError(error, 'not_implemented'),
+    );
+  }
 });
 
 test('64-bit integers stay exact in config.json', () => {
