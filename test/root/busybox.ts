@@ -101,6 +101,10 @@ export class BusyboxHost implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    const { hierarchies, unified } = this.facts.cgroups;
+    for (const { mountpoint } of [...hierarchies, ...(unified === undefined ? [] : [unified])]) {
+      await this.agent.perform([{ op: 'cgroup_rmdir', path: join(mountpoint, this.parent) }]);
+    }
     await this.agent[Symbol.asyncDispose]();
     rmSync(this.directory, { recursive: true, force: true });
   }
