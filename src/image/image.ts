@@ -117,7 +117,7 @@ export class ImageService {
    */
   async release(chain: ChainId | undefined): Promise<void> {
     const { snapshots, store } = this.#deps;
-    if (chain === undefined || !snapshots.has(chain) || store.usedChains().has(chain)) return;
+    if (chain === undefined || !snapshots.has(chain) || store.usesChain(chain)) return;
     const chains: ChainId[] = [];
     for (let at: ChainId | undefined = chain; at !== undefined; at = snapshots.layer(at)?.parent) {
       chains.unshift(at);

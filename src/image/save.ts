@@ -3,7 +3,6 @@
 // their diffID; the same images always give the same bytes.
 import { type Digest, hexOf, sha256 } from '#base/digest.ts';
 import { EngineError } from '#base/error.ts';
-import { chainsOf } from '#snapshot/chain.ts';
 import { decompress } from '#tar/compression.ts';
 import { type EncodeItem, encodeTar } from '#tar/encode.ts';
 import { CONFIG_BYTES_MAX } from './config.ts';
@@ -162,7 +161,7 @@ function indexEntries(
 }
 
 function layerPart(deps: ImageDeps, image: ImageRecord, layer: LayerBlob, index: number) {
-  const chain = chainsOf(image.diffIds)[index];
+  const chain = image.chains[index];
   const plain = layer.digest === layer.diffId;
   const known = chain === undefined ? undefined : deps.snapshots.layer(chain)?.tarBytes;
   const size = plain ? layer.size : known;

@@ -4,17 +4,8 @@
 // kept in memory; the hot path only makes directories.
 // Not here: mounting, archives, images.
 import { randomBytes } from 'node:crypto';
-import {
-  chmod,
-  chown,
-  lstat,
-  mkdir,
-  readFile,
-  readdir,
-  readlink,
-  rename,
-  symlink,
-} from 'node:fs/promises';
+import { mkdirSync, symlinkSync } from 'node:fs';
+import { chmod, chown, lstat, mkdir, readFile, readdir, readlink, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncDirectory, writeFileAtomic } from '#base/atomic-file.ts';
 import { hexOf, isDigest } from '#base/digest.ts';
@@ -30,6 +21,8 @@ import { removeTree, treeUsage } from './remove-tree.ts';
 import type { Layer, RootMount, SnapshotProblem, Snapshotter, Stage } from './snapshotter.ts';
 
 const KEY = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/;
+/** Removed tops whose files still wait to be deleted; more make remove() wait. */
+export const DELETIONS_MAX = 64;
 const DEFAULT_ROOT: RootAttributes = { mode: 0o755, uid: 0, gid: 0 };
 
 export class OverlaySnapshotter implements Snapshotter, AsyncDisposable {
@@ -41,7 +34,9 @@ export class OverlaySnapshotter implements Snapshotter, AsyncDisposable {
   /** How many layers and tops stand directly on a chain. */
   readonly #users = new Map<ChainId, number>();
   readonly #problems: SnapshotProblem[] = [];
+  /** Deletions in the background, one after the other. */
   #sweeping: Promise<void> = Promise.resolve();
+  #deletions = 0;
 
   private constructor(dataRoot: string) {
     this.#layersPath = join(dataRoot, 'layers');
@@ -222,19 +217,20 @@ export class OverlaySnapshotter implements Snapshotter, AsyncDisposable {
     }
     this.#layers.delete(chain);
     this.#use(record.parent, -1);
-    await this.#discard(this.#pathOf(chain), this.#layersPath);
+    const gone = await this.#hide(this.#pathOf(chain), this.#layersPath);
+    if (gone !== undefined) await removeTree(gone);
   }
 
-  /** Out of sight by one rename, then gone: a crash in between leaves nothing that looks whole. */
-  async #discard(path: string, parent: string): Promise<void> {
+  /** Out of sight by one rename: a crash after it leaves nothing that looks whole. */
+  async #hide(path: string, parent: string): Promise<string | undefined> {
     const gone = join(parent, `.gone-${randomBytes(8).toString('hex')}`);
     try {
       await rename(path, gone);
+      return gone;
     } catch (error) {
-      if (errnoOf(error) === 'ENOENT') return;
+      if (errnoOf(error) === 'ENOENT') return undefined;
       throw error;
     }
-    await removeTree(gone);
   }
 
   async prepare(key: string, parent: ChainId | undefined): Promise<void> {
@@ -244,13 +240,13 @@ export class OverlaySnapshotter implements Snapshotter, AsyncDisposable {
     this.#addTop(key, parent);
     const path = join(this.#topsPath, key);
     try {
-      await mkdir(path, 0o700);
-      const upper = join(path, 'upper');
-      await Promise.all([
-        mkdir(upper, 0o755).then(() => setAttributes(upper, attributes)),
-        mkdir(join(path, 'work'), 0o700),
-        symlink(parent === undefined ? 'scratch' : hexOf(parent), join(path, 'parent')),
-      ]);
+      // Synchronous on purpose: four directory entries take 0.15 ms, their four trips through the
+      // thread pool four times that, and every `docker run` waits for them.
+      mkdirSync(path, 0o700);
+      mkdirSync(join(path, 'upper'), 0o755);
+      mkdirSync(join(path, 'work'), 0o700);
+      symlinkSync(parent === undefined ? 'scratch' : hexOf(parent), join(path, 'parent'));
+      await setAttributes(join(path, 'upper'), attributes);
     } catch (error) {
       await this.remove(key);
       throw error;
@@ -273,11 +269,22 @@ export class OverlaySnapshotter implements Snapshotter, AsyncDisposable {
     return [...this.#tops.keys()];
   }
 
+  /**
+   * Gone when this resolves, as far as anybody can tell: one rename. The files are deleted behind
+   * it, because rmdir(2) waits for the disk's journal and `docker run --rm` would wait with it.
+   */
   async remove(key: string): Promise<void> {
     if (!this.#tops.has(key)) return;
     const parent = this.#tops.get(key);
-    await this.#discard(join(this.#topsPath, key), this.#topsPath);
+    const gone = await this.#hide(join(this.#topsPath, key), this.#topsPath);
     if (this.#tops.delete(key)) this.#use(parent, -1);
+    if (gone === undefined) return;
+    this.#deletions += 1;
+    const deleted = this.#sweeping.then(() => this.#sweep([gone]));
+    this.#sweeping = deleted.finally(() => {
+      this.#deletions -= 1;
+    });
+    if (this.#deletions > DELETIONS_MAX) await deleted;
   }
 
   usage(key: string): Promise<number> {

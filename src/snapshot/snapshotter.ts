@@ -51,7 +51,7 @@ export interface Snapshotter {
   /** The chain that a top stands on. */
   parent(key: string): ChainId | undefined;
   tops(): readonly string[];
-  /** Removes a top; a missing one is success. */
+  /** Removes a top; a missing one is success. Its disk space may come back a moment later. */
   remove(key: string): Promise<void>;
   /** Bytes that a top holds by itself. */
   usage(key: string): Promise<number>;

@@ -210,6 +210,7 @@ test('the union of the layers is what the archives say: whiteouts, opaque direct
     ]);
     rmSync(target, { recursive: true });
     await bench.snapshots.remove('c1');
+    await bench.snapshots[Symbol.asyncDispose]();
     assert.deepEqual(readdirSync(join(bench.dataRoot, 'tops')), []);
   }));
 
