@@ -64,11 +64,13 @@ export async function settleExit(
     finishedAt: exit.finishedAt,
   };
   const { host } = record.spec;
-  const restart = live.held === 0 && shouldRestart(host.restartPolicy, {
-    exitCode: exit.exitCode,
-    restartCount: record.restartCount,
-    manuallyStopped: record.manuallyStopped,
-  });
+  const restart =
+    live.held === 0 &&
+    shouldRestart(host.restartPolicy, {
+      exitCode: exit.exitCode,
+      restartCount: record.restartCount,
+      manuallyStopped: record.manuallyStopped,
+    });
   const after: ContainerRecord = {
     ...record,
     restartCount: restart ? record.restartCount + 1 : record.restartCount,

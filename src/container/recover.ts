@@ -1,6 +1,6 @@
-// What a new daemon does before it serves: reads the records, takes over what still runs, settles what
-// ended meanwhile, completes what was cut short, and removes what nobody knows. One container that
-// cannot be recovered is reported and never keeps the others, or the daemon, from starting.
+// What a new daemon does before it serves: reads the records, takes over what still runs, settles
+// what ended meanwhile, completes what was cut short, and removes what nobody knows. One container
+// that cannot be recovered is reported and never keeps the others, or the daemon, from starting.
 import { existsSync } from 'node:fs';
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';

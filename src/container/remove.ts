@@ -50,7 +50,10 @@ async function endByForce(deps: Deps, id: string): Promise<void> {
   if (after?.state.status !== 'restarting') return;
   deps.lives.of(id).cancelRestart();
   const { exit, startedAt } = after.state;
-  await deps.store.put({ ...after, state: { status: 'exited', exit, startedAt } }, { durable: false });
+  await deps.store.put(
+    { ...after, state: { status: 'exited', exit, startedAt } },
+    { durable: false },
+  );
 }
 
 /** It may end by itself between the look and the kill; that is as good. */
@@ -59,7 +62,8 @@ async function killUnlessEnded(deps: Deps, id: string): Promise<void> {
     await killAndWait(deps, id);
   } catch (error) {
     const now = deps.store.find(id);
-    if (!isEngineError(error, 'conflict') || (now !== undefined && isRunning(now.state))) throw error;
+    if (!isEngineError(error, 'conflict') || (now !== undefined && isRunning(now.state)))
+      throw error;
   }
 }
 
@@ -126,9 +130,11 @@ async function mayRun(directory: string): Promise<boolean> {
 async function removeVolumes(deps: Deps, record: ContainerRecord): Promise<void> {
   for (const mount of record.mounts) {
     if (!mount.anonymous || mount.name === undefined) continue;
-    const used = deps.store.list().some(
-      (other) => other.id !== record.id && other.mounts.some((each) => each.name === mount.name),
-    );
+    const used = deps.store
+      .list()
+      .some(
+        (other) => other.id !== record.id && other.mounts.some((each) => each.name === mount.name),
+      );
     if (used) continue;
     try {
       await deps.volumes.remove(mount.name);

@@ -1,5 +1,6 @@
-// All containers in memory, by id, name and id prefix, and their records on disk. The only file that
-// knows where a container's files are. Locking is the verbs' business (locks), not the store's.
+// All containers in memory, by id, name and id prefix, and their records on disk. The only file
+// that knows where a container's files are. Locking is the verbs' business (locks), not the
+// store's.
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncDirectory, writeFileAtomic } from '#base/atomic-file.ts';
@@ -82,7 +83,10 @@ export class ContainerStore {
     for (const [id, record] of this.#records) {
       if (!id.startsWith(ref)) continue;
       if (match !== undefined) {
-        throw new EngineError('invalid_argument', `multiple IDs found with provided prefix: ${ref}`);
+        throw new EngineError(
+          'invalid_argument',
+          `multiple IDs found with provided prefix: ${ref}`,
+        );
       }
       match = record;
     }
@@ -131,7 +135,9 @@ export class ContainerStore {
     await mkdir(this.directory(id), { recursive: true, mode: 0o700 });
   }
 
-  /** Takes the container away: the record goes first, so that a crash leaves only a bare directory. */
+  /**
+   * Takes the container away: the record goes first, so that a crash leaves only a bare directory.
+   */
   async remove(id: string, options: { readonly durable: boolean }): Promise<void> {
     const directory = this.directory(id);
     await rm(join(directory, RECORD_FILE), { force: true });

@@ -1,5 +1,5 @@
-// The wiring: every part is made by a plain constructor call, in the order of the layers, and closed
-// in reverse. No decision about containers is here.
+// The wiring: every part is made by a plain constructor call, in the order of the layers, and
+// closed in reverse. No decision about containers is here.
 import { mkdirSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -86,7 +86,12 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
   const all = parts.move();
   return {
     api: {
-      containers, images, volumes: makeVolumePort(volumes, store), events, facts, log,
+      containers,
+      images,
+      volumes: makeVolumePort(volumes, store),
+      events,
+      facts,
+      log,
     },
     begin: () => {
       startAtBoot(deps).catch((error: unknown) => report('start containers at boot', error));

@@ -1,7 +1,7 @@
-// One daemon per data root. Node has no flock(2); the kernel's names of abstract unix sockets are as
-// good: binding is atomic, and the name is free the moment its owner dies, however it dies (unix(7)).
-// Abstract names belong to a network namespace, so a file with the owner's pid and start time tells
-// of an owner in another one.
+// One daemon per data root. Node has no flock(2); the kernel's names of abstract unix sockets are
+// as good: binding is atomic, and the name is free the moment its owner dies, however it dies
+// (unix(7)). Abstract names belong to a network namespace, so a file with the owner's pid and start
+// time tells of an owner in another one.
 import { readFileSync, statSync } from 'node:fs';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';

@@ -44,7 +44,10 @@ async function removeOrphanCgroups(
     for (const name of readdirSync(directory)) {
       if (!isFullId(name) || known.has(name)) continue;
       const path = posix.join(directory, name);
-      await agent.perform([{ op: 'cgroup_kill', path }, { op: 'cgroup_rmdir', path }]);
+      await agent.perform([
+        { op: 'cgroup_kill', path },
+        { op: 'cgroup_rmdir', path },
+      ]);
     }
   }
 }
