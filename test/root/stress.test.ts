@@ -76,8 +76,9 @@ test(`${RUNS} containers run and removed in a row leave the machine as it was`, 
   const before = takeAccount(engine);
   for (let i = 0; i < RUNS; i += 1) await runAndRemove(api);
   const found = await expectAccount(before);
-  assert.equal(found.daemonDescriptors, before.daemonDescriptors);
-  assert.equal(found.agentDescriptors, before.agentDescriptors);
+  // Fewer is fine: what the last warm run held may have been closed since.
+  assert.ok(found.daemonDescriptors <= before.daemonDescriptors, 'the daemon leaks descriptors');
+  assert.ok(found.agentDescriptors <= before.agentDescriptors, 'the agent leaks descriptors');
   const growth = found.residentKiB - before.residentKiB;
   assert.ok(growth < RESIDENT_GROWTH_KIB_MAX, `the daemon grew by ${growth} KiB`);
 });
