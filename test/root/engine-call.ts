@@ -1,7 +1,9 @@
 // Calls to an engine's socket as a client makes them, small enough to see every byte: a request with
 // its answer, and a hijacked stream.
+import { readdirSync } from 'node:fs';
 import { request } from 'node:http';
 import { connect, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 export type Answer = { readonly status: number; readonly body: string };
 
@@ -13,8 +15,10 @@ export function call(
 ): Promise<Answer> {
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
   const body = json === undefined ? undefined : JSON.stringify(json);
-  const headers = body === undefined
-    ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
+  const headers =
+    body === undefined
+      ? {}
+      : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
   const asked = request({ socketPath, method, path: `/v1.51${path}`, headers }, (reply) => {
     const parts: Buffer[] = [];
     reply.on('data', (part: Buffer) => parts.push(part));
@@ -67,7 +71,9 @@ export async function readAll(
 ): Promise<{ readonly stdout: string; readonly stderr: string }> {
   const parts: Buffer[] = [stream.early];
   for await (const chunk of stream.socket) parts.push(chunk as Buffer);
-  return tty ? { stdout: Buffer.concat(parts).toString(), stderr: '' } : demux(Buffer.concat(parts));
+  return tty
+    ? { stdout: Buffer.concat(parts).toString(), stderr: '' }
+    : demux(Buffer.concat(parts));
 }
 
 const HEADER_BYTES = 8;
@@ -77,9 +83,24 @@ export function demux(bytes: Buffer): { readonly stdout: string; readonly stderr
   let at = 0;
   while (at + HEADER_BYTES <= bytes.length) {
     const length = bytes.readUInt32BE(at + 4);
-    out[bytes[at] === 2 ? 1 : 0].push(bytes.subarray(at + HEADER_BYTES, at + HEADER_BYTES + length));
+    out[bytes[at] === 2 ? 1 : 0].push(
+      bytes.subarray(at + HEADER_BYTES, at + HEADER_BYTES + length),
+    );
     at += HEADER_BYTES + length;
   }
   if (at !== bytes.length) throw new Error('the stream ends inside a frame');
   return { stdout: Buffer.concat(out[0]).toString(), stderr: Buffer.concat(out[1]).toString() };
+}
+
+const EMPTY_MS_MAX = 10_000;
+
+/** Trees of removed containers are taken away behind the answer: soon there is nothing. */
+export async function eventuallyEmpty(directory: string): Promise<void> {
+  const deadline = performance.now() + EMPTY_MS_MAX;
+  for (;;) {
+    const names = readdirSync(directory);
+    if (names.length === 0) return;
+    if (performance.now() > deadline) throw new Error(`${directory} holds ${names.join(' ')}`);
+    await sleep(20);
+  }
 }
