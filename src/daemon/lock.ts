@@ -51,14 +51,21 @@ async function readOwner(path: string): Promise<number | undefined> {
   return startTimeOf(Number(pid)) === startTime ? Number(pid) : undefined;
 }
 
-/** Field 22 of /proc/PID/stat: pids come back, pids with the same start time do not (proc(5)). */
+/**
+ * Field 22 of /proc/PID/stat: pids come back, pids with the same start time do not (proc(5)). "" for
+ * one that is dead; a zombie, which nobody has waited for yet, is dead and holds nothing.
+ */
 function startTimeOf(pid: number): string {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+    return parseStartTime(readFileSync(`/proc/${pid}/stat`, 'utf8'));
   } catch {
     return '';
   }
+}
+
+export function parseStartTime(stat: string): string {
+  const [state = '', ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return state === 'Z' || state === 'X' ? '' : (fields[18] ?? '');
 }
 
 function taken(dataRoot: string, pid: number | undefined): EngineError {
