@@ -1,5 +1,6 @@
-// Go's path.Match: what `--filter reference=PATTERN` means. `*` and `?` stop at a slash. Matched by hand in
-// at most pattern times text steps: a regular expression made from a stranger's pattern could take years.
+// Go's path.Match: what `--filter reference=PATTERN` means. `*` and `?` stop at a slash. Matched by
+// hand in at most pattern times text steps: a regular expression made from a stranger's pattern
+// could take years.
 
 type Token =
   | { readonly kind: 'star' }
@@ -59,8 +60,8 @@ function parseSet(pattern: string, start: number): Parsed<Token> {
 }
 
 /**
- * The last star takes as little as it can, and one more at each mismatch. Earlier stars need no second
- * thought: within a path component the earliest match is as good as any, and no star leaves one.
+ * The last star takes as little as it can, and one more at each mismatch. Earlier stars need no
+ * second thought: within a path component no match beats the earliest, and no star leaves one.
  */
 function matches(tokens: readonly Token[], text: string): boolean {
   let token = 0;

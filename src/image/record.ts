@@ -1,6 +1,6 @@
-// One image: what its config says, where its layers' blobs are, and who its parent is. The record on disk
-// holds only what the config blob does not; tags are records of their own, so that moving a tag
-// replaces one file.
+// One image: what its config says, where its layers' blobs are, and who its parent is. The record
+// on disk holds only what the config blob does not; tags are records of their own, so that moving a
+// tag replaces one file.
 import { type Digest, isDigest } from '#base/digest.ts';
 import { EngineError } from '#base/error.ts';
 import type { Nanoseconds } from '#base/clock.ts';

@@ -1,5 +1,6 @@
-// `docker rmi`: names go first, then the image, its unused layers and, with prune, its dangling parents.
-// The rules and texts are Docker's (daemon/images/image_delete.go); clients and people know them.
+// `docker rmi`: names go first, then the image, its unused layers and, with prune, its dangling
+// parents. The rules and texts are Docker's (daemon/images/image_delete.go); clients and people
+// know them.
 import type { Digest } from '#base/digest.ts';
 import { hexOf } from '#base/digest.ts';
 import { EngineError } from '#base/error.ts';

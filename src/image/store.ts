@@ -1,6 +1,7 @@
-// The image store: images by ID, references to them, and who uses which layer. Memory is the index; disk
-// holds `images/<hex>.json` (one per image) and `references/<hex>.json` (one per tag or digest), each
-// replaced whole and synced. A record that cannot be read is left alone and named in `problems`.
+// The image store: images by ID, references to them, and who uses which layer. Memory is the index;
+// disk holds `images/<hex>.json` (one per image) and `references/<hex>.json` (one per tag or
+// digest), each replaced whole and synced. A record that cannot be read is left alone and named in
+// `problems`.
 import { mkdir, readFile, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncDirectory, writeFileAtomic } from '#base/atomic-file.ts';

@@ -1,8 +1,8 @@
 // Snapshots for overlayfs: `layers/<chain hex>/{diff/,record.json}` and
-// `tops/<key>/{upper/,work/,parent}` below the data root, where `parent` is a symbolic link that holds the
-// chain's name, so that a top tells what it stands on without a file to read and sync. All records are
-// kept in memory; the hot path only makes directories.
-// Not here: mounting, archives, images.
+// `tops/<key>/{upper/,work/,parent}` below the data root, where `parent` is a symbolic link that
+// holds the chain's name, so that a top tells what it stands on without a file to read and sync.
+// All records are kept in memory; the hot path only makes directories. Not here: mounting,
+// archives, images.
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, symlinkSync } from 'node:fs';
 import { chmod, chown, lstat, mkdir, readFile, readdir, readlink, rename } from 'node:fs/promises';
