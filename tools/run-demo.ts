@@ -45,7 +45,7 @@ function firstOfEachGroup(lines: readonly string[]): readonly string[] {
   const shown: string[] = [];
   let inGroup = 0;
   for (const line of lines) {
-    const heading = /^[A-Z]{2}/.test(line);
+    const heading = /^\/?[A-Z]{2}/.test(line);
     const operation = /^ +\d+ {2}/.test(line);
     if (heading) inGroup = 0;
     if (operation) inGroup += 1;
