@@ -7,7 +7,8 @@ let counter = 0;
 
 /**
  * Replaces `path` by `data`. `durable` (the default) survives a power cut; without it the file only
- * survives the death of this process, which is enough for what the kernel or a monitor can tell again.
+ * survives the death of this process, which is enough for what the kernel or a monitor can tell
+ * again.
  */
 export async function writeFileAtomic(
   path: string,

@@ -1,5 +1,5 @@
-// The daemon's log: structured lines on stderr by pino. Only daemon/, api/ and background loops log;
-// library folders throw (practice 15), or take a Log to report what they must go on from.
+// The daemon's log: structured lines on stderr by pino. Only daemon/, api/ and background loops
+// log; library folders throw (practice 15), or take a Log to report what they must go on from.
 import { pino } from 'pino';
 
 export interface Log {
@@ -24,8 +24,10 @@ export function createLog(level: LogLevel): Log {
     },
     pino.destination({ dest: 2, sync: true }),
   );
-  const at = (name: 'debug' | 'info' | 'warn' | 'error') => (message: string, facts?: Record<string, unknown>) =>
-    out[name](facts ?? {}, message);
+  const at =
+    (name: 'debug' | 'info' | 'warn' | 'error') =>
+    (message: string, facts?: Record<string, unknown>) =>
+      out[name](facts ?? {}, message);
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
 }
 

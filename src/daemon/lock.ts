@@ -52,8 +52,8 @@ async function readOwner(path: string): Promise<number | undefined> {
 }
 
 /**
- * Field 22 of /proc/PID/stat: pids come back, pids with the same start time do not (proc(5)). "" for
- * one that is dead; a zombie, which nobody has waited for yet, is dead and holds nothing.
+ * Field 22 of /proc/PID/stat: pids come back, pids with the same start time do not (proc(5)). ""
+ * for one that is dead; a zombie, which nobody has waited for yet, is dead and holds nothing.
  */
 function startTimeOf(pid: number): string {
   try {

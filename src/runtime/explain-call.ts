@@ -140,8 +140,7 @@ const CALLS: Callers = {
   console: () => 'open_tree(the terminal, OPEN_TREE_CLONE); move_mount("/dev/console")',
   pivot_root: () => 'pivot_root(".", "."); umount2(".", MNT_DETACH); chdir("/")',
   root_propagation: (op) => `mount(NULL, "/", NULL, ${ms(op.flags)})`,
-  sysctl: (op) =>
-    `write(open(${q(`/proc/sys/${op.key.replaceAll('.', '/')}`)}), ${q(op.value)})`,
+  sysctl: (op) => `write(open(${q(`/proc/sys/${op.key.replaceAll('.', '/')}`)}), ${q(op.value)})`,
   rlimit: (op) => {
     const name = Object.entries(RLIMIT).find(([, number]) => number === Number(op.resource))?.[0];
     return `setrlimit(${name ?? op.resource}, {${rlim(op.soft)}, ${rlim(op.hard)}})`;

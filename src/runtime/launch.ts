@@ -66,7 +66,15 @@ export async function launch(
     checkCgroups(cgroup, results);
     const execBase = execBaseOf(spec, cgroup);
     return new MonitoredTask({
-      box, facts, directory, cgroup, execBase, monitor, pid, plan, results,
+      box,
+      facts,
+      directory,
+      cgroup,
+      execBase,
+      monitor,
+      pid,
+      plan,
+      results,
     });
   } catch (error) {
     await monitor[Symbol.asyncDispose]();

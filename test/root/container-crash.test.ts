@@ -1,5 +1,5 @@
-// The daemon is killed with SIGKILL at any moment; the next one must find everything as it was told to
-// clients, and nothing that nobody knows. Needs root and `make build`.
+// The daemon is killed with SIGKILL at any moment; the next one must find everything as it was told
+// to clients, and nothing that nobody knows. Needs root and `make build`.
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { get } from 'node:http';

@@ -1,5 +1,5 @@
-// Calls to an engine's socket as a client makes them, small enough to see every byte: a request with
-// its answer, and a hijacked stream.
+// Calls to an engine's socket as a client makes them, small enough to see every byte: a request
+// with its answer, and a hijacked stream.
 import { readdirSync } from 'node:fs';
 import { request } from 'node:http';
 import { connect, type Socket } from 'node:net';
