@@ -1,7 +1,8 @@
 // A control connection to one monitor, and the streams to its processes.
+import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { EngineError } from '#base/error.ts';
+import { EngineError, errnoOf } from '#base/error.ts';
 import {
   Decoder,
   Encoder,
@@ -11,6 +12,7 @@ import {
   errnoName,
   FRAME,
   OpError,
+  parseExitFile,
   STREAM_BIT,
 } from './encode.ts';
 import { type Frame, FrameReader } from './frames.ts';
@@ -73,9 +75,27 @@ export class NativeMonitor implements Monitor {
   }
 
   #onClose(): void {
+    const exit = this.#over ? undefined : this.#readExitFile();
+    if (exit !== undefined) {
+      this.#over = true;
+      this.#exited.resolve(exit);
+    }
     for (const waiting of this.#waiting.values()) waiting.reject(this.#goneError());
     this.#waiting.clear();
     if (!this.#over) this.#lost.resolve();
+  }
+
+  /**
+   * A request that meets a closed socket (EPIPE) makes Node drop what was not read yet, and EXITED
+   * may be in it. The monitor has written the same to its exit file before.
+   */
+  #readExitFile(): ExitFacts | undefined {
+    try {
+      return parseExitFile(readFileSync(`${this.#directory}/exit`, 'utf8'));
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return undefined;
+      throw error;
+    }
   }
 
   /**
