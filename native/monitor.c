@@ -580,6 +580,10 @@ static void end_container(struct monitor *m)
 	free(context.out.data);
 	if (p->state != FAILED && m->gone)
 		write_exit_file(m);
+	/* From here on whoever looks finds the exit file, and no socket that would have to be tried. */
+	char path[4200];
+	snprintf(path, sizeof path, "%s/monitor.sock", m->directory);
+	unlink(path);
 	for (struct client *c = m->clients; c; c = c->next) {
 		size_t begin;
 		if (c->stream || c->dead)

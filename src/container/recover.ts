@@ -94,7 +94,7 @@ async function find(deps: Deps, record: ContainerRecord): Promise<Found> {
 async function sweep(deps: Deps, id: string): Promise<void> {
   await sweepRun(deps, id);
   await deps.snapshots.remove(id);
-  await deps.store.remove(id, { durable: false });
+  deps.store.remove(id, { durable: false });
 }
 
 async function removeOrphans(deps: Deps): Promise<void> {

@@ -1,7 +1,6 @@
 // remove: kill with force, then take everything away. The order lets a crash at any point be
 // completed at the next start: "removing" is stored first, the record goes last.
-import { existsSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { EngineError, isEngineError, messageOf } from '#base/error.ts';
 import type { Deps } from './deps.ts';
@@ -113,16 +112,16 @@ async function takeAway(
   live.task = undefined;
   const directory = runDirectoryOf(deps.settings, id);
   if (existsSync(directory)) {
-    if (await mayRun(directory)) await sweepRun(deps, id);
-    else await rm(directory, { recursive: true, force: true });
+    if (mayRun(directory)) await sweepRun(deps, id);
+    else rmSync(directory, { recursive: true, force: true });
   }
   await deps.snapshots.remove(id);
   if (options.volumes) await removeVolumes(deps, record);
-  await deps.store.remove(id, { durable: !record.spec.host.autoRemove });
+  deps.store.remove(id, { durable: !record.spec.host.autoRemove });
 }
 
 /** A monitor takes its socket away when it ends. */
-async function mayRun(directory: string): Promise<boolean> {
+function mayRun(directory: string): boolean {
   return existsSync(join(directory, 'monitor.sock'));
 }
 

@@ -1,8 +1,8 @@
 // start: make the process, store that it runs, connect who is attached, let it go.
 // The order is what makes kill -9 of the daemon harmless: a monitor whose daemon goes away before
 // "go" ends the process itself; one that was told "go" is found again through the stored state.
-import { mkdirSync, statSync } from 'node:fs';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { now } from '#base/clock.ts';
 import { EngineError, errnoOf, isEngineError, messageOf } from '#base/error.ts';
@@ -125,11 +125,10 @@ async function writeOwnFiles(deps: Deps, record: ContainerRecord): Promise<void>
   const base = host.networkMode === 'host' ? await readHostHosts() : undefined;
   const hosts = hostsText(record.merged.hostname, host.extraHosts, base);
   // Written in place: a bind of an older run may still hold the file's inode.
-  await Promise.all([
-    writeFile(paths.hosts, hosts, { mode: 0o644 }),
-    writeFile(paths.hostname, `${record.merged.hostname}\n`, { mode: 0o644 }),
-    writeFile(paths.resolvConf, resolvConf, { mode: 0o644 }),
-  ]);
+  const mode = { mode: 0o644 };
+  writeFileSync(paths.hosts, hosts, mode);
+  writeFileSync(paths.hostname, `${record.merged.hostname}\n`, mode);
+  writeFileSync(paths.resolvConf, resolvConf, mode);
 }
 
 function makeSource(path: string): void {

@@ -58,7 +58,7 @@ test('containers are found by id, name with or without slash, and unique prefix'
   assert.throws(() => store.reserve('name_a', 'x'), { code: 'conflict' });
   await store.put({ ...store.get('name_a'), name: 'other' }, { durable: false });
   assert.equal(store.find('name_a'), undefined);
-  await store.remove(twin.id, { durable: true });
+  store.remove(twin.id, { durable: true });
   assert.equal(store.find('abc'), undefined);
 });
 

@@ -55,11 +55,12 @@ export async function launch(
   facts: HostFacts,
   directory: string,
 ): Promise<Task> {
-  const { cgroup, plan, spec } = prepare(box, facts);
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   // Of an earlier run: find() must not take it for the end of this one.
   rmSync(`${directory}/exit`, { force: true });
-  await deps.agent.monitor(directory);
+  // The agent forks on the other core while we plan.
+  const forked = deps.agent.monitor(directory);
+  const { cgroup, plan, spec } = await prepareBeside(deps, forked, box, facts, directory);
   const monitor = await deps.connectMonitor(directory);
   try {
     const { pid, results } = await monitor.launch(plan);
@@ -79,6 +80,25 @@ export async function launch(
   } catch (error) {
     await monitor[Symbol.asyncDispose]();
     throw failureOf(plan, error);
+  }
+}
+
+/** When no plan can be made, the monitor that waits for one is let go. */
+async function prepareBeside(
+  deps: RuntimeDeps,
+  forked: Promise<unknown>,
+  box: Box,
+  facts: HostFacts,
+  directory: string,
+): Promise<Prepared> {
+  try {
+    const prepared = prepare(box, facts);
+    await forked;
+    return prepared;
+  } catch (error) {
+    const monitor = await forked.then(() => reach(deps, directory)).catch(() => undefined);
+    await monitor?.[Symbol.asyncDispose]();
+    throw error;
   }
 }
 
