@@ -38,15 +38,24 @@ export class OverlaySnapshotter implements Snapshotter, AsyncDisposable {
   #sweeping: Promise<void> = Promise.resolve();
   #deletions = 0;
 
-  private constructor(dataRoot: string) {
+  readonly #removeTree: (path: string) => Promise<void>;
+
+  private constructor(dataRoot: string, remove: (path: string) => Promise<void>) {
+    this.#removeTree = remove;
     this.#layersPath = join(dataRoot, 'layers');
     this.#topsPath = join(dataRoot, 'tops');
     this.#emptyPath = join(this.#layersPath, '.empty');
   }
 
-  /** Reads what is there. Half-made stages of an earlier life are removed in the background. */
-  static async open(dataRoot: string): Promise<OverlaySnapshotter> {
-    const self = new OverlaySnapshotter(dataRoot);
+  /**
+   * Reads what is there. Half-made stages of an earlier life are removed in the background.
+   * `removeTree` may be done by another process: most of a removal is waiting for the disk.
+   */
+  static async open(
+    dataRoot: string,
+    options: { readonly removeTree?: (path: string) => Promise<void> } = {},
+  ): Promise<OverlaySnapshotter> {
+    const self = new OverlaySnapshotter(dataRoot, options.removeTree ?? removeTree);
     await mkdir(self.#layersPath, { recursive: true, mode: 0o700 });
     await mkdir(self.#topsPath, { recursive: true, mode: 0o700 });
     await mkdir(self.#emptyPath, { recursive: true, mode: 0o755 });
@@ -106,7 +115,7 @@ export class OverlaySnapshotter implements Snapshotter, AsyncDisposable {
   async #sweep(paths: readonly string[]): Promise<void> {
     for (const path of paths) {
       try {
-        await removeTree(path);
+        await this.#removeTree(path);
       } catch (error) {
         this.#problems.push({ path, message: messageOf(error) });
       }
@@ -175,7 +184,7 @@ export class OverlaySnapshotter implements Snapshotter, AsyncDisposable {
       if (!open) return;
       open = false;
       this.#use(parent, -1);
-      await removeTree(path);
+      await this.#removeTree(path);
     };
     return {
       root,
@@ -218,7 +227,7 @@ export class OverlaySnapshotter implements Snapshotter, AsyncDisposable {
     this.#layers.delete(chain);
     this.#use(record.parent, -1);
     const gone = await this.#hide(this.#pathOf(chain), this.#layersPath);
-    if (gone !== undefined) await removeTree(gone);
+    if (gone !== undefined) await this.#removeTree(gone);
   }
 
   /** Out of sight by one rename: a crash after it leaves nothing that looks whole. */

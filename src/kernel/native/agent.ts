@@ -104,13 +104,13 @@ export function decodeResults(body: Buffer): readonly OpResult[] {
   throw new OpError(last, results);
 }
 
+/** Started by the first thing it is asked to do. */
 export class NativeAgent implements Agent {
   readonly #path: string;
   #process: NativeProcess | undefined;
 
   constructor(nativePath: string) {
     this.#path = nativePath;
-    this.#process = new NativeProcess(nativePath, ['agent']);
   }
 
   get pid(): number {
