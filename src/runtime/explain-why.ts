@@ -59,9 +59,7 @@ function unshareWhy(op: OpOf<'unshare'>): string {
 
 const WHY: Reasons = {
   mkdir: 'A cgroup is a directory: making it makes the group, with all its control files.',
-  rmdir: 'Removes an empty directory.',
   read: 'Reads whether the kernel killed a process for want of memory.',
-  write: 'Writes a file.',
   remove_tree: 'Removes files that are of no use any more.',
   cgroup_write: (op) =>
     CGROUP_FILES.find(([file]) => file.test(op.path))?.[1] ?? 'A setting of the cgroup.',
@@ -69,7 +67,6 @@ const WHY: Reasons = {
   cgroup_kill: 'Ends every process that is left, also those that escaped their parent.',
   cgroup_rmdir: 'Removes the cgroup; the kernel allows it only when no process is left.',
   monitor: 'A small parent for the container that outlives the daemon.',
-  umount: 'Takes a mount away.',
   netns_create: 'A network of its own, kept by a mount, so that it is there before any process.',
   netns_delete: 'Lets the network go; the kernel removes its interfaces with it.',
   netlink: 'Speaks to the kernel about interfaces, addresses and routes.',

@@ -12,16 +12,13 @@ type ArgumentTypes = {
 /** name → "argument:type ..."; the opcode is the position. Order and text as in ops.def. */
 export const OPS = {
   mkdir: 'path:s mode:u',
-  rmdir: 'path:s',
   read: 'path:s limit:u',
-  write: 'path:s data:b',
   remove_tree: 'path:s',
   cgroup_write: 'path:s value:s',
   cgroup_device: 'path:s insns:b',
   cgroup_kill: 'path:s',
   cgroup_rmdir: 'path:s',
   monitor: 'directory:s',
-  umount: 'path:s flags:u',
   netns_create: 'path:s',
   netns_delete: 'path:s',
   netlink: 'namespace:s namespaces:l protocol:u messages:b',
