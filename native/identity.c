@@ -163,10 +163,12 @@ int op_lookup_user(struct context *c, const struct op *op)
 	c->group_count = 0;
 	if (find_user(c, *name ? name : "0", login, sizeof login) < 0)
 		return -1;
-	if (group && *group) {
-		if (find_group(c, group, &c->gid) < 0)
-			return -1;
-	} else if (*login) {
+	if (group && *group && find_group(c, group, &c->gid) < 0)
+		return -1;
+	/* As in Docker: without it, a file that denies the primary group is open to who drops it. */
+	if (add_group(c, c->gid) < 0)
+		return -1;
+	if (!(group && *group) && *login) {
 		char *text = database(c, "etc/group"), *at = text, *f[FIELDS_MAX];
 		if (!text)
 			return -1;

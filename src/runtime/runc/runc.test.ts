@@ -42,15 +42,16 @@ const GROUP = 'root:x:0:\naudio:x:29:app,other\nvideo:x:44:\n';
 
 test('a user is found by name or number, with the groups of the image', () => {
   const root = overlay(layer({}), layer({ passwd: PASSWD, group: GROUP }));
-  assert.deepEqual(resolveUser(root, '', []), { uid: 0, gid: 0, additionalGids: [] });
+  assert.deepEqual(resolveUser(root, '', []), { uid: 0, gid: 0, additionalGids: [0] });
   assert.deepEqual(resolveUser(root, 'app', ['video', '7']), {
     uid: 1000,
     gid: 1001,
-    additionalGids: [29, 44, 7],
+    additionalGids: [1001, 29, 44, 7],
   });
-  assert.deepEqual(resolveUser(root, '1000', []), { uid: 1000, gid: 1001, additionalGids: [29] });
-  assert.deepEqual(resolveUser(root, 'app:video', []), { uid: 1000, gid: 44, additionalGids: [] });
-  assert.deepEqual(resolveUser(root, '4242', []), { uid: 4242, gid: 0, additionalGids: [] });
+  assert.deepEqual(resolveUser(root, '1000', []).additionalGids, [1001, 29]);
+  const explicit = { uid: 1000, gid: 44, additionalGids: [44] };
+  assert.deepEqual(resolveUser(root, 'app:video', []), explicit);
+  assert.deepEqual(resolveUser(root, '4242', []), { uid: 4242, gid: 0, additionalGids: [0] });
 });
 
 test('the file of the top-most layer counts, and a whiteout hides those below', () => {

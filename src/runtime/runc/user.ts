@@ -26,7 +26,10 @@ export function layersOf(mount: BoxRoot['mount']): readonly string[] {
   return mount.kind === 'bind' ? [mount.path] : [mount.upper, ...mount.lower];
 }
 
-/** `user` as in Docker: "", "name", "1000", "name:group", ":group"; `groups` are added. */
+/**
+ * `user` as in Docker: "", "name", "1000", "name:group", ":group"; `groups` are added.
+ * The primary group is among the others too, as in Docker.
+ */
 export function resolveUser(
   mount: BoxRoot['mount'],
   user: string,
@@ -51,7 +54,7 @@ export function resolveUser(
           .flatMap((entry) => parseId(entry[2]) ?? [])
       : [];
   const added = groups.map((each) => findGroup(groupFile, each));
-  return { uid, gid, additionalGids: [...new Set([...own, ...added])] };
+  return { uid, gid, additionalGids: [...new Set([gid, ...own, ...added])] };
 }
 
 function findGroup(groupFile: readonly Entry[], name: string): number {
