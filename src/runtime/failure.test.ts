@@ -37,6 +37,9 @@ const CREATE =
   'failed to create task for container: failed to create shim task: ' +
   'OCI runtime create failed: coracle: unable to start container process: ';
 
+/** Docker finds these out without its runtime. */
+const BARE = /^(unable to find|uids and gids|Cannot mkdir)/;
+
 const CASES: readonly (readonly [op: Op, errno: number, detail: string, exitCode: number])[] = [
   [EXEC, FAULT.COMMAND_NOT_FOUND, 'exec: "foo": executable file not found in $PATH', 127],
   [{ ...EXEC, argv: ['/x'] }, E.ENOENT, 'exec: "/x": stat /x: no such file or directory', 127],
@@ -68,6 +71,12 @@ const CASES: readonly (readonly [op: Op, errno: number, detail: string, exitCode
     127,
   ],
   [
+    { op: 'workdir', path: '/bin/sh', create: 1 },
+    E.ENOTDIR,
+    'Cannot mkdir: /bin/sh is not a directory',
+    128,
+  ],
+  [
     { op: 'rlimit', resource: 7, soft: 1, hard: 2 },
     E.EPERM,
     'error setting rlimit type 7: operation not permitted',
@@ -85,7 +94,8 @@ const CASES: readonly (readonly [op: Op, errno: number, detail: string, exitCode
 for (const [op, errno, detail, exitCode] of CASES) {
   test(`${op.op}: ${detail}`, () => {
     const error = failed(op, errno);
-    assert.equal(error.message, `${CREATE}${detail}: unknown`);
+    const bare = BARE.test(detail);
+    assert.equal(error.message, bare ? detail : `${CREATE}${detail}: unknown`);
     assert.equal(error.facts['exitCode'], exitCode);
     assert.equal(error.facts['step'], 'init[1]');
     assert.equal(error.facts['op'], op.op);
@@ -151,6 +161,23 @@ test('an exec fails with the words of an exec', () => {
     'OCI runtime exec failed: exec failed: unable to start container process: ' +
       'exec: "foo": executable file not found in $PATH: unknown',
   );
+});
+
+test('an exec as an unknown user ends with 126 and the bare text of Docker', () => {
+  const result = {
+    place: 'init',
+    index: 0,
+    op: 'lookup_user',
+    errno: FAULT.USER_UNKNOWN,
+    nanoseconds: 1,
+    output: Buffer.alloc(0),
+  } as const;
+  const init: Op[] = [{ op: 'lookup_user', user: 'foo', groups: [] }];
+  const plan = { stdio: { tty: false, stdin: 'none' }, join: [], init } as const;
+  const error = describeExecFailure(plan, new OpError(result, [result]));
+  assert.ok(error instanceof EngineError);
+  assert.equal(error.message, 'unable to find user foo: no matching entries in passwd file');
+  assert.equal(error.facts['exitCode'], 126);
 });
 
 test('any other error is handed back as it is', () => {

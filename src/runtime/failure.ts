@@ -46,8 +46,10 @@ function describe(verb: keyof typeof PREFIX, op: Op | undefined, cause: OpError)
   const kernel = errnoText(result.errno);
   const detail = op === undefined ? `${result.op}: ${kernel}` : detailOf(op, result, kernel);
   const hint = MOUNTS.has(result.op) && KIND_ERRNOS.includes(result.errno) ? KIND_HINT : '';
-  const exitCode = exitCodeOf(detail + hint);
-  return new EngineError(codeOf(exitCode, result), `${PREFIX[verb]}${detail}: unknown${hint}`, {
+  const bare = isBare(verb, result);
+  const exitCode = bare ? BARE_EXIT_CODE[verb] : exitCodeOf(detail + hint);
+  const message = bare ? detail : `${PREFIX[verb]}${detail}: unknown${hint}`;
+  return new EngineError(codeOf(exitCode, result), message, {
     cause,
     facts: {
       step: `${result.place}[${result.index}]`,
@@ -57,6 +59,19 @@ function describe(verb: keyof typeof PREFIX, op: Op | undefined, cause: OpError)
     },
   });
 }
+
+/** What dockerd itself finds out, before its runtime: its texts have no prefix. */
+function isBare(verb: keyof typeof PREFIX, { op, errno }: OpResult): boolean {
+  if (op === 'lookup_user') return BARE_USER_FAULTS.includes(errno);
+  return op === 'workdir' && verb === 'create' && errno === E.ENOTDIR;
+}
+
+const BARE_USER_FAULTS: readonly number[] = [
+  FAULT.USER_UNKNOWN,
+  FAULT.GROUP_UNKNOWN,
+  FAULT.ID_RANGE,
+];
+const BARE_EXIT_CODE = { create: 128, exec: 126 } as const;
 
 const MOUNTS: ReadonlySet<string> = new Set(['mount', 'bind', 'tmpfs_copy']);
 const KIND_ERRNOS: readonly number[] = [E.ENOTDIR, E.EISDIR];
@@ -73,7 +88,9 @@ function exitCodeOf(text: string): 126 | 127 | 128 {
 
 /** What the image or the request got wrong is the caller's fault (400), as Docker has it. */
 function codeOf(exitCode: number, result: OpResult): ErrorCode {
-  if (exitCode !== 128) return 'invalid_argument';
+  if (exitCode !== 128 || (result.op === 'workdir' && result.errno === E.ENOTDIR)) {
+    return 'invalid_argument';
+  }
   if (result.op === 'lookup_user' && result.errno > 10_000) return 'invalid_argument';
   return result.errno === FAULT.BAD_PLAN ? 'internal' : 'kernel_refused';
 }
@@ -85,6 +102,10 @@ function detailOf(op: Op, result: OpResult, kernel: string): string {
     case 'lookup_user':
       return userDetail(op, result, kernel);
     case 'workdir':
+      // Docker makes the directory of a new container; the text is that of its failure.
+      if (op.create === 1 && result.errno === E.ENOTDIR) {
+        return `Cannot mkdir: ${op.path} is not a directory`;
+      }
       return `chdir to cwd (${JSON.stringify(op.path)}) set in config.json failed: ${kernel}`;
     case 'mount':
     case 'bind':
