@@ -104,7 +104,7 @@ export function execCreate(deps: ExecDeps, ref: string, spec: ExecSpec): string 
   const exec = new Exec(record.id, spec);
   live.execs.set(exec.id, exec);
   deps.execs.add(exec);
-  publish(deps, record, `exec_create: ${spec.cmd.join(' ')}`, { execID: exec.id });
+  publish(deps, record, `exec_create: ${commandLine(spec.cmd)}`, { execID: exec.id });
   return exec.id;
 }
 
@@ -131,7 +131,7 @@ export async function execStart(
   exec.status = 'running';
   exec.onEnd((exitCode) => ended(deps, record, exec, exitCode));
   const { spec } = exec;
-  publish(deps, record, `exec_start: ${spec.cmd.join(' ')}`, { execID: id });
+  publish(deps, record, `exec_start: ${commandLine(spec.cmd)}`, { execID: id });
   const task = await launch(deps, record, exec, options);
   exec.pid = task.pid;
   exec.started.resolve();
@@ -140,6 +140,11 @@ export async function execStart(
     () => exec.end(EXIT_LOST),
   );
   return serve(deps, record, exec, task.stream, options, signal);
+}
+
+/** As Docker writes it in an event: a space follows the program even when nothing else does. */
+function commandLine([program = '', ...args]: readonly string[]): string {
+  return `${program} ${args.join(' ')}`;
 }
 
 async function launch(
