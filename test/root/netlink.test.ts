@@ -5,9 +5,16 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { NativeAgent } from '#kernel/native/agent.ts';
 import { addAddress, deleteAddress } from '#kernel/netlink/address.ts';
-import { type EndpointInside, FIRST_INDEX, planSubordinate, planVeth } from '#kernel/netlink/endpoint.ts';
+import {
+  type EndpointInside,
+  FIRST_INDEX,
+  planRemoval,
+  planSubordinate,
+  planVeth,
+} from '#kernel/netlink/endpoint.ts';
 import { addFilter } from '#kernel/netlink/filter.ts';
 import {
   addLink,
@@ -38,6 +45,8 @@ const NATIVE = new URL('../../build/coracle-native', import.meta.url).pathname;
 const MILLISECOND = 1_000_000;
 const SET_UP_MS_MAX = 25; // the goal is 3; a machine that is shared gets room
 const ENDPOINTS = 20;
+const GONE_MS_MAX = 5_000;
+const GONE_POLL_MS = 10;
 const SENT_BYTES = 2_500_000;
 const KERNEL_REFUSES = ['EOPNOTSUPP', 'ENOENT', 'ENODEV'];
 
@@ -59,7 +68,10 @@ async function bridge(name: string, cidrs: readonly string[] = []): Promise<numb
     addLink({ name, up: true, kind: { kind: 'bridge', bridge: { forwardDelay: 0 } } }),
   ]);
   const link = (await netlink.link(host, name))?.index ?? 0;
-  await netlink.exchange(host, cidrs.map((cidr) => addAddress({ link, cidr, noDad: true })));
+  await netlink.exchange(
+    host,
+    cidrs.map((cidr) => addAddress({ link, cidr, noDad: true })),
+  );
   return link;
 }
 
@@ -109,7 +121,10 @@ after(async () => {
 test('two endpoints of a bridge reach each other and the host, by IPv4 and IPv6', async () => {
   const index = await bridge('br1', ['10.0.1.1/24', 'fd00:1::1/64']);
   const [a, b] = [await namespace('a1'), await namespace('b1')];
-  for (const [path, number] of [[a, 2], [b, 3]] as const) {
+  for (const [path, number] of [
+    [a, 2],
+    [b, 3],
+  ] as const) {
     const outside = { name: `v1-${number}`, bridge: index, port: { hairpin: true } };
     const results = await netlink.perform(planVeth(inside(path, number, 1), outside, host));
     const end = decodeLinks(results[1]?.answers ?? [])[0];
@@ -136,24 +151,36 @@ test('two endpoints of a bridge reach each other and the host, by IPv4 and IPv6'
   const addresses = (await netlink.addresses(a)).filter(({ scope }) => scope === 'global');
   assert.deepEqual(
     addresses.map(({ address, prefixLength, tentative }) => [address, prefixLength, tentative]),
-    [['10.0.1.2', 24, false], ['fd00:1::2', 64, false]],
+    [
+      ['10.0.1.2', 24, false],
+      ['fd00:1::2', 64, false],
+    ],
   );
   const defaults = (await netlink.routes(a)).filter(({ to }) => to === 'default');
   assert.deepEqual(
     defaults.map(({ via, link: on }) => [via, on]),
-    [['10.0.1.1', FIRST_INDEX], ['fd00:1::1', FIRST_INDEX]],
+    [
+      ['10.0.1.1', FIRST_INDEX],
+      ['fd00:1::1', FIRST_INDEX],
+    ],
   );
   // A port of a bridge has no address of its own that somebody could speak to.
   const ends = (await netlink.links(host)).filter(({ name }) => name.startsWith('v1-'));
-  const own = (await netlink.addresses(host)).filter((one) => ends.some((end) => end.index === one.link));
+  const own = (await netlink.addresses(host)).filter((one) =>
+    ends.some((end) => end.index === one.link),
+  );
   assert.deepEqual(own, []);
 });
 
 test('isolated ports of a bridge do not reach each other, but the host', async () => {
   const index = await bridge('br2', ['10.0.2.1/24', 'fd00:2::1/64']);
   const [a, b] = [await namespace('a2'), await namespace('b2')];
-  await netlink.perform(planVeth(inside(a, 2, 2), { name: 'v2-2', bridge: index, port: { isolated: true } }, host));
-  await netlink.perform(planVeth(inside(b, 3, 2), { name: 'v2-3', bridge: index, port: { isolated: true } }, host));
+  await netlink.perform(
+    planVeth(inside(a, 2, 2), { name: 'v2-2', bridge: index, port: { isolated: true } }, host),
+  );
+  await netlink.perform(
+    planVeth(inside(b, 3, 2), { name: 'v2-3', bridge: index, port: { isolated: true } }, host),
+  );
   assert.ok(ping(a, '10.0.2.1'));
   assert.ok(!ping(a, '10.0.2.3'));
   const end = await netlink.link(host, 'v2-2');
@@ -161,19 +188,21 @@ test('isolated ports of a bridge do not reach each other, but the host', async (
     setBridgePortByIndex(end?.index ?? 0, { isolated: false, learning: false }),
     setBridgePort('v2-3', { isolated: false }),
   ]);
-  assert.ok(ping(a, '10.0.2.3'));
+  assert.ok(ping(a, '10.0.2.3', '-c', '3'), 'ARP asks again within a second');
   const port = (await netlink.links(host)).find(({ name }) => name === 'v2-2')?.port;
   assert.deepEqual([port?.isolated, port?.learning, port?.hairpin], [false, false, false]);
 });
 
 test('options of a bridge are set at birth and changed later', async () => {
   const index = await bridge('br3');
-  await netlink.exchange(host, [
-    setBridge('br3', { multicastSnooping: false, ageingTime: 12_000 }),
-    setBridge(index, { nfCallIptables: true }),
-  ]).catch((error) => {
-    if (!isNetlinkError(error, 'EOPNOTSUPP')) throw error;
-  });
+  await netlink
+    .exchange(host, [
+      setBridge('br3', { multicastSnooping: false, ageingTime: 12_000 }),
+      setBridge(index, { nfCallIptables: true }),
+    ])
+    .catch((error) => {
+      if (!isNetlinkError(error, 'EOPNOTSUPP')) throw error;
+    });
   const { bridge: options } = (await netlink.link(host, 'br3')) ?? {};
   assert.deepEqual(
     [options?.forwardDelay, options?.multicastSnooping, options?.ageingTime, options?.stp],
@@ -188,7 +217,10 @@ test('a macvlan of the host reaches its neighbour on the same link', async () =>
     setLink('up4b', { up: true }),
   ]);
   const parent = (await netlink.link(host, 'up4'))?.index ?? 0;
-  for (const [path, number] of [[a, 2], [b, 3]] as const) {
+  for (const [path, number] of [
+    [a, 2],
+    [b, 3],
+  ] as const) {
     const outside = {
       temporaryName: `m4-${number}`,
       parent,
@@ -207,7 +239,12 @@ test('an interface is renamed, moved, resized and taken down', async () => {
   const a = await namespace('a5');
   await netlink.exchange(host, [
     addLink({ name: 'x5', kind: { kind: 'veth', peer: { name: 'y5' } } }),
-    setLink('x5', { mtu: 9000, alias: 'of container x', txQueueLength: 7, mac: '02:00:00:00:05:05' }),
+    setLink('x5', {
+      mtu: 9000,
+      alias: 'of container x',
+      txQueueLength: 7,
+      mac: '02:00:00:00:05:05',
+    }),
   ]);
   const x = await netlink.link(host, 'x5');
   assert.deepEqual(
@@ -244,7 +281,10 @@ test('routes, addresses and neighbours come and go', async () => {
   const find = (to: string) => routes.find((route) => route.to === to);
   assert.deepEqual([find('192.0.2.0/24')?.via, find('192.0.2.0/24')?.metric], ['10.0.6.1', 7]);
   assert.equal(find('2001:db8::/32')?.link, link);
-  assert.deepEqual([find('198.51.100.0/24')?.scope, find('198.51.100.0/24')?.source], ['link', '10.0.6.2']);
+  assert.deepEqual(
+    [find('198.51.100.0/24')?.scope, find('198.51.100.0/24')?.source],
+    ['link', '10.0.6.2'],
+  );
   assert.equal(find('203.0.113.0/24')?.type, 'blackhole');
   assert.equal(find('default')?.via, '10.0.6.9');
   assert.equal(find('10.0.66.0/24')?.protocol, 'kernel');
@@ -257,7 +297,8 @@ test('routes, addresses and neighbours come and go', async () => {
     deleteNeighbour({ entry: 'permanent', link, address: '10.0.6.9', mac: '02:00:00:00:06:09' }),
   ]);
   const left = (await netlink.routes(a)).map(({ to }) => to);
-  for (const gone of ['192.0.2.0/24', '2001:db8::/32', '10.0.66.0/24']) assert.ok(!left.includes(gone));
+  for (const gone of ['192.0.2.0/24', '2001:db8::/32', '10.0.66.0/24'])
+    assert.ok(!left.includes(gone));
   await assert.rejects(netlink.exchange(a, [deleteRoute({ to: '192.0.2.0/24' })]), {
     errno: 'ESRCH',
     message: `cannot delete route to 192.0.2.0/24 in ${a}: ESRCH`,
@@ -266,22 +307,30 @@ test('routes, addresses and neighbours come and go', async () => {
 
 test('a refusal names what was refused, and what came before it stays', async () => {
   const veth = addLink({ name: 'x7', kind: { kind: 'veth', peer: { name: 'y7' } } });
-  await assert.rejects(netlink.exchange(host, [veth, veth, setLink('x7', { up: true })]), (error) => {
-    assert.ok(isNetlinkError(error, 'EEXIST'), String(error));
-    assert.equal(error.index, 1);
-    assert.match(error.message, /^cannot add veth x7 in .*\/host: EEXIST/);
-    return true;
-  });
+  await assert.rejects(
+    netlink.exchange(host, [veth, veth, setLink('x7', { up: true })]),
+    (error) => {
+      assert.ok(isNetlinkError(error, 'EEXIST'), String(error));
+      assert.equal(error.index, 1);
+      assert.match(error.message, /^cannot add veth x7 in .*\/host: EEXIST/);
+      return true;
+    },
+  );
   assert.equal((await netlink.link(host, 'x7'))?.up, false);
   await netlink.exchange(host, [deleteLink('x7')]);
   await assert.rejects(netlink.exchange(host, [deleteLink('x7')]), { errno: 'ENODEV', index: 0 });
   await assert.rejects(netlink.links(join(base, 'gone')), { errno: 'ENOENT', index: -1 });
   const lost = addLink({ name: 'x7', kind: { kind: 'veth', peer: { name: 'y7', namespace: 0 } } });
   await assert.rejects(netlink.exchange(host, [lost], [join(base, 'gone')]), { index: -1 });
+  const multicast = addLink({ name: 'x7', mac: '01:00:00:00:00:01', kind: { kind: 'bridge' } });
+  await assert.rejects(netlink.exchange(host, [multicast]), { errno: 'EADDRNOTAVAIL' });
   await assert.rejects(
-    netlink.exchange(host, [addAddress({ link: 9999, cidr: '10.0.7.1/24' })]),
-    { errno: 'ENODEV' },
+    netlink.exchange(host, [addRoute({ to: '192.0.2.0/24', via: '198.51.100.1' })]),
+    /cannot add route to 192.0.2.0\/24 via 198.51.100.1 in .*: ENETUNREACH \(Nexthop has invalid gateway\)$/,
   );
+  await assert.rejects(netlink.exchange(host, [addAddress({ link: 9999, cidr: '10.0.7.1/24' })]), {
+    errno: 'ENODEV',
+  });
 });
 
 test('a taken index inside is EEXIST, and no half of the pair is left', async () => {
@@ -299,7 +348,10 @@ test('every kind of interface that the kernel has can be made', async (t) => {
   const parent = await bridge('br9');
   const kinds: readonly LinkKind[] = [
     { kind: 'ifb' },
-    { kind: 'vxlan', vxlan: { id: 42, port: 4789, local: '10.0.9.1', group: '10.0.9.2', learning: false } },
+    {
+      kind: 'vxlan',
+      vxlan: { id: 42, port: 4789, local: '10.0.9.1', group: '10.0.9.2', learning: false },
+    },
     { kind: 'macvlan', mode: 'private' },
     { kind: 'ipvlan', mode: 'l2', flag: 'private' },
     { kind: 'vlan', id: 50 },
@@ -318,7 +370,12 @@ test('every kind of interface that the kernel has can be made', async (t) => {
     const link = await netlink.link(host, name);
     assert.equal(link?.kind, kind.kind);
     if (kind.kind === 'vxlan') {
-      const remote = { entry: 'forward', link: link?.index ?? 0, mac: '02:00:00:00:00:01', to: '10.0.9.3' } as const;
+      const remote = {
+        entry: 'forward',
+        link: link?.index ?? 0,
+        mac: '02:00:00:00:00:01',
+        to: '10.0.9.3',
+      } as const;
       await netlink.exchange(host, [setNeighbour(remote)]);
       const table = await netlink.neighbours(host, 'bridge');
       assert.ok(table.some((one) => one.mac === remote.mac && one.address === remote.to));
@@ -330,7 +387,7 @@ test('every kind of interface that the kernel has can be made', async (t) => {
 /** Sends over TCP from one namespace to another; answers bits a second. */
 async function throughput(from: string, to: string, address: string): Promise<number> {
   const server = spawn('nsenter', [`--net=${to}`, 'busybox', 'nc', '-l', '-p', '5000'], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', 'inherit'], // nc says goodbye at the end of its input, so it has none
   });
   const ended = new Promise((resolve) => server.once('close', resolve));
   let received = 0;
@@ -343,9 +400,17 @@ async function throughput(from: string, to: string, address: string): Promise<nu
   });
   const script = `dd if=/dev/zero bs=50000 count=${SENT_BYTES / 50_000} 2>/dev/null | nc ${address} 5000`;
   // Tried again until the server listens: nothing else says that it does.
-  const client = spawn('nsenter', [
-    `--net=${from}`, 'busybox', 'sh', '-c', `for i in 1 2 3 4 5 6 7 8 9; do ${script} && exit; sleep 0.1; done`,
-  ], { stdio: 'ignore' });
+  const client = spawn(
+    'nsenter',
+    [
+      `--net=${from}`,
+      'busybox',
+      'sh',
+      '-c',
+      `for i in 1 2 3 4 5 6 7 8 9; do ${script} && exit; sleep 0.1; done`,
+    ],
+    { stdio: 'ignore' },
+  );
   const done = new Promise((resolve) => client.once('close', resolve));
   await Promise.all([ended, done]);
   assert.equal(received, SENT_BYTES);
@@ -354,13 +419,18 @@ async function throughput(from: string, to: string, address: string): Promise<nu
 
 function near(actual: number, wished: number): void {
   const ratio = actual / wished;
-  assert.ok(ratio > 0.85 && ratio < 1.1, `${(actual / 1e6).toFixed(2)} Mbit/s, wished ${wished / 1e6}`);
+  assert.ok(
+    ratio > 0.85 && ratio < 1.1,
+    `${(actual / 1e6).toFixed(2)} Mbit/s, wished ${wished / 1e6}`,
+  );
 }
 
 test('both directions of an endpoint are limited, changed live and freed again', async (t) => {
   const index = await bridge('br10', ['10.0.10.1/24', 'fd00:10::1/64']);
   const a = await namespace('a10');
-  const results = await netlink.perform(planVeth(inside(a, 2, 10), { name: 'v10-2', bridge: index }, host));
+  const results = await netlink.perform(
+    planVeth(inside(a, 2, 10), { name: 'v10-2', bridge: index }, host),
+  );
   const link = decodeLinks(results[1]?.answers ?? [])[0]?.index ?? 0;
   const ifb = decodeLinks(await netlink.exchange(host, addIfb('ifb10')))[0]?.index ?? 0;
   await netlink.exchange(host, [
@@ -369,18 +439,26 @@ test('both directions of an endpoint are limited, changed live and freed again',
   ]);
   const inward = await throughput(host, a, '10.0.10.2');
   const outward = await throughput(a, host, '10.0.10.1');
-  t.diagnostic(`in ${(inward / 1e6).toFixed(2)} of 10, out ${(outward / 1e6).toFixed(2)} of 20 Mbit/s`);
+  t.diagnostic(
+    `in ${(inward / 1e6).toFixed(2)} of 10, out ${(outward / 1e6).toFixed(2)} of 20 Mbit/s`,
+  );
   near(inward, 10e6);
   near(outward, 20e6);
-  await netlink.exchange(host, [...limitEgress(link, rateOf(50e6)), ...limitEgress(ifb, rateOf(50e6))]);
+  await netlink.exchange(host, [
+    ...limitEgress(link, rateOf(50e6)),
+    ...limitEgress(ifb, rateOf(50e6)),
+  ]);
   const queue = (await netlink.queues(host, link)).find(({ kind }) => kind === 'tbf');
   assert.equal(queue?.bytesPerSecond, 6_250_000);
   assert.ok((queue?.bytes ?? 0n) > 2_000_000n);
   near(await throughput(host, a, '10.0.10.2'), 50e6);
   near(await throughput(a, host, '10.0.10.1'), 50e6);
   await netlink.exchange(host, [...unlimitEgress(link), ...unlimitIngress(link, 'ifb10')]);
-  assert.deepEqual((await netlink.queues(host, link)).map(({ kind }) => kind), ['noqueue']);
-  assert.ok((await throughput(host, a, '10.0.10.2')) > 200e6);
+  assert.deepEqual(
+    (await netlink.queues(host, link)).map(({ kind }) => kind),
+    ['noqueue'],
+  );
+  assert.ok((await throughput(host, a, '10.0.10.2')) > 65e6);
 });
 
 test('HTB classes are made and changed, with rates above 2^32 bytes', async (t) => {
@@ -388,7 +466,13 @@ test('HTB classes are made and changed, with rates above 2^32 bytes', async (t) 
   await netlink.exchange(host, [
     setQdisc(link, { kind: 'htb', defaultClass: 16 }),
     setClass(link, { rate: rateOf(10e6), ceil: rateOf(100e9) }, { handle: handle(1, 16) }),
-    addFilter({ link, parent: handle(1), priority: 1, match: 'u32', action: { classId: handle(1, 16) } }),
+    addFilter({
+      link,
+      parent: handle(1),
+      priority: 1,
+      match: 'u32',
+      action: { classId: handle(1, 16) },
+    }),
     setClass(link, { rate: rateOf(80e9) }, { handle: handle(1, 16) }),
     setQdisc(link, { kind: 'clsact' }),
   ]);
@@ -411,7 +495,11 @@ test('a namespace with its endpoint costs the kernel a few milliseconds', async 
   for (let number = 0; number < ENDPOINTS; number += 1) {
     const path = join(base, `n${number}`);
     made.push(path);
-    const plan = planVeth(inside(path, number + 2, 12), { name: `v12-${number}`, bridge: index }, host);
+    const plan = planVeth(
+      inside(path, number + 2, 12),
+      { name: `v12-${number}`, bridge: index },
+      host,
+    );
     const startedAt = performance.now();
     const results = await netlink.perform([{ op: 'netns_create', path }, ...plan]);
     const wall = performance.now() - startedAt;
@@ -419,18 +507,23 @@ test('a namespace with its endpoint costs the kernel a few milliseconds', async 
     times.push({ total: parts.reduce((sum, one) => sum + one, 0), parts, wall });
   }
   for (let number = 0; number < ENDPOINTS; number += 1) {
+    const path = join(base, `n${number}`);
     const startedAt = performance.now();
-    await netlink.perform([
-      { namespace: host, messages: [deleteLink(`v12-${number}`)] },
-      { op: 'netns_delete', path: join(base, `n${number}`) },
-    ]);
+    await netlink.perform([...planRemoval(`v12-${number}`, host), { op: 'netns_delete', path }]);
     removals.push(performance.now() - startedAt);
     assert.ok(!existsSync(join(base, `n${number}`)));
   }
   const middle = times.sort((a, b) => a.total - b.total)[ENDPOINTS / 2];
   const shown = middle?.parts.map((one) => one.toFixed(2)).join(' + ');
-  t.diagnostic(`set-up ${middle?.total.toFixed(2)} ms (${shown}), seen ${middle?.wall.toFixed(2)} ms`);
+  t.diagnostic(
+    `set-up ${middle?.total.toFixed(2)} ms (${shown}), seen ${middle?.wall.toFixed(2)} ms`,
+  );
   t.diagnostic(`removal ${removals.sort((a, b) => a - b)[ENDPOINTS / 2]?.toFixed(2)} ms`);
   assert.ok((middle?.total ?? 99) < SET_UP_MS_MAX);
-  assert.deepEqual((await netlink.links(host)).filter(({ name }) => name.startsWith('v12-')), []);
+  // The kernel destroys a namespace, and with it both ends, when it finds the time.
+  const deadline = performance.now() + GONE_MS_MAX;
+  const left = async () =>
+    (await netlink.links(host)).filter(({ name }) => name.startsWith('v12-'));
+  while ((await left()).length > 0 && performance.now() < deadline) await setTimeout(GONE_POLL_MS);
+  assert.deepEqual(await left(), []);
 });

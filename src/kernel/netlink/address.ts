@@ -25,8 +25,8 @@ export type Address = {
   readonly cidr: string;
   readonly broadcast?: string;
   /**
-   * IPv6 without duplicate address detection, which would keep it from use for a second. We give each
-   * address once, so there is nothing to detect.
+   * IPv6 without duplicate address detection, which would keep it from use for a second. We give
+   * each address once, so there is nothing to detect.
    */
   readonly noDad?: boolean;
   /** No route to the subnet comes with it. */

@@ -1,5 +1,5 @@
-// All that makes one endpoint, as two batches: one in the container's namespace and one in the host's.
-// Together with netns_create they are one round trip to the agent, because the index of the
+// All that makes one endpoint, as two batches: one in the container's namespace and one in the
+// host's. Together with netns_create they are one round trip to the agent, because the index of the
 // container's interface is chosen here, before it exists.
 import { addAddress } from './address.ts';
 import { addLink, getLink, moveLink, renameLink, setBridgePort, setLink } from './link.ts';
@@ -13,8 +13,8 @@ import type { Batch } from './netlink.ts';
 const HOST_NAMESPACE = '/proc/self/ns/net';
 
 /**
- * Indexes from here on are free in a namespace of ours: the kernel numbers from 1, and gives a new one
- * lo and at most a handful of fallback tunnels (net.core.fb_tunnels_only_for_init_net).
+ * Indexes from here on are free in a namespace of ours: the kernel numbers from 1, and gives a new
+ * one lo and at most a handful of fallback tunnels (net.core.fb_tunnels_only_for_init_net).
  */
 export const FIRST_INDEX = 16;
 
@@ -45,7 +45,10 @@ export type VethOutside = {
   readonly port?: BridgePort;
 };
 
-/** Addresses and routes of an interface that is up, in the order that the kernel needs; `lo` goes up. */
+/**
+ * Addresses and routes of an interface that is up, in the order that the kernel needs; `lo` goes
+ * up.
+ */
 export function planInside(inside: EndpointInside): Message[] {
   const { index: link } = inside;
   return [
@@ -61,10 +64,10 @@ function settings({ mac, mtu }: { readonly mac?: string; readonly mtu?: number }
 }
 
 /**
- * A veth pair between the container's namespace and the host's (or `hostNamespace`). It is made from
- * inside, because there the index is wished; the host's end gets the next free one. The answers of the
- * last batch hold one link: the host's end. The container's end has a carrier only when that batch is
- * done, so nothing passes before the port's flags are set.
+ * A veth pair between the container's namespace and the host's (or `hostNamespace`). It is made
+ * from inside, because there the index is wished; the host's end gets the next free one. The
+ * answers of the last batch hold one link: the host's end. The container's end has a carrier only
+ * when that batch is done, so nothing passes before the port's flags are set.
  */
 export function planVeth(
   inside: EndpointInside,
@@ -131,4 +134,14 @@ export function planSubordinate(
       messages: [renameLink(index, name), setLink(index, { up: true }), ...planInside(inside)],
     },
   ];
+}
+
+/**
+ * Before a container's namespace is deleted: its port goes down, so that no frame passes any more.
+ * The pair itself goes with the namespace, a moment later; deleteLink() would wait for the kernel's
+ * grace periods, 20 ms in which nobody else can change a link. ENODEV when the port is gone
+ * already.
+ */
+export function planRemoval(name: string, hostNamespace = ''): readonly [Batch] {
+  return [{ namespace: hostNamespace, messages: [setLink(name, { up: false, master: 0 })] }];
 }

@@ -1,6 +1,6 @@
-// Filters of a qdisc, and the action that sends a packet through another interface (RTM_NEWTFILTER).
-// u32 with one key that masks everything away matches every packet; a kernel without cls_matchall
-// has it (tc-u32(8)).
+// Filters of a qdisc, and the action that sends a packet through another interface
+// (RTM_NEWTFILTER). u32 with one key that masks everything away matches every packet; a kernel
+// without cls_matchall has it (tc-u32(8)).
 import {
   type Attribute,
   attributes,

@@ -1,16 +1,7 @@
 // What each kind of interface has of its own: IFLA_INFO_DATA, and a bridge port's flags.
 import { encodeIp, familyOf } from './ip.ts';
 import type { VethPeer } from './link.ts';
-import {
-  type Attribute,
-  type Attributes,
-  be16,
-  bytes,
-  present,
-  u8,
-  u16,
-  u32,
-} from './message.ts';
+import { type Attribute, type Attributes, be16, bytes, present, u8, u16, u32 } from './message.ts';
 
 const IFLA_BR = {
   FORWARD_DELAY: 1,

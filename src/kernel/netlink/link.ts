@@ -81,9 +81,9 @@ export type LinkEnd = Omit<LinkSettings, 'linkLocal' | 'alias'> & {
 };
 
 /**
- * The other end of a veth pair. It cannot go up in the message that makes it: the kernel opens it before
- * it ties the two (ENOTCONN). Nor does the kernel read a master for it, or an index unless the first
- * end has one too (veth_newlink()).
+ * The other end of a veth pair. It cannot go up in the message that makes it: the kernel opens it
+ * before it ties the two (ENOTCONN). Nor does the kernel read a master for it, or an index unless
+ * the first end has one too (veth_newlink()).
  */
 export type VethPeer = Omit<LinkEnd, 'up' | 'master'>;
 
@@ -148,7 +148,7 @@ function named(link: LinkReference): { readonly name?: string; readonly index: n
   return typeof link === 'string' ? { name: link, index: 0 } : { index: link };
 }
 
-/** Changes an interface; with `rename` only an index finds it (or a name and moving, see moveLink). */
+/** Changes an interface. Its name is changed by renameLink(), its namespace by moveLink(). */
 export function setLink(link: LinkReference, change: LinkSettings): Message {
   const { index, name } = named(link);
   const { linkLocal, alias } = change;
@@ -201,7 +201,10 @@ export function moveLink(link: LinkReference, to: { namespace: number; index?: n
 }
 
 /** Options of an existing bridge. */
-export function setBridge(link: LinkReference, options: Parameters<typeof encodeBridgeData>[0]): Message {
+export function setBridge(
+  link: LinkReference,
+  options: Parameters<typeof encodeBridgeData>[0],
+): Message {
   const { index, name } = named(link);
   return {
     what: 'set bridge',
@@ -220,7 +223,9 @@ export function setBridge(link: LinkReference, options: Parameters<typeof encode
   };
 }
 
-/** Flags of a bridge's port, by name or index, so that they fit in the batch that makes the port. */
+/**
+ * Flags of a bridge's port, by name or index, so that they fit in the batch that makes the port.
+ */
 export function setBridgePort(link: LinkReference, port: BridgePort): Message {
   const { index, name } = named(link);
   return {

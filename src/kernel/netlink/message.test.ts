@@ -24,19 +24,27 @@ import { setQdisc } from './traffic.ts';
 test('attributes come back as they went in, whatever their length', () => {
   const blob = fc.uint8Array({ maxLength: 300 });
   fc.assert(
-    fc.property(fc.uniqueArray(fc.tuple(fc.nat(0x3fff), blob), { selector: ([type]) => type }), (all) => {
-      const data = attributes(...all.map(([type, value]) => bytes(type, value)));
-      assert.equal(data.length % 4, 0);
-      const list = new Attributes(data);
-      assert.equal(list.size, all.length);
-      for (const [type, value] of all) assert.deepEqual(list.bytes(type), Buffer.from(value));
-    }),
+    fc.property(
+      fc.uniqueArray(fc.tuple(fc.nat(0x3fff), blob), { selector: ([type]) => type }),
+      (all) => {
+        const data = attributes(...all.map(([type, value]) => bytes(type, value)));
+        assert.equal(data.length % 4, 0);
+        const list = new Attributes(data);
+        assert.equal(list.size, all.length);
+        for (const [type, value] of all) assert.deepEqual(list.bytes(type), Buffer.from(value));
+      },
+    ),
   );
 });
 
 test('numbers and text keep their values through a nested attribute', () => {
   const word = fc.string({ maxLength: 40 }).filter((one) => !one.includes('\0'));
-  const numbers = fc.tuple(fc.nat(0xff), fc.nat(0xffff), fc.nat(0xffff_ffff), fc.bigInt(0n, (1n << 64n) - 1n));
+  const numbers = fc.tuple(
+    fc.nat(0xff),
+    fc.nat(0xffff),
+    fc.nat(0xffff_ffff),
+    fc.bigInt(0n, (1n << 64n) - 1n),
+  );
   fc.assert(
     fc.property(numbers, word, ([a, b, c, d], e) => {
       const inside = new Attributes(
@@ -83,7 +91,13 @@ test('the flags CREATE and REPLACE are not taken for a dump', () => {
 
 test('answers are read one after the other', () => {
   const answers = decodeMessages(encodeMessages([getLink(7), getLink(8)]));
-  assert.deepEqual(answers.map(({ sequence, body }) => [sequence, body.readInt32LE(4)]), [[1, 7], [2, 8]]);
+  assert.deepEqual(
+    answers.map(({ sequence, body }) => [sequence, body.readInt32LE(4)]),
+    [
+      [1, 7],
+      [2, 8],
+    ],
+  );
 });
 
 test('addresses are the bytes of the network and back', () => {
@@ -104,8 +118,23 @@ test('addresses are the bytes of the network and back', () => {
 });
 
 test('names, addresses and prefixes that the kernel cannot have are refused', () => {
-  for (const name of ['', '.', '..', 'a/b', 'a b', 'a\nb', 'sixteen-letters-', 'a%d', 'x:1', 'a\0']) {
-    assert.throws(() => checkInterfaceName(name), { code: 'invalid_argument' }, JSON.stringify(name));
+  for (const name of [
+    '',
+    '.',
+    '..',
+    'a/b',
+    'a b',
+    'a\nb',
+    'sixteen-letters-',
+    'a%d',
+    'x:1',
+    'a\0',
+  ]) {
+    assert.throws(
+      () => checkInterfaceName(name),
+      { code: 'invalid_argument' },
+      JSON.stringify(name),
+    );
   }
   for (const name of ['eth0', '-x', 'veth0a1b2c3d4e5', 'größe']) checkInterfaceName(name);
   for (const bad of ['10.0.0.0/33', '10.0.0/8', 'fd00::/129', 'x', '10.0.0.1/', '1.2.3.4/8/8']) {

@@ -1,6 +1,6 @@
-// Netlink's wire format, both ways: a header, then a struct of the family, then attributes (netlink(7),
-// rtnetlink(7)). Everything is data in, bytes out; nothing here knows a socket. Integers are in the
-// machine's order, which is little endian on all that we support.
+// Netlink's wire format, both ways: a header, then a struct of the family, then attributes
+// (netlink(7), rtnetlink(7)). Everything is data in, bytes out; nothing here knows a socket.
+// Integers are in the machine's order, which is little endian on all that we support.
 import { EngineError } from '#base/error.ts';
 
 export const NETLINK_ROUTE = 0;
@@ -118,7 +118,9 @@ function malformed(what: string): EngineError {
   return new EngineError('internal', `the kernel sent a netlink ${what} that cannot be read`);
 }
 
-/** An encoder of an optional value gives undefined for undefined, and attributes() leaves it out. */
+/**
+ * An encoder of an optional value gives undefined for undefined, and attributes() leaves it out.
+ */
 export type Attribute = Buffer | undefined;
 
 export function bytes(type: number, value: Uint8Array | undefined): Attribute {
@@ -218,7 +220,8 @@ export class Attributes {
   constructor(data: Buffer, from = 0) {
     for (let at = from; at + ATTRIBUTE_HEADER_BYTES <= data.length; ) {
       const length = data.readUInt16LE(at);
-      if (length < ATTRIBUTE_HEADER_BYTES || at + length > data.length) throw malformed('attribute');
+      if (length < ATTRIBUTE_HEADER_BYTES || at + length > data.length)
+        throw malformed('attribute');
       const type = data.readUInt16LE(at + 2) & NLA_TYPE_MASK;
       this.#byType.set(type, data.subarray(at + ATTRIBUTE_HEADER_BYTES, at + length));
       at += align(length);

@@ -28,7 +28,12 @@ const NTF = { SELF: 0x2, MASTER: 0x4, PROXY: 0x8 } as const;
 
 export type Neighbour =
   /** An address that answers at a MAC. */
-  | { readonly entry: 'permanent'; readonly link: number; readonly address: string; readonly mac: string }
+  | {
+      readonly entry: 'permanent';
+      readonly link: number;
+      readonly address: string;
+      readonly mac: string;
+    }
   /** An address that this interface answers for. */
   | { readonly entry: 'proxy'; readonly link: number; readonly address: string }
   /** A MAC behind a port of a bridge, or behind a remote host of a vxlan (`to`). */

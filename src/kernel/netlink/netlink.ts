@@ -1,6 +1,6 @@
-// The thin port to the kernel: batches of messages become operations of the agent, answers come back
-// decoded, and a refusal names what was refused. No plan is made here; link.ts and its neighbours make
-// the messages, and nothing in this folder decides what a network looks like.
+// The thin port to the kernel: batches of messages become operations of the agent, answers come
+// back decoded, and a refusal names what was refused. No plan is made here; link.ts and its
+// neighbours make the messages, and nothing in this folder decides what a network looks like.
 import { EngineError } from '#base/error.ts';
 import { errnoName, OpError } from '../native/encode.ts';
 import type { Agent } from '../native/native.ts';
@@ -8,13 +8,21 @@ import type { Op, OpResult } from '../native/op.ts';
 import { type AddressState, decodeAddresses, dumpAddresses } from './address.ts';
 import { dumpLinks, getLink, type LinkReference } from './link.ts';
 import { decodeLinks, type LinkState } from './link-state.ts';
-import { type Answer, decodeMessages, encodeMessages, type Message, NETLINK_ROUTE } from './message.ts';
+import {
+  type Answer,
+  decodeMessages,
+  encodeMessages,
+  type Message,
+  NETLINK_ROUTE,
+  NLM_F,
+} from './message.ts';
 import { decodeNeighbours, dumpNeighbours, type NeighbourState } from './neighbour.ts';
 import { decodeRoutes, dumpRoutes, type RouteState } from './route.ts';
 import { decodeQueues, dumpClasses, dumpQdiscs, type QueueState } from './traffic.ts';
 
 /** As NAMESPACES_MAX in native/net.c. */
 export const NAMESPACES_MAX = 16;
+const DUMP_ATTEMPTS_MAX = 5;
 
 /** Messages for one namespace; the n-th of `namespaces` is what a message calls namespace n. */
 export type Batch = {
@@ -37,7 +45,9 @@ export type StepResult = {
 
 /** The kernel refused a message. */
 export class NetlinkError extends EngineError {
-  /** Position of the message in its batch; -1 when the batch never began (its namespace is gone). */
+  /**
+   * Position of the message in its batch; -1 when the batch never began (its namespace is gone).
+   */
   readonly index: number;
   /** Position of the batch in its list of steps. */
   readonly step: number;
@@ -59,7 +69,10 @@ export class NetlinkError extends EngineError {
 }
 
 /** Whether the kernel refused a message with one of these ("EEXIST", "ENODEV"). */
-export function isNetlinkError(error: unknown, ...errnos: readonly string[]): error is NetlinkError {
+export function isNetlinkError(
+  error: unknown,
+  ...errnos: readonly string[]
+): error is NetlinkError {
   if (!(error instanceof NetlinkError)) return false;
   return errnos.length === 0 || errnos.includes(error.errno);
 }
@@ -94,7 +107,8 @@ export function explainRefusal(batch: Batch, error: OpError): NetlinkError {
       { cause: error, on },
     );
   }
-  const on = message.on === '' ? '' : ` ${message.on.startsWith('link ') ? 'on ' : ''}${message.on}`;
+  const on =
+    message.on === '' ? '' : ` ${message.on.startsWith('link ') ? 'on ' : ''}${message.on}`;
   const where = batch.namespace === '' ? '' : ` in ${batch.namespace}`;
   return new NetlinkError(
     `cannot ${message.what}${on}${where}: ${errno}${said}`,
@@ -118,8 +132,8 @@ export class Netlink {
   }
 
   /**
-   * One round trip. The first refusal ends it; what was done before it stays done, and the error tells
-   * how far it went. A step of the agent's own fails with its OpError.
+   * One round trip. The first refusal ends it; what was done before it stays done, and the error
+   * tells how far it went. A step of the agent's own fails with its OpError.
    */
   async perform(steps: readonly Step[]): Promise<readonly StepResult[]> {
     const ops = steps.map((step) => (isOp(step) ? step : encodeBatch(step)));
@@ -144,8 +158,17 @@ export class Netlink {
     return results[0]?.answers ?? [];
   }
 
+  /** A list, taken again when it changed meanwhile: it may then lack what was always there. */
+  async #list(namespace: string, messages: readonly Message[]): Promise<readonly Answer[]> {
+    for (let attempt = 1; ; attempt += 1) {
+      const answers = await this.exchange(namespace, messages);
+      const whole = answers.every(({ flags }) => (flags & NLM_F.DUMP_INTR) === 0);
+      if (whole || attempt === DUMP_ATTEMPTS_MAX) return answers;
+    }
+  }
+
   async links(namespace: string, options: { statistics?: boolean } = {}): Promise<LinkState[]> {
-    return decodeLinks(await this.exchange(namespace, [dumpLinks(options)]));
+    return decodeLinks(await this.#list(namespace, [dumpLinks(options)]));
   }
 
   /** One interface with its statistics, or undefined when there is none. */
@@ -159,24 +182,24 @@ export class Netlink {
   }
 
   async addresses(namespace: string): Promise<AddressState[]> {
-    return decodeAddresses(await this.exchange(namespace, [dumpAddresses()]));
+    return decodeAddresses(await this.#list(namespace, [dumpAddresses()]));
   }
 
   /** Of both families and all tables. */
   async routes(namespace: string): Promise<RouteState[]> {
-    return decodeRoutes(await this.exchange(namespace, [dumpRoutes()]));
+    return decodeRoutes(await this.#list(namespace, [dumpRoutes()]));
   }
 
   async neighbours(
     namespace: string,
     family: Parameters<typeof dumpNeighbours>[0],
   ): Promise<NeighbourState[]> {
-    return decodeNeighbours(await this.exchange(namespace, [dumpNeighbours(family)]));
+    return decodeNeighbours(await this.#list(namespace, [dumpNeighbours(family)]));
   }
 
   /** Qdiscs and classes of one interface, with their counters. */
   async queues(namespace: string, link: number): Promise<QueueState[]> {
-    const answers = await this.exchange(namespace, [dumpQdiscs(), dumpClasses(link)]);
+    const answers = await this.#list(namespace, [dumpQdiscs(), dumpClasses(link)]);
     return decodeQueues(answers, link);
   }
 }

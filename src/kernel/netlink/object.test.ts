@@ -55,7 +55,11 @@ test('an interface reads back with all that was said about it', () => {
   const macvlan = addLink({ name: 'm', parent: 3, kind: { kind: 'macvlan', mode: 'bridge' } });
   const { kind, mode, parent } = decodeLink(Buffer.from(macvlan.body));
   assert.deepEqual({ kind, mode, parent }, { kind: 'macvlan', mode: 'bridge', parent: 3 });
-  const ipvlan = addLink({ name: 'i', parent: 3, kind: { kind: 'ipvlan', mode: 'l3s', flag: 'private' } });
+  const ipvlan = addLink({
+    name: 'i',
+    parent: 3,
+    kind: { kind: 'ipvlan', mode: 'l3s', flag: 'private' },
+  });
   assert.equal(decodeLink(Buffer.from(ipvlan.body)).mode, 'l3s');
 });
 
@@ -69,7 +73,10 @@ test('a bridge port is the same by IFLA_INFO_SLAVE_DATA and by IFLA_PROTINFO', (
 
 test('setting an interface touches only what is named', () => {
   assert.equal(hex(setLink(3, { up: false }).body), '00000000030000000000000001000000');
-  assert.equal(hex(setLink(3, { master: 0 }).body), '0000000003000000000000000000000008000a0000000000');
+  assert.equal(
+    hex(setLink(3, { master: 0 }).body),
+    '0000000003000000000000000000000008000a0000000000',
+  );
 });
 
 test('an address carries its flags, and no duplicate detection only for IPv6', () => {
@@ -102,7 +109,12 @@ test('a route reads back; a default route takes its family from the gateway', ()
 });
 
 test('neighbours read back, also the remote host of a vxlan', () => {
-  const arp = setNeighbour({ entry: 'permanent', link: 4, address: '10.0.0.9', mac: '02:00:00:00:00:09' });
+  const arp = setNeighbour({
+    entry: 'permanent',
+    link: 4,
+    address: '10.0.0.9',
+    mac: '02:00:00:00:00:09',
+  });
   assert.deepEqual(decodeNeighbour(Buffer.from(arp.body)), {
     link: 4,
     family: 'inet',
@@ -112,7 +124,12 @@ test('neighbours read back, also the remote host of a vxlan', () => {
     proxy: false,
     state: 0x80,
   });
-  const fdb = setNeighbour({ entry: 'forward', link: 4, mac: '00:00:00:00:00:00', to: '192.0.2.1' });
+  const fdb = setNeighbour({
+    entry: 'forward',
+    link: 4,
+    mac: '00:00:00:00:00:00',
+    to: '192.0.2.1',
+  });
   const remote = decodeNeighbour(Buffer.from(fdb.body));
   assert.deepEqual([remote?.family, remote?.address], ['bridge', '192.0.2.1']);
 });
@@ -120,7 +137,12 @@ test('neighbours read back, also the remote host of a vxlan', () => {
 test('a rate above 2^32 bytes a second has its own attribute', () => {
   const fast = setClass(2, { rate: rateOf(80e9) }, { handle: handle(1, 16) });
   assert.equal(decodeQueue(Buffer.from(fast.body)).bytesPerSecond, 10e9);
-  const slow = setQdisc(2, { kind: 'tbf', bytesPerSecond: 1_250_000, burstBytes: 65536, limitBytes: 2e5 });
+  const slow = setQdisc(2, {
+    kind: 'tbf',
+    bytesPerSecond: 1_250_000,
+    burstBytes: 65536,
+    limitBytes: 2e5,
+  });
   assert.equal(
     hex(slow.body),
     '000000000200000000000100ffffffff00000000' + // struct tcmsg: handle 1:, parent root
@@ -131,9 +153,12 @@ test('a rate above 2^32 bytes a second has its own attribute', () => {
       '00800c0000000000' + // 819200 ticks of 64 ns are 65536 bytes; mtu 0
       '0800060000000100',
   );
-  assert.throws(() => setQdisc(2, { kind: 'tbf', bytesPerSecond: 0, burstBytes: 1, limitBytes: 1 }), {
-    code: 'invalid_argument',
-  });
+  assert.throws(
+    () => setQdisc(2, { kind: 'tbf', bytesPerSecond: 0, burstBytes: 1, limitBytes: 1 }),
+    {
+      code: 'invalid_argument',
+    },
+  );
 });
 
 test('a burst given by the user is kept, otherwise it fits the rate', () => {
@@ -144,11 +169,10 @@ test('a burst given by the user is kept, otherwise it fits the rate', () => {
 
 test('the redirection comes after the queue that it leads to', () => {
   const messages = limitIngress(7, 9, rateOf(10e6));
-  assert.deepEqual(messages.map(({ what }) => what), [
-    'set tbf qdisc',
-    'set ingress qdisc',
-    'add u32 filter',
-  ]);
+  assert.deepEqual(
+    messages.map(({ what }) => what),
+    ['set tbf qdisc', 'set ingress qdisc', 'add u32 filter'],
+  );
   assert.equal(
     hex(redirectIngress(7, 9).body),
     '0000000007000000000000000000ffff00030100' + // priority 1, ETH_P_ALL
@@ -178,7 +202,10 @@ test('an endpoint is two batches: inside with the peer, then the port on the hos
     name: 'eth0',
     index: 16,
     addresses: ['10.9.0.2/24', 'fd00::2/64'],
-    routes: [{ to: 'default', via: '10.9.0.1' }, { to: 'default', via: 'fd00::1' }],
+    routes: [
+      { to: 'default', via: '10.9.0.1' },
+      { to: 'default', via: 'fd00::1' },
+    ],
   };
   const plan = planVeth(inside, { name: 'va', bridge: 3, port: { hairpin: true } });
   assert.deepEqual(
@@ -212,5 +239,8 @@ test('an endpoint is two batches: inside with the peer, then the port on the hos
     parent: 2,
     kind: { kind: 'macvlan', mode: 'bridge' },
   });
-  assert.deepEqual(macvlan[0].messages.map(({ what }) => what), ['add macvlan', 'move link']);
+  assert.deepEqual(
+    macvlan[0].messages.map(({ what }) => what),
+    ['add macvlan', 'move link'],
+  );
 });

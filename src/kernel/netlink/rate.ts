@@ -1,6 +1,6 @@
-// Bandwidth limits of one endpoint as messages. Both directions are held on the host's side, where the
-// container cannot reach them: what goes to it waits in the queue of the host's end of the veth pair,
-// what comes from it is redirected to an ifb and waits in that one's queue.
+// Bandwidth limits of one endpoint as messages. Both directions are held on the host's side, where
+// the container cannot reach them: what goes to it waits in the queue of the host's end of the veth
+// pair, what comes from it is redirected to an ifb and waits in that one's queue.
 import { addLink, deleteLink, getLink, setLink } from './link.ts';
 import type { Message } from './message.ts';
 import { redirectIngress } from './filter.ts';

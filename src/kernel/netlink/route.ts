@@ -1,4 +1,5 @@
-// Routes (RTM_NEWROUTE and friends). Multipath and rules are not here: no network of ours needs them.
+// Routes (RTM_NEWROUTE and friends). Multipath and rules are not here: no network of ours needs
+// them.
 import { decodeIp, encodeIp, FAMILY_NUMBER, type Family, familyOf, parsePrefix } from './ip.ts';
 import { nameOf } from './link-kind.ts';
 import {
@@ -19,8 +20,16 @@ const RTA = { DST: 1, OIF: 4, GATEWAY: 5, PRIORITY: 6, PREFSRC: 7, METRICS: 8, T
 const RTAX_MTU = 2;
 export const RT_TABLE = { MAIN: 254, LOCAL: 255 } as const;
 const SCOPE = { global: 0, link: 253, host: 254 } as const;
-const TYPE = { unicast: 1, local: 2, broadcast: 3, anycast: 4, multicast: 5, blackhole: 6,
-  unreachable: 7, prohibit: 8 } as const;
+const TYPE = {
+  unicast: 1,
+  local: 2,
+  broadcast: 3,
+  anycast: 4,
+  multicast: 5,
+  blackhole: 6,
+  unreachable: 7,
+  prohibit: 8,
+} as const;
 const PROTOCOL = { redirect: 1, kernel: 2, boot: 3, static: 4, ra: 9, dhcp: 16 } as const;
 /** A cached route of IPv6, which a dump without a filter also shows. */
 const RTM_F_CLONED = 0x200;

@@ -1,5 +1,6 @@
 // Queueing: qdiscs and classes (RTM_NEWQDISC, RTM_NEWTCLASS). Rates are in bytes a second and may
-// pass 2^32; the rate tables of old kernels are left out by naming the link layer (linux/pkt_sched.h).
+// pass 2^32; the rate tables of old kernels are left out by naming the link layer
+// (linux/pkt_sched.h).
 import { EngineError } from '#base/error.ts';
 import {
   type Answer,
@@ -170,8 +171,8 @@ function encodeQdisc(qdisc: Qdisc): Attribute[] {
 }
 
 /**
- * Sets what an interface's queue is; the same kind again changes it in place, without a packet lost.
- * An ingress or clsact stays as it is.
+ * Sets what an interface's queue is; the same kind again changes it in place, without a packet
+ * lost. An ingress or clsact stays as it is.
  */
 export function setQdisc(
   link: number,
