@@ -162,7 +162,7 @@ function suite(backend: FirewallBackendName): void {
       ['a2', 'tcp', '192.0.2.1', 8080, 'a1 10.91.1.1'],
       ['a2', 'udp', '10.91.1.1', 8080, 'a1 10.91.1.1'],
       ['a2', 'tcp', '2001:db8:9::1', 8080, 'a1 fd91:1::1'],
-      ['b1', 'tcp', '192.0.2.1', 8080, 'a1 192.0.2.1'],
+      ['b1', 'tcp', '192.0.2.1', 8080, 'a1 10.91.1.1'],
     ]));
 
   test('bridges are closed to each other, within one bridge all is open', () =>
