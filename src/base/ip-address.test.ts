@@ -3,7 +3,15 @@ import { isIPv4, isIPv6 } from 'node:net';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import {
-  contains, formatCidr, formatIp, networkOf, overlaps, parseCidr, parseIp, readCidr, readIp,
+  contains,
+  formatCidr,
+  formatIp,
+  networkOf,
+  overlaps,
+  parseCidr,
+  parseIp,
+  readCidr,
+  readIp,
 } from './ip-address.ts';
 
 test('an address is written in its canonical form', () => {
@@ -21,8 +29,25 @@ test('an address is written in its canonical form', () => {
 });
 
 test('what is not an address is refused', () => {
-  const texts = ['', '1', '1.2.3', '1.2.3.256', '01.2.3.4', '1.2.3.4.5', ':', ':::', '1:2', '1::2::3',
-    'fe80::1%eth0', '12345::', '1:2:3:4:5:6:7:8::', '::1.2.3', '1.2.3.4::', '10.0.0.1\n', ' 10.0.0.1'];
+  const texts = [
+    '',
+    '1',
+    '1.2.3',
+    '1.2.3.256',
+    '01.2.3.4',
+    '1.2.3.4.5',
+    ':',
+    ':::',
+    '1:2',
+    '1::2::3',
+    'fe80::1%eth0',
+    '12345::',
+    '1:2:3:4:5:6:7:8::',
+    '::1.2.3',
+    '1.2.3.4::',
+    '10.0.0.1\n',
+    ' 10.0.0.1',
+  ];
   for (const text of texts) assert.equal(readIp(text), undefined, text);
   for (const text of ['10.0.0.0', '10.0.0.0/33', '10.0.0.0/', '/8', 'fd00::/129', '10.0.0.0/-1']) {
     assert.equal(readCidr(text), undefined, text);
@@ -47,11 +72,14 @@ test('every address comes back from its text, and Node agrees that it is one', (
 
 test('any text is read without an exception', () => {
   fc.assert(
-    fc.property(fc.string({ unit: fc.constantFrom(...'0123456789abf:./'), maxLength: 45 }), (text) => {
-      const read = readIp(text);
-      const family = isIPv4(text) ? 4 : isIPv6(text) ? 6 : undefined;
-      assert.equal(read?.family, family);
-    }),
+    fc.property(
+      fc.string({ unit: fc.constantFrom(...'0123456789abf:./'), maxLength: 45 }),
+      (text) => {
+        const read = readIp(text);
+        const family = isIPv4(text) ? 4 : isIPv6(text) ? 6 : undefined;
+        assert.equal(read?.family, family);
+      },
+    ),
     { numRuns: 500 },
   );
 });

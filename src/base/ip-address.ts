@@ -105,7 +105,8 @@ export function formatIp({ family, value }: IpAddress): string {
     Number((value >> (size * BigInt(count - 1 - index))) & mask),
   );
   if (family === 4) return groups.join('.');
-  const hex = (part: readonly number[]): string => part.map((group) => group.toString(16)).join(':');
+  const hex = (part: readonly number[]): string =>
+    part.map((group) => group.toString(16)).join(':');
   const zeros = longestZeros(groups);
   if (zeros.start < 0) return hex(groups);
   return `${hex(groups.slice(0, zeros.start))}::${hex(groups.slice(zeros.start + zeros.length))}`;

@@ -108,7 +108,10 @@ async function check(cases: readonly Case[]): Promise<void> {
       return `${text(one)}: ${await lab.ask(from, { protocol, ip, port: number })}`;
     }),
   );
-  assert.deepEqual(answers, cases.map((one) => `${text(one)}: ${one[4]}`));
+  assert.deepEqual(
+    answers,
+    cases.map((one) => `${text(one)}: ${one[4]}`),
+  );
 }
 
 const hasSctp = existsSync('/proc/net/sctp');
@@ -224,7 +227,10 @@ function suite(backend: FirewallBackendName): void {
       ['out', 'tcp', '2001:db8:9::1', 8091, 'a2 2001:db8:9::2'],
     ]);
     // A neighbour and a container that address our loopback across the link.
-    for (const [name, via] of [['out', '192.0.2.1'], ['b1', '10.91.2.1']] as const) {
+    for (const [name, via] of [
+      ['out', '192.0.2.1'],
+      ['b1', '10.91.2.1'],
+    ] as const) {
       lab.run(name, 'ip', 'addr', 'del', '127.0.0.1/8', 'dev', 'lo');
       lab.run(name, 'ip', 'route', 'add', '127.0.0.1', 'via', via);
       lab.run(name, 'sysctl', '-qw', 'net.ipv4.conf.eth0.route_localnet=1');
@@ -270,12 +276,15 @@ function suite(backend: FirewallBackendName): void {
       ...ports.map((one) => firewall.change({ addPorts: [one] })),
       firewall.change({ addPorts: [port(8200, '10.91.1.2')] }),
     ]);
-    assert.deepEqual(results.map(({ status }) => status), [
-      ...ports.map(() => 'fulfilled'),
-      'rejected',
-    ]);
+    assert.deepEqual(
+      results.map(({ status }) => status),
+      [...ports.map(() => 'fulfilled'), 'rejected'],
+    );
     assert.deepEqual(await firewall.verify(), {
-      ok: true, missing: [], unexpected: [], warnings: [],
+      ok: true,
+      missing: [],
+      unexpected: [],
+      warnings: [],
     });
     await firewall.change({ removePorts: ports });
     assert.equal((await firewall.verify()).ok, true);
@@ -363,7 +372,10 @@ function suite(backend: FirewallBackendName): void {
 
   test('two engines live side by side, and each removes only its own', async () => {
     const other = open('second');
-    await other.apply({ networks: [NETWORKS[1] ?? network('B', 2)], ports: [port(8300, '10.91.2.2')] });
+    await other.apply({
+      networks: [NETWORKS[1] ?? network('B', 2)],
+      ports: [port(8300, '10.91.2.2')],
+    });
     assert.equal((await firewall.verify()).ok, true);
     await check([['out', 'tcp', '192.0.2.1', 8300, 'b1 192.0.2.2']]);
     await other.remove();

@@ -16,7 +16,11 @@ export type Bridge = {
   readonly containers: readonly string[];
 };
 
-export type Where = { readonly protocol: 'tcp' | 'udp' | 'sctp'; readonly ip: string; readonly port: number };
+export type Where = {
+  readonly protocol: 'tcp' | 'udp' | 'sctp';
+  readonly ip: string;
+  readonly port: number;
+};
 
 class Probe {
   readonly child: ChildProcess;
@@ -24,7 +28,15 @@ class Probe {
   #next = 0;
   readonly ready: Promise<string>;
   constructor(namespace: string, name: string, ports: readonly number[]) {
-    const argv = ['netns', 'exec', namespace, '/usr/bin/python3', PROBE, name, ...ports.map(String)];
+    const argv = [
+      'netns',
+      'exec',
+      namespace,
+      '/usr/bin/python3',
+      PROBE,
+      name,
+      ...ports.map(String),
+    ];
     this.child = spawn('ip', argv, { stdio: ['pipe', 'pipe', 'inherit'] });
     this.ready = new Promise((resolve, reject) => {
       this.#waiting.set(-1, resolve);
@@ -88,7 +100,9 @@ export class NetLab implements AsyncDisposable {
   }
 
   run(name: string, ...argv: readonly string[]): string {
-    return execFileSync('ip', ['netns', 'exec', this.namespace(name), ...argv], { encoding: 'utf8' });
+    return execFileSync('ip', ['netns', 'exec', this.namespace(name), ...argv], {
+      encoding: 'utf8',
+    });
   }
 
   /** Who answered and whom it saw ("a1 192.0.2.2"), "refused N", or "none". */
@@ -97,7 +111,9 @@ export class NetLab implements AsyncDisposable {
   }
 
   #batch(name: string, lines: readonly string[]): void {
-    execFileSync('ip', ['-n', this.namespace(name), '-batch', '-'], { input: `${lines.join('\n')}\n` });
+    execFileSync('ip', ['-n', this.namespace(name), '-batch', '-'], {
+      input: `${lines.join('\n')}\n`,
+    });
   }
 
   #wire(): void {
@@ -141,7 +157,8 @@ export class NetLab implements AsyncDisposable {
       }
     }
     const sysctls = ['net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1'];
-    for (const { bridge } of this.#bridges) sysctls.push(`net.ipv4.conf.${bridge}.route_localnet=1`);
+    for (const { bridge } of this.#bridges)
+      sysctls.push(`net.ipv4.conf.${bridge}.route_localnet=1`);
     this.run('host', 'sysctl', '-qw', ...sysctls);
   }
 

@@ -26,7 +26,8 @@ export function networkElements(network: FirewallNetwork): readonly Element[] {
     elements.push({ set: 'trusted', key: `"${name}" . ${bridge}` });
   }
   for (const family of [4, 6] as const) {
-    if (modeOf(network, family) === 'routed') elements.push({ set: `routed${family}`, key: bridge });
+    if (modeOf(network, family) === 'routed')
+      elements.push({ set: `routed${family}`, key: bridge });
   }
   for (const subnet of network.subnets) {
     const family = familyOf(subnet);

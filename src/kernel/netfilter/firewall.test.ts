@@ -30,17 +30,34 @@ const NETWORK: FirewallNetwork = {
 };
 const NETWORKS: readonly FirewallNetwork[] = [
   NETWORK,
-  { ...NETWORK, id: 'net2', bridge: 'br-2', subnets: ['172.18.0.0/16'], icc: false, snat4: '192.0.2.9' },
+  {
+    ...NETWORK,
+    id: 'net2',
+    bridge: 'br-2',
+    subnets: ['172.18.0.0/16'],
+    icc: false,
+    snat4: '192.0.2.9',
+  },
   { ...NETWORK, id: 'net3', bridge: 'br-3', subnets: ['172.19.0.0/16'], internal: true },
   {
-    ...NETWORK, id: 'net4', bridge: 'br-4', subnets: ['172.20.0.0/16', 'fd04::/64'],
-    gatewayMode4: 'routed', gatewayMode6: 'routed',
+    ...NETWORK,
+    id: 'net4',
+    bridge: 'br-4',
+    subnets: ['172.20.0.0/16', 'fd04::/64'],
+    gatewayMode4: 'routed',
+    gatewayMode6: 'routed',
   },
   { ...NETWORK, id: 'net5', bridge: 'br-5', subnets: ['172.21.0.0/16'], trusted: ['eth1', 'eth1'] },
 ];
 const PORT: PublishedPort = {
-  container: 'web', network: 'net1', bridge: 'coracle0', protocol: 'tcp', hostIp: '0.0.0.0',
-  hostPort: 8080, ip: '172.17.0.2', port: 80,
+  container: 'web',
+  network: 'net1',
+  bridge: 'coracle0',
+  protocol: 'tcp',
+  hostIp: '0.0.0.0',
+  hostPort: 8080,
+  ip: '172.17.0.2',
+  port: 80,
 };
 const PORTS: readonly PublishedPort[] = [
   PORT,
@@ -83,8 +100,14 @@ function golden(t: TestContext, name: string, text: string): void {
 }
 
 const DOCKER_SAVE = [
-  '*filter', ':INPUT ACCEPT [0:0]', ':FORWARD DROP [9:540]', ':OUTPUT ACCEPT [0:0]',
-  ':DOCKER-USER - [0:0]', '[1:2] -A FORWARD -j DOCKER-USER', 'COMMIT', '',
+  '*filter',
+  ':INPUT ACCEPT [0:0]',
+  ':FORWARD DROP [9:540]',
+  ':OUTPUT ACCEPT [0:0]',
+  ':DOCKER-USER - [0:0]',
+  '[1:2] -A FORWARD -j DOCKER-USER',
+  'COMMIT',
+  '',
 ].join('\n');
 
 for (const backend of ['nftables', 'iptables'] as const) {
@@ -135,7 +158,10 @@ for (const backend of ['nftables', 'iptables'] as const) {
       firewall.change({ addPorts: [bad] }),
       firewall.change({ addPorts: [{ ...PORT, hostPort: 3 }] }),
     ]);
-    assert.deepEqual(results.map(({ status }) => status), ['fulfilled', 'rejected', 'fulfilled']);
+    assert.deepEqual(
+      results.map(({ status }) => status),
+      ['fulfilled', 'rejected', 'fulfilled'],
+    );
     programs.refused.clear();
     programs.take();
     await firewall.change({ removePorts: [bad] });
@@ -162,7 +188,18 @@ test('nft: publishing the thousandth port writes as much as the first', async ()
 });
 
 test('names that would end a rule and begin another are refused', () => {
-  for (const bridge of ['', 'a b', 'br"0', 'br;0', 'br\n0', 'br*', 'eth+', '$x', '.', 'a'.repeat(16)]) {
+  for (const bridge of [
+    '',
+    'a b',
+    'br"0',
+    'br;0',
+    'br\n0',
+    'br*',
+    'eth+',
+    '$x',
+    '.',
+    'a'.repeat(16),
+  ]) {
     assert.throws(() => normaliseNetwork({ ...NETWORK, bridge }), { code: 'invalid_argument' });
     assert.throws(() => normalisePort({ ...PORT, bridge }), { code: 'invalid_argument' });
     assert.throws(() => normaliseNetwork({ ...NETWORK, trusted: [bridge] }), EngineError);
@@ -170,8 +207,15 @@ test('names that would end a rule and begin another are refused', () => {
   for (const table of ['', 'a-b', '1a', 'x y', 'a'.repeat(16), 'é']) {
     assert.throws(() => parseTableName(table), { code: 'invalid_argument' });
   }
-  for (const bad of [{ hostIp: '1.2.3.4 accept' }, { ip: '10.0.0' }, { hostPort: 0 }, { port: 65536 },
-    { port: 1.5 }, { hostIp: '::' }, { hostIp: '::1', ip: 'fd00::2' }]) {
+  for (const bad of [
+    { hostIp: '1.2.3.4 accept' },
+    { ip: '10.0.0' },
+    { hostPort: 0 },
+    { port: 65536 },
+    { port: 1.5 },
+    { hostIp: '::' },
+    { hostIp: '::1', ip: 'fd00::2' },
+  ]) {
     assert.throws(() => normalisePort({ ...PORT, ...bad }), { code: 'invalid_argument' });
   }
   assert.throws(() => normaliseNetwork({ ...NETWORK, subnets: ['10.0.0.0'] }), EngineError);
@@ -186,7 +230,11 @@ test('a port has one owner, and only the owner gives it back', () => {
     message: 'Bind for 0.0.0.0:8080 failed: port is already allocated',
   });
   assert.deepEqual(book.note([{ removePorts: [other] }]).removePorts, []);
-  const step = book.note([{ removePorts: [PORT] }, { addPorts: [other] }, { removePorts: [other] }]);
+  const step = book.note([
+    { removePorts: [PORT] },
+    { addPorts: [other] },
+    { removePorts: [other] },
+  ]);
   assert.equal(step.addPorts.length, 0);
   assert.equal(book.ports.size, 0);
   book.undo(step);
@@ -196,7 +244,9 @@ test('a port has one owner, and only the owner gives it back', () => {
 
 test('the place of a final DROP or REJECT in FORWARD is found', () => {
   const save = (...rules: string[]) =>
-    parseSave(['*filter', ':FORWARD ACCEPT [0:0]', ...rules.map((one) => `-A FORWARD ${one}`)].join('\n'));
+    parseSave(
+      ['*filter', ':FORWARD ACCEPT [0:0]', ...rules.map((one) => `-A FORWARD ${one}`)].join('\n'),
+    );
   assert.equal(forwardDrops(save('-i eth0 -j DROP', '-j LOG')), undefined);
   assert.deepEqual(forwardDrops(save('-j X', '-j REJECT --reject-with icmp-host-prohibited')), {
     position: 2,

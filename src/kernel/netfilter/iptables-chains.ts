@@ -77,7 +77,8 @@ export class IptablesChains {
       const present = rulesOf(saved, hook.table, hook.chain).map((rule) => rule.text);
       const at = present.indexOf(text);
       const name = hook.text.replace(/^.*@/, '');
-      if (at < 0 || (hook.first && !isFirst(present, at, name))) wanted.push(`${hook.chain} ${text}`);
+      if (at < 0 || (hook.first && !isFirst(present, at, name)))
+        wanted.push(`${hook.chain} ${text}`);
     }
     return compare(wanted, found, []);
   }

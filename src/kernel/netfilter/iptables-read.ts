@@ -44,7 +44,9 @@ export const rulesOf = (saved: Saved, table: string, chain: string): readonly Sa
 
 /** Nothing in it that anybody wrote: only the kernel's own chains, empty, with policy ACCEPT. */
 export function isBare(table: SavedTable): boolean {
-  return table.rules.length === 0 && [...table.chains.values()].every((policy) => policy === 'ACCEPT');
+  return (
+    table.rules.length === 0 && [...table.chains.values()].every((policy) => policy === 'ACCEPT')
+  );
 }
 
 /** A rule without a match that ends the walk: what stands behind it is never reached. */
@@ -60,4 +62,5 @@ export function forwardDrops(saved: Saved): { readonly position: number } | unde
 }
 
 /** Names of the tables we use that exist. */
-export const tablesOf = (saved: Saved): readonly IptablesTable[] => [...saved.keys()].filter(isTable);
+export const tablesOf = (saved: Saved): readonly IptablesTable[] =>
+  [...saved.keys()].filter(isTable);

@@ -2,7 +2,13 @@
 import type { IpFamily } from '#base/ip-address.ts';
 import type { FirewallModel, Step } from './backend.ts';
 import { type Saved, forwardDrops, rulesOf } from './iptables-read.ts';
-import { type Hook, IPTABLES_TABLES, type IptablesTable, type Rule, type RuleSet } from './iptables-rule.ts';
+import {
+  type Hook,
+  IPTABLES_TABLES,
+  type IptablesTable,
+  type Rule,
+  type RuleSet,
+} from './iptables-rule.ts';
 
 /** The chain's prefix: CORACLE- for the table "coracle". */
 export const chainPrefix = (table: string): string => `${table.toUpperCase()}-`;

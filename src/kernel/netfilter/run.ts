@@ -100,14 +100,23 @@ export class Programs implements ProgramRunner {
     child.on('close', (code, signal) => {
       clearTimeout(timer);
       if (code === 0) resolve(Buffer.concat(output.stdout).toString());
-      else reject(this.#failure(argv, { code, signal, input, stderr: output.stderr, bytes: output.bytes }));
+      else
+        reject(
+          this.#failure(argv, { code, signal, input, stderr: output.stderr, bytes: output.bytes }),
+        );
     });
     return promise;
   }
 
   #failure(
     argv: readonly string[],
-    end: { code: number | null; signal: string | null; input: string; stderr: Buffer[]; bytes: number },
+    end: {
+      code: number | null;
+      signal: string | null;
+      input: string;
+      stderr: Buffer[];
+      bytes: number;
+    },
   ): EngineError {
     const program = argv[0] ?? '';
     const facts = { program, code: end.code, signal: end.signal };

@@ -145,8 +145,7 @@ export const modeOf = (network: FirewallNetwork, family: IpFamily): GatewayMode 
 
 /** Neither out nor in: asked for, or without a gateway to go through. */
 export const isClosed = (network: FirewallNetwork): boolean =>
-  network.internal ||
-  (network.gatewayMode4 === 'isolated' && network.gatewayMode6 === 'isolated');
+  network.internal || (network.gatewayMode4 === 'isolated' && network.gatewayMode6 === 'isolated');
 
 export const masquerades = (network: FirewallNetwork, family: IpFamily): boolean =>
   !isClosed(network) &&

@@ -149,8 +149,7 @@ export function checkStaticAllowed(network: {
   }
   const { family } = parseIp(network.ip);
   const configured = network.subnets.some(
-    ({ subnet, userConfigured }) =>
-      userConfigured && parseCidr(subnet).address.family === family,
+    ({ subnet, userConfigured }) => userConfigured && parseCidr(subnet).address.family === family,
   );
   if (!configured) {
     throw new EngineError(

@@ -9,10 +9,18 @@ import { choosePool, DEFAULT_POOLS, parsePools, ulaPool } from './pool.ts';
 import { planSubnets, type Subnet, type SubnetPlanRequest } from './subnet.ts';
 
 const PLAN: SubnetPlanRequest = {
-  families: [4], requests: [], pools: DEFAULT_POOLS, networks: [], routes: [], withGateway: true,
+  families: [4],
+  requests: [],
+  pools: DEFAULT_POOLS,
+  networks: [],
+  routes: [],
+  withGateway: true,
 };
 const subnet = (text: string, more: Partial<Subnet> = {}): Subnet => ({
-  subnet: text, auxAddresses: {}, userConfigured: true, ...more,
+  subnet: text,
+  auxAddresses: {},
+  userConfigured: true,
+  ...more,
 });
 const allocator = (subnets: readonly Subnet[], leases: { ip: string; owner: string }[] = []) =>
   new AddressAllocator({ id: 'abc', name: 'net', subnets }, leases);
@@ -24,7 +32,10 @@ test('networks get the default pools one after the other, past the routes of the
     networks.push(made?.subnet ?? '');
   }
   assert.deepEqual(networks.slice(0, 4), [
-    '172.17.0.0/16', '172.18.0.0/16', '172.19.0.0/16', '172.21.0.0/16',
+    '172.17.0.0/16',
+    '172.18.0.0/16',
+    '172.19.0.0/16',
+    '172.21.0.0/16',
   ]);
   assert.deepEqual(networks.slice(13, 16), ['172.31.0.0/16', '192.168.0.0/20', '192.168.16.0/20']);
   assert.throws(() => planSubnets({ ...PLAN, networks: [...networks, '172.20.0.0/16'] }), {
@@ -37,7 +48,11 @@ test('a pool of one’s own is used, a route that covers it all leaves nothing',
   const pools = parsePools([{ base: '10.9.8.7/8', size: 24 }]);
   assert.equal(planSubnets({ ...PLAN, pools, routes: ['10.0.0.0/9'] })[0]?.subnet, '10.128.0.0/24');
   assert.throws(() => planSubnets({ ...PLAN, pools, routes: ['10.0.0.0/8'] }), EngineError);
-  for (const bad of [{ base: 'x', size: 8 }, { base: '10.0.0.0/8', size: 7 }, { base: '10.0.0.0/8', size: 33 }]) {
+  for (const bad of [
+    { base: 'x', size: 8 },
+    { base: '10.0.0.0/8', size: 7 },
+    { base: '10.0.0.0/8', size: 33 },
+  ]) {
     assert.throws(() => parsePools([bad]), { code: 'invalid_argument' });
   }
 });
@@ -54,9 +69,13 @@ test('unique local subnets are stable for a host and differ between hosts', () =
 });
 
 test('any chosen subnet overlaps nothing that is used', () => {
-  const prefix = fc.tuple(fc.nat(0xffff), fc.integer({ min: 12, max: 28 })).map(([n, length]) =>
-    parseCidr(`${n % 2 === 0 ? '172' : '192'}.${(n >> 8) % 2 === 0 ? 16 + (n % 16) : 168}.${n & 255}.0/${length}`),
-  );
+  const prefix = fc
+    .tuple(fc.nat(0xffff), fc.integer({ min: 12, max: 28 }))
+    .map(([n, length]) =>
+      parseCidr(
+        `${n % 2 === 0 ? '172' : '192'}.${(n >> 8) % 2 === 0 ? 16 + (n % 16) : 168}.${n & 255}.0/${length}`,
+      ),
+    );
   fc.assert(
     fc.property(fc.array(prefix, { maxLength: 20 }), (used) => {
       try {
@@ -75,16 +94,28 @@ test('what is asked for is checked in Docker’s words', () => {
     [{ subnet: 'x' }, /^invalid network config:\ninvalid subnet x: invalid CIDR block notation$/],
     [{ subnet: '10.1.2.3/16' }, /invalid subnet 10\.1\.2\.3\/16: it should be 10\.1\.0\.0\/16/],
     [{ subnet: '10.1.0.0/16', ipRange: '10.1.5.7/24' }, /it should be 10\.1\.5\.0\/24/],
-    [{ subnet: '10.1.0.0/16', ipRange: '10.2.0.0/24' }, /parent subnet 10\.1\.0\.0\/16 doesn't contain ip-range/],
+    [
+      { subnet: '10.1.0.0/16', ipRange: '10.2.0.0/24' },
+      /parent subnet 10\.1\.0\.0\/16 doesn't contain ip-range/,
+    ],
     [{ subnet: '10.1.0.0/16', ipRange: '10.0.0.0/8' }, /doesn't contain ip-range/],
-    [{ subnet: '10.1.0.0/16', gateway: 'fd00::1' }, /invalid gateway fd00::1: parent subnet is an IPv4 block/],
+    [
+      { subnet: '10.1.0.0/16', gateway: 'fd00::1' },
+      /invalid gateway fd00::1: parent subnet is an IPv4 block/,
+    ],
     [{ subnet: '10.1.0.0/16', gateway: '10.2.0.1' }, /doesn't contain this address/],
     [{ subnet: '10.1.0.0/16', gateway: 'no' }, /invalid gateway no: invalid address/],
-    [{ subnet: '10.1.0.0/16', auxAddresses: { a: '10.2.0.1' } }, /invalid auxiliary address 10\.2\.0\.1/],
+    [
+      { subnet: '10.1.0.0/16', auxAddresses: { a: '10.2.0.1' } },
+      /invalid auxiliary address 10\.2\.0\.1/,
+    ],
     [{ gateway: '10.2.0.1' }, /no matching subnet for gateway 10\.2\.0\.1/],
   ];
   for (const [request, message] of cases) {
-    assert.throws(() => planSubnets({ ...PLAN, requests: [request] }), { code: 'invalid_argument', message });
+    assert.throws(() => planSubnets({ ...PLAN, requests: [request] }), {
+      code: 'invalid_argument',
+      message,
+    });
   }
   const overlapping = { ...PLAN, requests: [{ subnet: '10.1.0.0/16' }] };
   for (const networks of [['10.0.0.0/8'], ['10.1.2.0/24']]) {
@@ -101,14 +132,22 @@ test('gateway, range and auxiliary addresses are kept, or chosen', () => {
   const [asked, second] = planSubnets({
     ...PLAN,
     requests: [
-      { subnet: '10.1.0.0/16', ipRange: '10.1.5.0/24', gateway: '10.1.5.254', auxAddresses: { a: '10.1.5.1' } },
+      {
+        subnet: '10.1.0.0/16',
+        ipRange: '10.1.5.0/24',
+        gateway: '10.1.5.254',
+        auxAddresses: { a: '10.1.5.1' },
+      },
       { subnet: '10.2.0.0/24', auxAddresses: { b: '10.2.0.1' } },
     ],
     routes: ['10.0.0.0/8'],
   });
   assert.deepEqual(asked, {
-    subnet: '10.1.0.0/16', ipRange: '10.1.5.0/24', gateway: '10.1.5.254',
-    auxAddresses: { a: '10.1.5.1' }, userConfigured: true,
+    subnet: '10.1.0.0/16',
+    ipRange: '10.1.5.0/24',
+    gateway: '10.1.5.254',
+    auxAddresses: { a: '10.1.5.1' },
+    userConfigured: true,
   });
   assert.equal(second?.gateway, '10.2.0.2');
   const requests = [{ subnet: '10.1.0.0/16' }];
@@ -132,14 +171,29 @@ test('addresses go up and wrap: a released one is given again last', () => {
 
 test('an address can be claimed, but not one that somebody has', () => {
   const pool = allocator([
-    subnet('10.0.0.0/24', { gateway: '10.0.0.1', ipRange: '10.0.0.128/25', auxAddresses: { r: '10.0.0.9' } }),
+    subnet('10.0.0.0/24', {
+      gateway: '10.0.0.1',
+      ipRange: '10.0.0.128/25',
+      auxAddresses: { r: '10.0.0.9' },
+    }),
     subnet('fd00::/64', { gateway: 'fd00::1' }),
   ]);
   assert.equal(pool.claim('10.0.0.7', 'a'), '10.0.0.7');
   assert.equal(pool.claim('10.0.0.7', 'a'), '10.0.0.7');
   assert.equal(pool.claim('FD00:0::7', 'a'), 'fd00::7');
-  for (const ip of ['10.0.0.7', '10.0.0.1', '10.0.0.9', '10.0.0.0', '10.0.0.255', 'fd00::', 'fd00::7']) {
-    assert.throws(() => pool.claim(ip, 'b'), { code: 'forbidden', message: 'Address already in use' });
+  for (const ip of [
+    '10.0.0.7',
+    '10.0.0.1',
+    '10.0.0.9',
+    '10.0.0.0',
+    '10.0.0.255',
+    'fd00::',
+    'fd00::7',
+  ]) {
+    assert.throws(() => pool.claim(ip, 'b'), {
+      code: 'forbidden',
+      message: 'Address already in use',
+    });
   }
   assert.throws(() => pool.claim('10.0.1.7', 'b'), { code: 'invalid_argument' });
   assert.equal(pool.allocate(4, 'b'), '10.0.0.128');
@@ -164,10 +218,17 @@ test('the next subnet of the family is used when the first is full', () => {
 
 test('a static address is only for networks whose subnet a user named', () => {
   const own = [subnet('10.0.0.0/24', { userConfigured: false })];
-  assert.throws(() => checkStaticAllowed({ userDefined: false, subnets: own, ip: '10.0.0.2' }), /user defined networks only/);
-  assert.throws(() => checkStaticAllowed({ userDefined: true, subnets: own, ip: '10.0.0.2' }), /user configured subnets/);
+  assert.throws(
+    () => checkStaticAllowed({ userDefined: false, subnets: own, ip: '10.0.0.2' }),
+    /user defined networks only/,
+  );
+  assert.throws(
+    () => checkStaticAllowed({ userDefined: true, subnets: own, ip: '10.0.0.2' }),
+    /user configured subnets/,
+  );
   assert.doesNotThrow(() =>
-    checkStaticAllowed({ userDefined: true, subnets: [subnet('10.0.0.0/24')], ip: '10.0.0.2' }));
+    checkStaticAllowed({ userDefined: true, subnets: [subnet('10.0.0.0/24')], ip: '10.0.0.2' }),
+  );
 });
 
 test('whatever is asked in whatever order: never twice, never outside, and given back', () => {
@@ -179,7 +240,11 @@ test('whatever is asked in whatever order: never twice, never outside, and given
   );
   const shape = fc.constantFrom(
     subnet('10.0.0.0/28', { gateway: '10.0.0.1' }),
-    subnet('10.0.0.0/26', { gateway: '10.0.0.63', ipRange: '10.0.0.32/29', auxAddresses: { a: '10.0.0.33' } }),
+    subnet('10.0.0.0/26', {
+      gateway: '10.0.0.63',
+      ipRange: '10.0.0.32/29',
+      auxAddresses: { a: '10.0.0.33' },
+    }),
     subnet('10.0.0.0/30', { gateway: '10.0.0.2' }),
   );
   fc.assert(
@@ -195,15 +260,22 @@ test('whatever is asked in whatever order: never twice, never outside, and given
         }
         const owner = `o${step.owner}`;
         if (step.verb === 'release') {
-          for (const [ip, holder] of held) if (holder === owner) {
-            pool.release(ip, owner);
-            held.delete(ip);
-          }
+          for (const [ip, holder] of held)
+            if (holder === owner) {
+              pool.release(ip, owner);
+              held.delete(ip);
+            }
           continue;
         }
         try {
-          const ip = step.verb === 'allocate' ? pool.allocate(4, owner) : pool.claim(`10.0.0.${step.host}`, owner);
-          assert.ok(!held.has(ip) || (held.get(ip) === owner && step.verb === 'claim'), `${ip} twice`);
+          const ip =
+            step.verb === 'allocate'
+              ? pool.allocate(4, owner)
+              : pool.claim(`10.0.0.${step.host}`, owner);
+          assert.ok(
+            !held.has(ip) || (held.get(ip) === owner && step.verb === 'claim'),
+            `${ip} twice`,
+          );
           assert.ok(contains(parseCidr(one.subnet), parseIp(ip)));
           if (step.verb === 'allocate') assert.ok(contains(range, parseIp(ip)), `${ip} outside`);
           assert.notEqual(ip, one.gateway);
@@ -214,9 +286,8 @@ test('whatever is asked in whatever order: never twice, never outside, and given
         }
       }
       // Exhaustion is real: as many as fit, and no more.
-      let more = 0;
       try {
-        for (; ; more += 1) held.set(pool.allocate(4, 'last'), 'last');
+        for (;;) held.set(pool.allocate(4, 'last'), 'last');
       } catch (error) {
         assert.ok(error instanceof EngineError && error.code === 'unavailable');
       }
@@ -229,7 +300,10 @@ test('whatever is asked in whatever order: never twice, never outside, and given
 });
 
 test('two owners of one address in the records are seen', () => {
-  const leases = [{ ip: '10.0.0.2', owner: 'a' }, { ip: '10.0.0.2', owner: 'b' }];
+  const leases = [
+    { ip: '10.0.0.2', owner: 'a' },
+    { ip: '10.0.0.2', owner: 'b' },
+  ];
   assert.throws(() => allocator([subnet('10.0.0.0/24')], leases), { code: 'corrupt' });
 });
 
@@ -239,8 +313,15 @@ test('MAC addresses: from the address, at random, and parsed', () => {
   assert.equal(macFromRandom(new Uint8Array(6)), '02:00:00:00:00:00');
   assert.equal(parseMac('02-42-AC-11-00-02'), '02:42:ac:11:00:02');
   assert.equal(parseMac('0242.ac11.0002'), '02:42:ac:11:00:02');
-  for (const bad of ['', '02:42', '02:42:ac:11:00:0g', '01:00:5e:00:00:01', '00:00:00:00:00:00', '02:42-ac:11:00:02',
-    '02:42:ac:11:00:02\n']) {
+  for (const bad of [
+    '',
+    '02:42',
+    '02:42:ac:11:00:0g',
+    '01:00:5e:00:00:01',
+    '00:00:00:00:00:00',
+    '02:42-ac:11:00:02',
+    '02:42:ac:11:00:02\n',
+  ]) {
     assert.throws(() => parseMac(bad), { code: 'invalid_argument' }, bad);
   }
 });

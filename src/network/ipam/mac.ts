@@ -28,12 +28,18 @@ export function parseMac(text: string): string {
   const match = /^(?:[0-9a-fA-F]{2}([:-])(?:[0-9a-fA-F]{2}\1){4}[0-9a-fA-F]{2})$/.exec(text);
   const dotted = /^(?:[0-9a-fA-F]{4}\.){2}[0-9a-fA-F]{4}$/.test(text);
   if (match === null && !dotted) {
-    throw new EngineError('invalid_argument', `invalid MAC address: address ${text}: invalid MAC address`);
+    throw new EngineError(
+      'invalid_argument',
+      `invalid MAC address: address ${text}: invalid MAC address`,
+    );
   }
   const octets = Buffer.from(text.replace(/[.:-]/g, ''), 'hex');
   const isGroup = ((octets[0] ?? 0) & 1) === 1;
   if (isGroup || octets.every((octet) => octet === 0)) {
-    throw new EngineError('invalid_argument', `invalid MAC address: ${text} is not a unicast address`);
+    throw new EngineError(
+      'invalid_argument',
+      `invalid MAC address: ${text} is not a unicast address`,
+    );
   }
   return hex(octets);
 }

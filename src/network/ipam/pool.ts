@@ -66,7 +66,8 @@ function firstFree(pool: AddressPool, used: readonly IpPrefix[]): IpPrefix | und
     const candidate: IpPrefix = { address: { family, value }, length: pool.size };
     const taken = used.filter((other) => overlaps(candidate, other));
     if (taken.length === 0) return candidate;
-    const end = taken.reduce((last, one) => (lastOf(one) > last ? lastOf(one) : last), value);
+    let end = value;
+    for (const one of taken) if (lastOf(one) > end) end = lastOf(one);
     value = ((end + size) / size) * size; // the first candidate behind what is taken
   }
   return undefined;
@@ -85,9 +86,7 @@ export function choosePool(
     const free = firstFree(pool, occupied);
     if (free !== undefined) return free;
   }
-  throw new EngineError(
-    'unavailable',
-    'all predefined address pools have been fully subnetted',
-    { facts: { family, networks: used.length } },
-  );
+  throw new EngineError('unavailable', 'all predefined address pools have been fully subnetted', {
+    facts: { family, networks: used.length },
+  });
 }

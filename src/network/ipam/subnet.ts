@@ -69,7 +69,8 @@ function faultsOf(request: SubnetRequest): readonly string[] {
     ];
   }
   const subnet = readCidr(request.subnet);
-  if (subnet === undefined) return [`invalid subnet ${request.subnet}: invalid CIDR block notation`];
+  if (subnet === undefined)
+    return [`invalid subnet ${request.subnet}: invalid CIDR block notation`];
   const faults: string[] = [];
   const wanted = formatCidr(networkOf(subnet));
   if (formatCidr(subnet) !== wanted) {
@@ -143,7 +144,10 @@ function chooseGateway(subnet: IpPrefix, range: IpPrefix, aux: readonly IpAddres
   for (let value = firstOf(range); value <= lastOf(range); value += 1n) {
     if (!isReserved(subnet, value) && !taken.has(value)) return { family, value };
   }
-  throw new EngineError('invalid_argument', `no address is left for a gateway in ${formatCidr(range)}`);
+  throw new EngineError(
+    'invalid_argument',
+    `no address is left for a gateway in ${formatCidr(range)}`,
+  );
 }
 
 function resolve(request: SubnetRequest, subnet: IpPrefix, withGateway: boolean): Subnet {
