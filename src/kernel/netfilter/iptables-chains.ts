@@ -1,6 +1,6 @@
 // One set of our iptables chains in the kernel, for one address family or both: written whole or by
-// steps, compared, removed. Used by the iptables back end and, for the few rules that open another's
-// FORWARD, by the nftables back end.
+// steps, compared, removed. Used by the iptables back end and, for the few rules that open
+// another's FORWARD, by the nftables back end.
 import type { IpFamily } from '#base/ip-address.ts';
 import { compare, type FirewallModel, type Step, type Verification } from './backend.ts';
 import { isBare, parseSave, rulesOf, type Saved, tablesOf } from './iptables-read.ts';

@@ -1,6 +1,6 @@
 // Asks upstream DNS servers from the host's network namespace, where also a server on the host's
-// loopback is reached. A new socket and a random id for each try, so that a forged answer must guess
-// both (RFC 5452).
+// loopback is reached. A new socket and a random id for each try, so that a forged answer must
+// guess both (RFC 5452).
 import { randomInt } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { connect, isIP, isIPv6 } from 'node:net';

@@ -1,5 +1,5 @@
-// resolv.conf(5): the host's is read, a container's is written, with the comments that Docker writes
-// (tools look for them).
+// resolv.conf(5): the host's is read, a container's is written, with the comments that Docker
+// writes (tools look for them).
 import { isIP } from 'node:net';
 
 export const RESOLVER_ADDRESS = '127.0.0.11';
@@ -41,7 +41,7 @@ export function parseResolvConf(text: string): ResolvConf {
   return { servers, search, options };
 }
 
-/** Whether the host's file only points at systemd-resolved's stub, so that its own file says more. */
+/** Whether the host's file only points at systemd-resolved's stub: then its own file says more. */
 export const isSystemdStub = ({ servers }: ResolvConf): boolean =>
   servers.length === 1 && servers[0] === '127.0.0.53';
 

@@ -1,6 +1,6 @@
 // The embedded DNS server's decisions: a query of a container is answered from the names of its
-// networks, or passed upstream, or refused. Sockets are elsewhere (kernel/native/relay.ts inside the
-// containers, forward.ts outside), so all of it is tested with plain buffers.
+// networks, or passed upstream, or refused. Sockets are elsewhere (kernel/native/relay.ts inside
+// the containers, forward.ts outside), so all of it is tested with plain buffers.
 import { parseIp } from '#base/ip-address.ts';
 import {
   buildAnswer,

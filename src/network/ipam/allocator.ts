@@ -97,8 +97,9 @@ export class AddressAllocator {
       return formatIp(address);
     }
     const { name, id } = this.#network;
-    const text = `no available IPv${family} addresses on this network's address pools: ${name} (${id})`;
-    throw new EngineError('unavailable', text);
+    const pools = `address pools: ${name} (${id})`;
+    const message = `no available IPv${family} addresses on this network's ${pools}`;
+    throw new EngineError('unavailable', message);
   }
 
   /** This very address (`--ip`), which may lie outside the ip-range but not outside the subnet. */
@@ -141,21 +142,16 @@ export function checkStaticAllowed(network: {
   readonly subnets: readonly Subnet[];
   readonly ip: string;
 }): void {
-  if (!network.userDefined) {
-    throw new EngineError(
-      'invalid_argument',
-      'invalid endpoint settings:\nuser specified IP address is supported on user defined networks only',
-    );
-  }
+  const refuse = (where: string): never => {
+    const rule = `user specified IP address is supported ${where}`;
+    throw new EngineError('invalid_argument', `invalid endpoint settings:\n${rule}`);
+  };
+  if (!network.userDefined) refuse('on user defined networks only');
   const { family } = parseIp(network.ip);
   const configured = network.subnets.some(
     ({ subnet, userConfigured }) => userConfigured && parseCidr(subnet).address.family === family,
   );
   if (!configured) {
-    throw new EngineError(
-      'invalid_argument',
-      'invalid endpoint settings:\nuser specified IP address is supported only when connecting to ' +
-        'networks with user configured subnets',
-    );
+    refuse('only when connecting to networks with user configured subnets');
   }
 }
