@@ -1,6 +1,6 @@
 // DNS messages as far as a resolver of container names needs them (RFC 1035, section 4; RFC 6891
-// for EDNS): the question of a query, and an answer of A, AAAA and PTR records. Everything else passes
-// through as bytes. Bytes come from containers: nothing here throws on them.
+// for EDNS): the question of a query, and an answer of A, AAAA and PTR records. Everything else
+// passes through as bytes. Bytes come from containers: nothing here throws on them.
 
 export const MESSAGE_BYTES_MAX = 65_535;
 /** What every client can receive by UDP (RFC 1035, 2.3.4). */
