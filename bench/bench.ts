@@ -1,5 +1,5 @@
-// make bench: Coracle beside the floor (bench/floor.c) and, where one is installed, a dockerd of its
-// own, in one run on one machine, so that the numbers to keep are ratios.
+// make bench: Coracle beside the floor (bench/floor.c) and, where one is installed, a dockerd of
+// its own, in one run on one machine, so that the numbers to keep are ratios.
 // --quick makes fewer rounds, --json prints one JSON object in place of the table.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
@@ -98,7 +98,18 @@ async function measureAttach(side: Side): Promise<number> {
   const script = `head -c ${STREAM_MB}m /dev/zero`;
   const startedAt = performance.now();
   const log = ['--log-driver', 'none'];
-  const bytes = await docker(side, 'run', '--rm', '--network', 'none', ...log, 'busybox', 'sh', '-c', script);
+  const bytes = await docker(
+    side,
+    'run',
+    '--rm',
+    '--network',
+    'none',
+    ...log,
+    'busybox',
+    'sh',
+    '-c',
+    script,
+  );
   if (bytes !== STREAM_MB * 1024 * 1024) throw new Error(`attach lost bytes: ${bytes}`);
   return STREAM_MB / ((performance.now() - startedAt) / 1000);
 }
@@ -108,7 +119,11 @@ async function measureLog(side: Side): Promise<{ readonly write: number; readonl
   const line = 'x'.repeat(99);
   const script = `yes ${line} | head -n ${LOG_MB * 10_000}`;
   using api = new Api(side.socket);
-  const id = await api.create({ Image: 'busybox', Cmd: ['sh', '-c', script], HostConfig: HOST_CONFIG });
+  const id = await api.create({
+    Image: 'busybox',
+    Cmd: ['sh', '-c', script],
+    HostConfig: HOST_CONFIG,
+  });
   const startedAt = performance.now();
   await api.must('POST', `/containers/${id}/start`);
   await api.must('POST', `/containers/${id}/wait`);
@@ -130,11 +145,15 @@ async function measureMemory(side: Side): Promise<{ readonly rss: number; readon
   const inside = new Set<number>();
   using api = new Api(side.socket);
   for (const id of ids) {
-    inside.add(Number(field(JSON.parse(await api.must('GET', `/containers/${id}/json`)), 'State.Pid')));
+    inside.add(
+      Number(field(JSON.parse(await api.must('GET', `/containers/${id}/json`)), 'State.Pid')),
+    );
   }
   const keepers = processes().filter(
     (each) =>
-      !before.has(each.pid) && !inside.has(each.pid) && /coracle|containerd-shim|monitor/.test(each.name),
+      !before.has(each.pid) &&
+      !inside.has(each.pid) &&
+      /coracle|containerd-shim|monitor/.test(each.name),
   );
   const sums = keepers.map((each) => memoryOf(each.pid));
   const total = (name: 'rss' | 'pss'): number =>
@@ -156,7 +175,18 @@ async function measureParallel(side: Side): Promise<number> {
   const startedAt = performance.now();
   await Promise.all(
     all.map((index) =>
-      docker(side, 'run', '-d', '--name', name(index), '--network', 'none', 'busybox', 'sleep', '1000'),
+      docker(
+        side,
+        'run',
+        '-d',
+        '--name',
+        name(index),
+        '--network',
+        'none',
+        'busybox',
+        'sleep',
+        '1000',
+      ),
     ),
   );
   const rate = PARALLEL / ((performance.now() - startedAt) / 1000);
@@ -192,15 +222,26 @@ async function measureSide(side: Side): Promise<Figures> {
   const parallel = await measureParallel(side);
   const memory = await measureMemory(side);
   return {
-    idle, start, run, exec, attach, parallel,
-    logWrite: log.write, logRead: log.read, memory: memory.rss, memoryPss: memory.pss,
+    idle,
+    start,
+    run,
+    exec,
+    attach,
+    parallel,
+    logWrite: log.write,
+    logRead: log.read,
+    memory: memory.rss,
+    memoryPss: memory.pss,
   };
 }
 
 function measureFloor(engine: PrivateEngine): number {
   const lower = join(engine.directory, 'floor-lower');
   const scratch = join(engine.directory, 'floor');
-  for (const path of [scratch, ...['bin', 'proc', 'dev', 'sys', 'etc', 'tmp'].map((name) => join(lower, name))]) {
+  for (const path of [
+    scratch,
+    ...['bin', 'proc', 'dev', 'sys', 'etc', 'tmp'].map((name) => join(lower, name)),
+  ]) {
     mkdirSync(path, { recursive: true });
   }
   const busybox = execFileSync('sh', ['-c', 'command -v busybox']).toString().trim();
@@ -210,39 +251,75 @@ function measureFloor(engine: PrivateEngine): number {
 }
 
 /** `faster`: the other's value must be at least `goal` times ours; `rate` the same for rates. */
-function compare(what: string, unit: string, ours: number, other: number | undefined, rule: {
-  readonly kind: 'faster' | 'rate'; readonly goal: number;
-}): void {
+function compare(
+  what: string,
+  unit: string,
+  ours: number,
+  other: number | undefined,
+  rule: {
+    readonly kind: 'faster' | 'rate';
+    readonly goal: number;
+  },
+): void {
   const ratio =
     other === undefined ? undefined : rule.kind === 'faster' ? other / ours : ours / other;
   rows.push({
-    what, unit, ours, other, otherName: other === undefined ? '' : 'dockerd',
+    what,
+    unit,
+    ours,
+    other,
+    otherName: other === undefined ? '' : 'dockerd',
     goal: rule.goal === 1 ? 'ahead of dockerd' : `>= ${rule.goal}x dockerd`,
-    ratio, ok: ratio === undefined ? undefined : ratio >= rule.goal,
+    ratio,
+    ok: ratio === undefined ? undefined : ratio >= rule.goal,
   });
 }
 
 function tabulate(floor: number, ours: Figures, theirs: Figures | undefined): void {
   const ratio = ours.start / floor;
   rows.push({
-    what: 'start (create, start, wait, remove)', unit: 'ms', ours: ours.start, other: floor,
-    otherName: 'floor', goal: '<= 3x the floor', ratio, ok: ratio <= 3,
+    what: 'start (create, start, wait, remove)',
+    unit: 'ms',
+    ours: ours.start,
+    other: floor,
+    otherName: 'floor',
+    goal: '<= 3x the floor',
+    ratio,
+    ok: ratio <= 3,
   });
   compare('the same beside dockerd', 'ms', ours.start, theirs?.start, { kind: 'faster', goal: 8 });
   compare('docker run --rm busybox true', 'ms', ours.run, theirs?.run, { kind: 'faster', goal: 8 });
   compare('docker exec', 'ms', ours.exec, theirs?.exec, { kind: 'faster', goal: 2 });
-  compare('20 parallel docker run -d', '/s', ours.parallel, theirs?.parallel, { kind: 'rate', goal: 5 });
+  compare('20 parallel docker run -d', '/s', ours.parallel, theirs?.parallel, {
+    kind: 'rate',
+    goal: 5,
+  });
   compare('attach throughput', 'MB/s', ours.attach, theirs?.attach, { kind: 'rate', goal: 1 });
-  compare('log write throughput', 'MB/s', ours.logWrite, theirs?.logWrite, { kind: 'rate', goal: 1 });
-  compare('docker logs throughput', 'MB/s', ours.logRead, theirs?.logRead, { kind: 'rate', goal: 1 });
-  rows.push({
-    what: 'memory a container, resident', unit: 'KiB', ours: ours.memory, other: theirs?.memory,
-    otherName: theirs === undefined ? '' : 'dockerd', goal: '<= 1024 KiB',
-    ratio: theirs === undefined ? undefined : theirs.memory / ours.memory, ok: ours.memory <= 1024,
+  compare('log write throughput', 'MB/s', ours.logWrite, theirs?.logWrite, {
+    kind: 'rate',
+    goal: 1,
+  });
+  compare('docker logs throughput', 'MB/s', ours.logRead, theirs?.logRead, {
+    kind: 'rate',
+    goal: 1,
   });
   rows.push({
-    what: 'memory idle, daemon and agent', unit: 'MiB', ours: ours.idle, other: theirs?.idle,
-    otherName: theirs === undefined ? '' : 'dockerd', goal: '<= 100 MiB, < dockerd',
+    what: 'memory a container, resident',
+    unit: 'KiB',
+    ours: ours.memory,
+    other: theirs?.memory,
+    otherName: theirs === undefined ? '' : 'dockerd',
+    goal: '<= 1024 KiB',
+    ratio: theirs === undefined ? undefined : theirs.memory / ours.memory,
+    ok: ours.memory <= 1024,
+  });
+  rows.push({
+    what: 'memory idle, daemon and agent',
+    unit: 'MiB',
+    ours: ours.idle,
+    other: theirs?.idle,
+    otherName: theirs === undefined ? '' : 'dockerd',
+    goal: '<= 100 MiB, < dockerd',
     ratio: theirs === undefined ? undefined : theirs.idle / ours.idle,
     ok: ours.idle <= 100 && (theirs === undefined || ours.idle < theirs.idle),
   });
@@ -256,15 +333,22 @@ function print(): void {
   const figure = (value: number | undefined, unit: string): string =>
     value === undefined ? '-' : `${value >= 100 ? value.toFixed(0) : value.toFixed(1)} ${unit}`;
   const line = (cells: readonly string[]): string =>
-    cells.map((cell, index) => cell.padEnd([37, 12, 20, 8, 24, 4][index] ?? 0)).join(' ').trimEnd();
+    cells
+      .map((cell, index) => cell.padEnd([37, 12, 20, 8, 24, 4][index] ?? 0))
+      .join(' ')
+      .trimEnd();
   const out = [line(['what', 'coracle', 'other', 'ratio', 'goal', ''])];
   for (const row of rows) {
-    const other = row.other === undefined ? '-' : `${figure(row.other, row.unit)} (${row.otherName})`;
+    const other =
+      row.other === undefined ? '-' : `${figure(row.other, row.unit)} (${row.otherName})`;
     out.push(
       line([
-        row.what, figure(row.ours, row.unit), other,
+        row.what,
+        figure(row.ours, row.unit),
+        other,
         row.ratio === undefined ? '-' : `${row.ratio.toFixed(1)}x`,
-        row.goal, row.ok === undefined ? '' : row.ok ? 'OK' : 'MISS',
+        row.goal,
+        row.ok === undefined ? '' : row.ok ? 'OK' : 'MISS',
       ]),
     );
   }

@@ -2,7 +2,16 @@
 // directory, in its own network and mount namespace, so that nothing on the host is touched.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+} from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -38,10 +47,24 @@ export async function startDockerd(directory: string, image: string): Promise<Do
   const child = spawn(
     'unshare',
     [
-      '--net', '--mount', '--', program, '-H', `unix://${socket}`,
-      '--data-root', join(directory, 'data'), '--exec-root', join(directory, 'exec'),
-      '--pidfile', join(directory, 'docker.pid'), '--cgroup-parent', `/${CGROUP_PARENT}`,
-      '--iptables=false', '--ip6tables=false', '--ip-forward=false', '--bridge=none',
+      '--net',
+      '--mount',
+      '--',
+      program,
+      '-H',
+      `unix://${socket}`,
+      '--data-root',
+      join(directory, 'data'),
+      '--exec-root',
+      join(directory, 'exec'),
+      '--pidfile',
+      join(directory, 'docker.pid'),
+      '--cgroup-parent',
+      `/${CGROUP_PARENT}`,
+      '--iptables=false',
+      '--ip6tables=false',
+      '--ip-forward=false',
+      '--bridge=none',
     ],
     { stdio: ['ignore', log, log] },
   );

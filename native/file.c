@@ -11,12 +11,20 @@
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #define PATH_DEPTH_MAX 1024
+
+/* Closes fd (-1 is none) and hands the result on, with the errno that belongs to it. */
+int closing(int fd, int result)
+{
+	int saved = errno;
+	if (fd >= 0)
+		close(fd);
+	return errno = saved, result;
+}
 
 /* open(2) of a path as if `root` were "/". */
 int open_in(int root, const char *path, int flags, mode_t mode)
@@ -202,12 +210,6 @@ int op_mkdir(struct context *c, const struct op *op)
 	return -1;
 }
 
-int op_rmdir(struct context *c, const struct op *op)
-{
-	(void)c;
-	return rmdir(op->a[0].s) == 0 || errno == ENOENT ? 0 : -1;
-}
-
 int op_read(struct context *c, const struct op *op)
 {
 	char data[OUTPUT_BYTES_MAX];
@@ -218,26 +220,8 @@ int op_read(struct context *c, const struct op *op)
 	return n;
 }
 
-int op_write(struct context *c, const struct op *op)
-{
-	(void)c;
-	int fd = open(op->a[0].s, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -1;
-	ssize_t n = write(fd, op->a[1].s, op->a[1].length);
-	int saved = n < 0 ? errno : EIO;
-	close(fd);
-	return n == (ssize_t)op->a[1].length ? 0 : (errno = saved, -1);
-}
-
 int op_remove_tree(struct context *c, const struct op *op)
 {
 	(void)c;
 	return remove_tree_at(AT_FDCWD, op->a[0].s);
-}
-
-int op_umount(struct context *c, const struct op *op)
-{
-	(void)c;
-	return umount2(op->a[0].s, (int)op->a[1].u) == 0 || errno == EINVAL || errno == ENOENT ? 0 : -1;
 }

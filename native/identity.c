@@ -381,9 +381,14 @@ static const char **environment(struct context *c, const struct argument *env, c
 
 static void reset_signals(void)
 {
+	/*
+	 * By the system call: glibc keeps 32 and 33 for itself and refuses them, yet whoever started the
+	 * daemon may have left them ignored, and execve(2) hands that on. All zero is SIG_DFL, no flags.
+	 */
+	const unsigned long action[4] = { 0 };
 	sigset_t none;
 	for (int s = 1; s < NSIG; s++)
-		signal(s, SIG_DFL);
+		syscall(SYS_rt_sigaction, s, action, NULL, 8);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }

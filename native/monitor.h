@@ -59,6 +59,20 @@ struct monitor {
 	bool over;           /* the container has ended and everybody was told */
 };
 
+/* request.c */
+void begin_answer(struct client *c, uint32_t kind, uint32_t id, size_t *begin);
+void end_answer(struct client *c, size_t begin);
+void answer_results(struct process *p, uint32_t kind);
+void put_exit(struct buffer *b, const struct exit_status *e);
+void on_control(struct monitor *m, struct client *c);
+/* process.c */
+struct process *find_process(struct monitor *m, const char *id);
+void close_fd(int *fd);
+struct process *new_process(struct monitor *m, const char *id, struct client *owner, uint32_t owner_id);
+int start_process(struct process *p, struct spawn *s);
+void fail(struct process *p);
+void send_go(struct process *p);
+void on_sync(struct monitor *m, struct process *p);
 /* stream.c */
 void process_input(struct monitor *m, struct client *c);
 void write_input(struct process *p);

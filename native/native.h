@@ -96,16 +96,17 @@ struct context {
 void context_init(struct context *c);
 
 /* file.c */
+int closing(int fd, int result);
 int open_in(int root, const char *path, int flags, mode_t mode);
 int open_parent(int root, const char *path, mode_t mode, char *leaf, size_t size);
 int make_path(int root, const char *path, mode_t mode);
 int make_file(int root, const char *path, mode_t mode);
 int remove_tree_at(int parent, const char *name);
 int read_file(int at, const char *path, char *data, size_t size);
-performer op_mkdir, op_rmdir, op_read, op_write, op_remove_tree, op_umount;
+performer op_mkdir, op_read, op_remove_tree;
 /* cgroup.c */
 performer op_cgroup_write, op_cgroup_device, op_cgroup_kill, op_cgroup_rmdir, op_cgroup_join;
-/* root.c: the mounts that make the world inside */
+/* overlay.c, mount.c, root.c: the mounts that make the world inside */
 performer op_root_overlay, op_root_bind, op_source, op_propagation, op_root_attach, op_mount, op_bind, op_tmpfs_copy,
 	op_directory, op_file, op_symlink, op_node, op_mask, op_readonly, op_root_readonly, op_terminal, op_console,
 	op_pivot_root, op_root_propagation;

@@ -22,16 +22,13 @@ static const struct {
 	unsigned places;
 } TABLE[OP_COUNT] = {
 	[OP_mkdir] = { op_mkdir, ANYWHERE },
-	[OP_rmdir] = { op_rmdir, ANYWHERE },
 	[OP_read] = { op_read, ANYWHERE },
-	[OP_write] = { op_write, ANYWHERE },
 	[OP_remove_tree] = { op_remove_tree, ANYWHERE },
 	[OP_cgroup_write] = { op_cgroup_write, ANYWHERE },
 	[OP_cgroup_device] = { op_cgroup_device, ANYWHERE },
 	[OP_cgroup_kill] = { op_cgroup_kill, ANYWHERE },
 	[OP_cgroup_rmdir] = { op_cgroup_rmdir, ANYWHERE },
 	[OP_monitor] = { op_monitor, AT(AGENT) },
-	[OP_umount] = { op_umount, ANYWHERE },
 	[OP_netns_create] = { op_netns_create, AT(AGENT) },
 	[OP_netns_delete] = { op_netns_delete, AT(AGENT) },
 	[OP_netlink] = { op_netlink, AT(AGENT) },

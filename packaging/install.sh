@@ -58,7 +58,7 @@ case ${1:-} in
     install_completion
     if has_systemd; then
       install_units
-      echo "installed below $root$prefix; start it with: systemctl enable --now $units/coracle.socket coracle.service"
+      echo "installed below $root$prefix; start it with: systemctl enable --now coracle.socket coracle.service"
     else
       echo "installed below $root$prefix; start it with: $prefix/bin/coracled"
     fi

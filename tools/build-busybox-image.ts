@@ -1,5 +1,6 @@
-// Writes the built-in busybox image (src/image/builtin.ts): tools/build-busybox-image.ts OUT [BUSYBOX].
-// The list of applets comes from the program itself, here at build time and not in the engine.
+// Writes the built-in busybox image (src/image/builtin.ts): tools/build-busybox-image.ts OUT
+// [BUSYBOX]. The list of applets comes from the program itself, here at build time and not in the
+// engine.
 import { execFileSync } from 'node:child_process';
 import { createWriteStream, existsSync, readFileSync, renameSync } from 'node:fs';
 import { Readable } from 'node:stream';

@@ -1,6 +1,6 @@
 // Bundles src/main.ts for release: no type stripping at start, and one file for each side, so that
-// a command never reads the daemon's code and the daemon never reads the commands'. Files have fixed
-// names and are replaced by rename, so that what runs while we build is not disturbed.
+// a command never reads the daemon's code and the daemon never reads the commands'. Files have
+// fixed names and are replaced by rename, so that what runs while we build is not disturbed.
 import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { build, type Plugin } from 'esbuild';

@@ -1,5 +1,6 @@
 // Which folder of src/ may import which: the whole list of allowed arrows, lowest first. A line may
-// name only lines above it, so the table itself cannot hold a cycle. tools/tidy.test.ts enforces it.
+// name only lines above it, so the table itself cannot hold a cycle. tools/tidy.test.ts enforces
+// it.
 
 export const LAYERS = {
   base: [],
@@ -18,8 +19,19 @@ export const LAYERS = {
   client: ['base', 'wire'],
   cli: ['base', 'wire', 'client'],
   daemon: [
-    'base', 'event', 'wire', 'tar', 'kernel', 'snapshot', 'runtime', 'network', 'volume', 'image',
-    'container', 'build', 'api',
+    'base',
+    'event',
+    'wire',
+    'tar',
+    'kernel',
+    'snapshot',
+    'runtime',
+    'network',
+    'volume',
+    'image',
+    'container',
+    'build',
+    'api',
   ],
 } as const satisfies Record<string, readonly string[]>;
 

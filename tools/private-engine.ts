@@ -64,9 +64,17 @@ export function cgroupsOf(directory: string): readonly string[] {
 
 function spawnDaemon(directory: string, host: string): ChildProcess {
   const argv = [
-    'daemon', '-H', host, '--data-root', join(directory, 'data'),
-    '--exec-root', join(directory, 'run'), '--pidfile', join(directory, 'coracle.pid'),
-    '--cgroup-parent', cgroupParent(directory),
+    'daemon',
+    '-H',
+    host,
+    '--data-root',
+    join(directory, 'data'),
+    '--exec-root',
+    join(directory, 'run'),
+    '--pidfile',
+    join(directory, 'coracle.pid'),
+    '--cgroup-parent',
+    cgroupParent(directory),
   ];
   return spawn(join(ROOT, 'bin/coracle'), argv, { stdio: ['ignore', 'pipe', 'pipe'] });
 }

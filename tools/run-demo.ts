@@ -45,7 +45,7 @@ function firstOfEachGroup(lines: readonly string[]): readonly string[] {
   const shown: string[] = [];
   let inGroup = 0;
   for (const line of lines) {
-    const heading = /^[A-Z]{2}/.test(line);
+    const heading = /^\/?[A-Z]{2}/.test(line);
     const operation = /^ +\d+ {2}/.test(line);
     if (heading) inGroup = 0;
     if (operation) inGroup += 1;
@@ -59,21 +59,60 @@ function firstOfEachGroup(lines: readonly string[]): readonly string[] {
 const LOOP = 'i=0; while true; do i=$((i+1)); echo "beat $i"; sleep 0.2; done';
 
 const SCENES: readonly Scene[] = [
-  { say: 'The image that every build brings: a static busybox.', argv: ['images'], expect: [/busybox\s+latest/] },
+  {
+    say: 'The image that every build brings: a static busybox.',
+    argv: ['images'],
+    expect: [/busybox\s+latest/],
+  },
   {
     say: 'A container: own processes, own host name, own root file system.',
-    argv: ['run', '--rm', 'busybox', 'sh', '-c', 'echo "hello from $(hostname), process $$"; ps; ls /'],
+    argv: [
+      'run',
+      '--rm',
+      'busybox',
+      'sh',
+      '-c',
+      'echo "hello from $(hostname), process $$"; ps; ls /',
+    ],
     expect: [/hello from \w+, process 1\b/, /\bproc\b/],
   },
   {
     say: 'Limits and privileges, each as the process inside sees it.',
     argv: [
-      'run', '--rm', '-m', '64m', '--cpus', '0.5', '--pids-limit', '64', '-v', '/etc/hostname:/h:ro',
-      '--tmpfs', '/t', '-w', '/t', '-e', 'GREETING=hi', '-u', '1000:1000', 'busybox', 'sh', '-c', LIMITS,
+      'run',
+      '--rm',
+      '-m',
+      '64m',
+      '--cpus',
+      '0.5',
+      '--pids-limit',
+      '64',
+      '-v',
+      '/etc/hostname:/h:ro',
+      '--tmpfs',
+      '/t',
+      '-w',
+      '/t',
+      '-e',
+      'GREETING=hi',
+      '-u',
+      '1000:1000',
+      'busybox',
+      'sh',
+      '-c',
+      LIMITS,
     ],
     expect: [
-      /user +1000:1000/, /work dir +\/t/, /GREETING=hi/, /Read-only file system/, /memory +67108864/,
-      /cpu quota +50000/, /processes +64/, /tmpfs +tmpfs/, /00000000a80425fb/, /seccomp +2/,
+      /user +1000:1000/,
+      /work dir +\/t/,
+      /GREETING=hi/,
+      /Read-only file system/,
+      /memory +67108864/,
+      /cpu quota +50000/,
+      /processes +64/,
+      /tmpfs +tmpfs/,
+      /00000000a80425fb/,
+      /seccomp +2/,
     ],
   },
   {
@@ -83,21 +122,47 @@ const SCENES: readonly Scene[] = [
     expect: [/17/],
   },
   {
-    say: 'The exit code is the process\'s own.',
+    say: "The exit code is the process's own.",
     argv: ['run', '--rm', 'busybox', 'sh', '-c', 'exit 42'],
     code: 42,
     expect: [],
   },
-  { say: 'In the background.', argv: ['run', '-d', '--name', 'heart', 'busybox', 'sh', '-c', LOOP], expect: [/^[0-9a-f]{64}$/m] },
+  {
+    say: 'In the background.',
+    argv: ['run', '-d', '--name', 'heart', 'busybox', 'sh', '-c', LOOP],
+    expect: [/^[0-9a-f]{64}$/m],
+  },
   { say: 'It runs.', argv: ['ps'], expect: [/heart/, /Up /] },
-  { say: 'One more process in the same container.', argv: ['exec', 'heart', 'sh', '-c', 'ps; echo done'], expect: [/beat|sh -c/, /done/] },
-  { say: 'What it has written so far.', argv: ['logs', '--tail', '3', 'heart'], expect: [/beat \d+/] },
-  { say: 'How the kernel was asked to make it: every operation, in order, with its time.', argv: ['explain', 'heart'], expect: [/pivot_root/], excerpt: firstOfEachGroup },
-  { say: 'The same as a plan, before anything runs.', argv: ['run', '--dry-run', '-m', '64m', 'busybox', 'true'], expect: [/pivot_root/], excerpt: firstOfEachGroup },
+  {
+    say: 'One more process in the same container.',
+    argv: ['exec', 'heart', 'sh', '-c', 'ps; echo done'],
+    expect: [/beat|sh -c/, /done/],
+  },
+  {
+    say: 'What it has written so far.',
+    argv: ['logs', '--tail', '3', 'heart'],
+    expect: [/beat \d+/],
+  },
+  {
+    say: 'How the kernel was asked to make it: every operation, in order, with its time.',
+    argv: ['explain', 'heart'],
+    expect: [/pivot_root/],
+    excerpt: firstOfEachGroup,
+  },
+  {
+    say: 'The same as a plan, before anything runs.',
+    argv: ['run', '--dry-run', '-m', '64m', 'busybox', 'true'],
+    expect: [/pivot_root/],
+    excerpt: firstOfEachGroup,
+  },
   { say: 'Pause and go on.', argv: ['pause', 'heart'], expect: [/heart/] },
   { say: '', argv: ['ps'], expect: [/Paused/] },
   { say: '', argv: ['unpause', 'heart'], expect: [/heart/] },
-  { say: 'Stop: SIGTERM, and SIGKILL when it does not listen.', argv: ['stop', '-t', '1', 'heart'], expect: [/heart/] },
+  {
+    say: 'Stop: SIGTERM, and SIGKILL when it does not listen.',
+    argv: ['stop', '-t', '1', 'heart'],
+    expect: [/heart/],
+  },
   { say: '', argv: ['ps', '-a'], expect: [/heart/, /Exited \(137\)|Exited \(143\)/] },
   { say: 'Gone, with everything that was its own.', argv: ['rm', 'heart'], expect: [/heart/] },
   { say: '', argv: ['ps', '-a'], expect: [] },
@@ -122,14 +187,19 @@ function execute(engine: PrivateEngine, scene: Scene): Promise<Output> {
   child.stdin.on('error', () => {}); // A command that reads nothing may be gone already.
   child.stdin.end(scene.stdin ?? '');
   child.on('error', reject);
-  child.on('close', (code) => resolve({ code: code ?? 255, text, ms: performance.now() - startedAt }));
+  child.on('close', (code) =>
+    resolve({ code: code ?? 255, text, ms: performance.now() - startedAt }),
+  );
   return promise;
 }
 
 function show(scene: Scene, output: Output): void {
   if (scene.say !== '') process.stdout.write(`\n${styleText('dim', `# ${scene.say}`)}\n`);
   const words = scene.argv.map((word) => quote(word)).join(' ');
-  const pipe = scene.stdin === undefined ? '' : `printf ${quote(scene.stdin.replace('\n', String.raw`\n`))} | `;
+  const pipe =
+    scene.stdin === undefined
+      ? ''
+      : `printf ${quote(scene.stdin.replace('\n', String.raw`\n`))} | `;
   process.stdout.write(`${styleText('bold', `$ ${pipe}coracle ${words}`)}\n`);
   const whole = output.text.trimEnd().split('\n');
   const lines = scene.excerpt?.(whole) ?? whole.slice(0, SHOWN_LINES_MAX);
@@ -146,7 +216,9 @@ function judge(scene: Scene, output: Output): readonly string[] {
   const wanted = scene.code ?? 0;
   return [
     ...(output.code === wanted ? [] : [`exit code ${output.code}, not ${wanted}`]),
-    ...scene.expect.filter((each) => !each.test(output.text)).map((each) => `nothing matches ${each}`),
+    ...scene.expect
+      .filter((each) => !each.test(output.text))
+      .map((each) => `nothing matches ${each}`),
   ];
 }
 
@@ -169,7 +241,9 @@ async function main(): Promise<number> {
     return 1;
   }
   await using engine = await startEngine();
-  process.stdout.write(`Coracle is listening on ${engine.host} (pid ${engine.pid}), all its files are below ${engine.directory}\n`);
+  process.stdout.write(
+    `Coracle is listening on ${engine.host} (pid ${engine.pid}), all its files are below ${engine.directory}\n`,
+  );
   const failures = await play(engine);
   if (failures > 0) process.stdout.write(`\nThe daemon's log ends with:\n${engine.log()}\n`);
   process.stdout.write(

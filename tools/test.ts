@@ -1,5 +1,5 @@
-// Runs the checks and every test, and ends with one line: "N passed, N failed". Words on the command
-// line choose parts: check unit golden api compat root fuzz; none means all of them.
+// Runs the checks and every test, and ends with one line: "N passed, N failed". Words on the
+// command line choose parts: check unit golden api compat root fuzz; none means all of them.
 import { spawn } from 'node:child_process';
 import { globSync } from 'node:fs';
 import { join } from 'node:path';
@@ -24,11 +24,35 @@ type Part = {
 
 const PARTS: readonly Part[] = [
   { name: 'unit', files: ['src/**/*.test.ts'], concurrency: 2, fileMsMax: 60_000, root: false },
-  { name: 'golden', files: ['test/golden/**/*.test.ts'], concurrency: 2, fileMsMax: 60_000, root: false },
-  { name: 'fuzz', files: ['test/fuzz/**/*.test.ts'], concurrency: 2, fileMsMax: 120_000, root: false },
+  {
+    name: 'golden',
+    files: ['test/golden/**/*.test.ts'],
+    concurrency: 2,
+    fileMsMax: 60_000,
+    root: false,
+  },
+  {
+    name: 'fuzz',
+    files: ['test/fuzz/**/*.test.ts'],
+    concurrency: 2,
+    fileMsMax: 120_000,
+    root: false,
+  },
   { name: 'api', files: ['test/api/**/*.test.ts'], concurrency: 2, fileMsMax: 180_000, root: true },
-  { name: 'compat', files: ['test/compat/**/*.test.ts'], concurrency: 2, fileMsMax: 240_000, root: true },
-  { name: 'root', files: ['test/root/**/*.test.ts'], concurrency: 1, fileMsMax: 300_000, root: true },
+  {
+    name: 'compat',
+    files: ['test/compat/**/*.test.ts'],
+    concurrency: 2,
+    fileMsMax: 240_000,
+    root: true,
+  },
+  {
+    name: 'root',
+    files: ['test/root/**/*.test.ts'],
+    concurrency: 1,
+    fileMsMax: 300_000,
+    root: true,
+  },
 ];
 
 type Tally = {
@@ -105,7 +129,9 @@ function record(fact: TestFact, ok: boolean, tally: Tally): void {
   if (fact.details.type === 'suite') return;
   if (fact.skip !== undefined && fact.skip !== false) {
     tally.skipped += 1;
-    process.stdout.write(`skip ${where(fact)}${typeof fact.skip === 'string' ? ` (${fact.skip})` : ''}\n`);
+    process.stdout.write(
+      `skip ${where(fact)}${typeof fact.skip === 'string' ? ` (${fact.skip})` : ''}\n`,
+    );
     return;
   }
   const ms = fact.details.duration_ms;
@@ -120,7 +146,9 @@ function record(fact: TestFact, ok: boolean, tally: Tally): void {
 }
 
 async function runFiles(part: Part, tally: Tally): Promise<void> {
-  const files = globSync([...part.files], { cwd: ROOT }).toSorted().map((file) => join(ROOT, file));
+  const files = globSync([...part.files], { cwd: ROOT })
+    .toSorted()
+    .map((file) => join(ROOT, file));
   if (files.length === 0) return;
   if (part.root && process.getuid?.() !== 0) {
     process.stdout.write(`skip ${part.name}: needs root\n`);
@@ -154,7 +182,9 @@ function report(tally: Tally, seconds: number): void {
   if (tally.failures.length > 0) process.stdout.write('\nFailures:\n');
   for (const failure of tally.failures) process.stdout.write(`\n  ${failure}\n`);
   if (tally.skipped > 0) process.stdout.write(`\n${tally.skipped} skipped\n`);
-  process.stdout.write(`\nin ${seconds.toFixed(0)} s\n${tally.passed} passed, ${tally.failed} failed\n`);
+  process.stdout.write(
+    `\nin ${seconds.toFixed(0)} s\n${tally.passed} passed, ${tally.failed} failed\n`,
+  );
 }
 
 const wanted = process.argv.slice(2);

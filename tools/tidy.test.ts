@@ -1,6 +1,6 @@
 // Style as a test: what a reviewer would otherwise have to say again and again. The linter
-// (biome.json) knows about functions of 70 lines, `any` and default exports; this file knows what is
-// ours: layers, sizes, names, and that each list has its twin.
+// (biome.json) knows about functions of 70 lines, `any` and default exports; this file knows what
+// is ours: layers, sizes, names, and that each list has its twin.
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -79,14 +79,17 @@ test('every folder of src/ stands in the layer table', () => {
 test('a line of the layer table names only lines above it', () => {
   const above = new Set<string>();
   for (const [layer, imports] of Object.entries(LAYERS)) {
-    for (const name of imports) assert.ok(above.has(name), `${layer} names ${name} before its line`);
+    for (const name of imports)
+      assert.ok(above.has(name), `${layer} names ${name} before its line`);
     above.add(layer);
   }
 });
 
 test('a folder imports only what the layer table allows', () => {
   faults((file) =>
-    importsOf(file.text).flatMap(({ specifier, typeOnly }) => layerFault(file, specifier, typeOnly) ?? []),
+    importsOf(file.text).flatMap(
+      ({ specifier, typeOnly }) => layerFault(file, specifier, typeOnly) ?? [],
+    ),
   );
 });
 
@@ -99,7 +102,9 @@ test('programs are started only where a whole program is what is wanted', () => 
 });
 
 test(`a file has at most ${FILE_LINES_MAX} lines`, () => {
-  faults((file) => (file.lines.length > FILE_LINES_MAX + 1 ? [`${file.path}: ${file.lines.length}`] : []));
+  faults((file) =>
+    file.lines.length > FILE_LINES_MAX + 1 ? [`${file.path}: ${file.lines.length}`] : [],
+  );
 });
 
 test(`a line has at most ${LINE_COLUMNS_MAX} columns`, () => {
@@ -144,7 +149,9 @@ test('no file is the default export of anything', () => {
 test('the type any is not written', () => {
   faults((file) =>
     file.lines.flatMap((line, index) =>
-      /(?::|<|\bas)\s*any\b(?!['\w])/.test(line.replace(/\/\/.*$/, '')) ? [`${file.path}:${index + 1}`] : [],
+      /(?::|<|\bas)\s*any\b(?!['\w])/.test(line.replace(/\/\/.*$/, ''))
+        ? [`${file.path}:${index + 1}`]
+        : [],
     ),
   );
 });

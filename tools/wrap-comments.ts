@@ -19,7 +19,10 @@ function width(line: string): number {
 /** Splits at the last space that lets the head fit; undefined when there is none. */
 function split(prefix: string, words: string): readonly [string, string] | undefined {
   const room = COLUMNS_MAX - width(prefix);
-  const at = [...words].slice(0, room + 1).join('').lastIndexOf(' ');
+  const at = [...words]
+    .slice(0, room + 1)
+    .join('')
+    .lastIndexOf(' ');
   return at <= 0 ? undefined : [words.slice(0, at), words.slice(at + 1)];
 }
 

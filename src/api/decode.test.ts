@@ -45,7 +45,7 @@ test('an integer that a number cannot hold is refused, not rounded', () => {
 test('no key reaches Object.prototype', () => {
   const map = from('{"X":{"__proto__":"p","constructor":"c"}}').stringMap('X');
   assert.deepEqual(Object.keys(map), ['__proto__', 'constructor']);
-  assert.equal(map['__proto__'], 'p');
+  assert.deepEqual(Object.values(map), ['p', 'c']);
   assert.equal(Object.getPrototypeOf(map), null);
   assert.equal(from('{"__proto__":{"Image":"evil"}}').string('Image'), '');
   assert.equal(({} as Record<string, unknown>)['p'], undefined);

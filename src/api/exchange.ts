@@ -48,6 +48,18 @@ export function openStream(exchange: Exchange, contentType: string): void {
   exchange.response.flushHeaders();
 }
 
+/** Sends a source to its end, or until the client goes: then the source is closed at once. */
+export async function sendAll(
+  exchange: Exchange,
+  chunks: AsyncIterable<string | Uint8Array>,
+): Promise<void> {
+  for await (const chunk of chunks) {
+    await sendChunk(exchange, chunk);
+    // Leaving the loop closes what the source holds open; reading on would only burn time.
+    if (exchange.signal.aborted) return;
+  }
+}
+
 /** Resolves when the client can take more, or is gone. */
 export function sendChunk(exchange: Exchange, chunk: string | Uint8Array): Promise<void> | void {
   const { response, signal } = exchange;

@@ -21,14 +21,18 @@ export function now(): Nanoseconds {
 /** RFC 3339 with nanoseconds, Go's `time.RFC3339Nano`. */
 export function formatTime(ns: Nanoseconds): string {
   const seconds = ns / 1_000_000_000n;
-  const fraction = String(ns % 1_000_000_000n).padStart(9, '0').replace(/0+$/, '');
+  const fraction = String(ns % 1_000_000_000n)
+    .padStart(9, '0')
+    .replace(/0+$/, '');
   const base = new Date(Number(seconds) * 1000).toISOString().slice(0, 19);
   return fraction === '' ? `${base}Z` : `${base}.${fraction}Z`;
 }
 
 /** Parses RFC 3339 (any offset, up to nine fractional digits); undefined if it is not. */
 export function parseTime(text: string): Nanoseconds | undefined {
-  const match = /^(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?\d*([Zz]|[+-]\d\d:\d\d)$/.exec(text);
+  const match = /^(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?\d*([Zz]|[+-]\d\d:\d\d)$/.exec(
+    text,
+  );
   if (match === null) return undefined;
   const ms = Date.parse(`${match[1]}${match[3]}`);
   if (Number.isNaN(ms)) return undefined;

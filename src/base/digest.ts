@@ -1,5 +1,5 @@
-// Content digests, OCI image-spec descriptor.md "Digests". Only sha256 is used for content we store.
-// The grammar is checked before a digest becomes part of a path.
+// Content digests, OCI image-spec descriptor.md "Digests". Only sha256 is used for content we
+// store. The grammar is checked before a digest becomes part of a path.
 import { createHash } from 'node:crypto';
 import { EngineError } from './error.ts';
 

@@ -64,8 +64,7 @@ export function ago(unixSeconds: number, nowMs = Date.now()): string {
   return `${humanDuration(nowMs / 1000 - unixSeconds)} ago`;
 }
 
-const DATE =
-  /^(\d{4}-\d\d-\d\d)(?:T(\d\d(?::\d\d){0,2})(?:\.(\d{1,9}))?)?(Z|[+-]\d\d:\d\d)?$/;
+const DATE = /^(\d{4}-\d\d-\d\d)(?:T(\d\d(?::\d\d){0,2})(?:\.(\d{1,9}))?)?(Z|[+-]\d\d:\d\d)?$/;
 
 /**
  * The API's since and until: a Unix time goes as it is, a duration counts back from now, a date

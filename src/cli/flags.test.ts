@@ -47,11 +47,14 @@ test('what is wrong is said in pflag’s words', () => {
     '-m abc x': `invalid argument "abc" for "-m, --memory" flag: invalid size: 'abc'`,
   };
   for (const [line, message] of Object.entries(refusals)) {
-    assert.throws(() => parse(line), (error) => {
-      assert.ok(error instanceof FlagError);
-      assert.equal(error.message, message);
-      return true;
-    });
+    assert.throws(
+      () => parse(line),
+      (error) => {
+        assert.ok(error instanceof FlagError);
+        assert.equal(error.message, message);
+        return true;
+      },
+    );
   }
 });
 

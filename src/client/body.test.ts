@@ -49,7 +49,11 @@ test('a body with a length ends there and takes no more', () => {
 
 test('HEAD, 204 and 304 have no body whatever the headers say', () => {
   const headers = new Map([['content-length', '9']]);
-  for (const [method, status] of [['HEAD', 200], ['GET', 204], ['POST', 304]] as const) {
+  for (const [method, status] of [
+    ['HEAD', 200],
+    ['GET', 204],
+    ['POST', 304],
+  ] as const) {
     assert.equal(new BodyDecoder(method, status, headers).done, true);
   }
 });

@@ -112,12 +112,7 @@ export class EngineClient {
     throw new EngineError(code, message, { facts: { status: reply.status } });
   }
 
-  #exchange(
-    method: string,
-    path: string,
-    options: CallOptions,
-    upgrade: boolean,
-  ): Promise<Reply> {
+  #exchange(method: string, path: string, options: CallOptions, upgrade: boolean): Promise<Reply> {
     const headers: Record<string, string> = { ...options.headers };
     const request: { -readonly [K in keyof Exchange]: Exchange[K] } = {
       method,

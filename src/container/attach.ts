@@ -64,8 +64,14 @@ function serve(
     deps,
     record.id,
     {
-      stdout: wish.stdout, stderr: wish.stderr, follow: false, timestamps: false, details: false,
-      since: undefined, until: undefined, tail: undefined,
+      stdout: wish.stdout,
+      stderr: wish.stderr,
+      follow: false,
+      timestamps: false,
+      details: false,
+      since: undefined,
+      until: undefined,
+      tail: undefined,
     },
     signal,
   );

@@ -1,4 +1,5 @@
-// What is refused at create: modes, ulimits, sysctls, log drivers, ranges. Pure; texts are Docker's.
+// What is refused at create: modes, ulimits, sysctls, log drivers, ranges. Pure; texts are
+// Docker's.
 import { parseSize } from '#base/bytes.ts';
 import { EngineError } from '#base/error.ts';
 import type { NetworkMode } from '#network/mode.ts';
@@ -6,17 +7,47 @@ import { parseUsernsMode } from './userns.ts';
 import type { ContainerConfig, Healthcheck, HostConfig } from './spec.ts';
 
 const RLIMITS = new Set([
-  'core', 'cpu', 'data', 'fsize', 'locks', 'memlock', 'msgqueue', 'nice', 'nofile', 'nproc',
-  'rss', 'rtprio', 'rttime', 'sigpending', 'stack',
+  'core',
+  'cpu',
+  'data',
+  'fsize',
+  'locks',
+  'memlock',
+  'msgqueue',
+  'nice',
+  'nofile',
+  'nproc',
+  'rss',
+  'rtprio',
+  'rttime',
+  'sigpending',
+  'stack',
 ]);
 const IPC_SYSCTLS = new Set([
-  'kernel.msgmax', 'kernel.msgmnb', 'kernel.msgmni', 'kernel.sem', 'kernel.shmall',
-  'kernel.shmmax', 'kernel.shmmni', 'kernel.shm_rmid_forced',
+  'kernel.msgmax',
+  'kernel.msgmnb',
+  'kernel.msgmni',
+  'kernel.sem',
+  'kernel.shmall',
+  'kernel.shmmax',
+  'kernel.shmmni',
+  'kernel.shm_rmid_forced',
 ]);
 /** One millisecond in nanoseconds: the shortest duration of a health check. */
 const HEALTH_NS_MIN = 1_000_000;
 export const LOG_DRIVERS = ['json-file', 'none'] as const;
-const LOG_OPTIONS = new Set(['max-size', 'max-file', 'labels', 'labels-regex', 'env', 'env-regex', 'tag', 'mode', 'max-buffer-size', 'compress']);
+const LOG_OPTIONS = new Set([
+  'max-size',
+  'max-file',
+  'labels',
+  'labels-regex',
+  'env',
+  'env-regex',
+  'tag',
+  'mode',
+  'max-buffer-size',
+  'compress',
+]);
 const LOG_FILES_MAX = 1000;
 
 export function checkConfig(config: ContainerConfig): void {
@@ -26,7 +57,8 @@ export function checkConfig(config: ContainerConfig): void {
     );
   }
   for (const entry of config.env) {
-    if (entry === '' || entry.startsWith('=')) throw invalid(`invalid environment variable: ${entry}`);
+    if (entry === '' || entry.startsWith('='))
+      throw invalid(`invalid environment variable: ${entry}`);
     if (entry.includes('\0')) throw invalid('invalid environment variable: it contains a NUL');
   }
   for (const word of [...(config.cmd ?? []), ...(config.entrypoint ?? [])]) {
@@ -37,8 +69,10 @@ export function checkConfig(config: ContainerConfig): void {
 
 function checkHealthcheck(check: Healthcheck): void {
   const durations = [
-    ['Interval', check.interval], ['Timeout', check.timeout],
-    ['StartPeriod', check.startPeriod], ['StartInterval', check.startInterval],
+    ['Interval', check.interval],
+    ['Timeout', check.timeout],
+    ['StartPeriod', check.startPeriod],
+    ['StartInterval', check.startInterval],
   ] as const;
   for (const [name, value] of durations) {
     if (value !== 0 && value < HEALTH_NS_MIN) {
@@ -127,7 +161,7 @@ function checkUnsupported(host: HostConfig): void {
   if (host.links.length > 0) throw refuse('links need networks, which are not there yet');
   if (Object.keys(host.storageOpt).length > 0) {
     throw invalid(
-      '--storage-opt is supported only for overlay over xfs with \'pquota\' mount option',
+      "--storage-opt is supported only for overlay over xfs with 'pquota' mount option",
     );
   }
 }
@@ -142,8 +176,10 @@ export function parseLogConfig(
   defaults: HostConfig['logConfig'],
 ): LogWish {
   const type = config.type === '' ? defaults.type : config.type;
-  const options = config.type === '' || config.type === defaults.type
-    ? { ...defaults.config, ...config.config } : config.config;
+  const options =
+    config.type === '' || config.type === defaults.type
+      ? { ...defaults.config, ...config.config }
+      : config.config;
   if (type === 'none') return { driver: 'none' };
   if (type !== 'json-file' && type !== '') {
     throw invalid(

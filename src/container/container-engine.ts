@@ -1,4 +1,5 @@
-// All verbs together, as the port that api/ drives. Nothing is decided here: a verb is its own file.
+// All verbs together, as the port that api/ drives. Nothing is decided here: a verb is its own
+// file.
 import { attach } from './attach.ts';
 import { create } from './create.ts';
 import type { Deps } from './deps.ts';

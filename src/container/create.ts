@@ -65,9 +65,10 @@ export function checkSpec(
   const { warnings } = deps.resources.check(host);
   const published = Object.keys(host.portBindings).length > 0 || host.publishAllPorts;
   if (!published) return { warnings };
-  const why = network.mode === 'host'
-    ? 'Published ports are discarded when using host network mode'
-    : 'Published ports are discarded: this version has no networks of its own yet';
+  const why =
+    network.mode === 'host'
+      ? 'Published ports are discarded when using host network mode'
+      : 'Published ports are discarded: this version has no networks of its own yet';
   return { warnings: [...warnings, why] };
 }
 

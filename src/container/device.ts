@@ -41,8 +41,11 @@ export function readDevices(wishes: readonly DeviceWish[]): readonly BoxDevice[]
         found.push(source === target ? node : { ...node, source });
       });
     } catch (error) {
-      throw gathering(wish.pathOnHost, errnoOf(error) === 'ENOENT'
-        ? 'no such file or directory' : String(error), error);
+      throw gathering(
+        wish.pathOnHost,
+        errnoOf(error) === 'ENOENT' ? 'no such file or directory' : String(error),
+        error,
+      );
     }
     if (found.length === before) throw gathering(wish.pathOnHost, 'not a device node');
     if (found.length > DEVICES_MAX) {

@@ -35,7 +35,12 @@ export type ContainerView = {
   readonly restartCount: number;
   /** Why the last start failed; the state is as before it. */
   readonly startError: { readonly message: string; readonly exitCode: number } | undefined;
-  readonly paths: { readonly log: string; readonly hosts: string; readonly hostname: string; readonly resolvConf: string };
+  readonly paths: {
+    readonly log: string;
+    readonly hosts: string;
+    readonly hostname: string;
+    readonly resolvConf: string;
+  };
   readonly execIds: readonly string[];
   readonly mounts: readonly MountView[];
   readonly driver: string;
@@ -122,28 +127,73 @@ export interface ContainerEngine {
   plan(spec: ContainerSpec): Promise<Explanation>;
   explain(ref: string): Promise<Explanation>;
   start(ref: string, options: { readonly detachKeys: string }): Promise<void>;
-  stop(ref: string, options: { readonly signal: string | undefined; readonly timeoutSeconds: number | undefined }): Promise<void>;
-  restart(ref: string, options: { readonly signal: string | undefined; readonly timeoutSeconds: number | undefined }): Promise<void>;
+  stop(
+    ref: string,
+    options: { readonly signal: string | undefined; readonly timeoutSeconds: number | undefined },
+  ): Promise<void>;
+  restart(
+    ref: string,
+    options: { readonly signal: string | undefined; readonly timeoutSeconds: number | undefined },
+  ): Promise<void>;
   kill(ref: string, signal: string | undefined): Promise<void>;
   pause(ref: string): Promise<void>;
   unpause(ref: string): Promise<void>;
   rename(ref: string, name: string): Promise<void>;
-  remove(ref: string, options: { readonly force: boolean; readonly volumes: boolean; readonly link: boolean }): Promise<void>;
+  remove(
+    ref: string,
+    options: { readonly force: boolean; readonly volumes: boolean; readonly link: boolean },
+  ): Promise<void>;
   resize(ref: string, size: { readonly height: number; readonly width: number }): Promise<void>;
-  update(ref: string, change: { readonly resources: Partial<Resources>; readonly restartPolicy: RestartPolicy | undefined }): Promise<readonly string[]>;
+  update(
+    ref: string,
+    change: {
+      readonly resources: Partial<Resources>;
+      readonly restartPolicy: RestartPolicy | undefined;
+    },
+  ): Promise<readonly string[]>;
   /** Resolves the id now (404 at once); the promise inside resolves when the condition is met. */
-  wait(ref: string, condition: WaitCondition, signal: AbortSignal): Promise<{ readonly answer: Promise<WaitAnswer> }>;
+  wait(
+    ref: string,
+    condition: WaitCondition,
+    signal: AbortSignal,
+  ): Promise<{ readonly answer: Promise<WaitAnswer> }>;
   attach(ref: string, wish: AttachWish, signal: AbortSignal): Promise<AttachSession>;
   /** Output frames with the 8-byte header, or raw with a tty. */
-  logs(ref: string, wish: LogWish, signal: AbortSignal): Promise<{ readonly tty: boolean; readonly chunks: AsyncIterable<Uint8Array> }>;
-  top(ref: string, psArgs: string): Promise<{ readonly titles: readonly string[]; readonly processes: readonly (readonly string[])[] }>;
-  prune(filters: ReadonlyMap<string, readonly string[]>): Promise<{ readonly deleted: readonly string[]; readonly spaceReclaimed: number }>;
+  logs(
+    ref: string,
+    wish: LogWish,
+    signal: AbortSignal,
+  ): Promise<{ readonly tty: boolean; readonly chunks: AsyncIterable<Uint8Array> }>;
+  top(
+    ref: string,
+    psArgs: string,
+  ): Promise<{
+    readonly titles: readonly string[];
+    readonly processes: readonly (readonly string[])[];
+  }>;
+  prune(
+    filters: ReadonlyMap<string, readonly string[]>,
+  ): Promise<{ readonly deleted: readonly string[]; readonly spaceReclaimed: number }>;
   execCreate(ref: string, spec: ExecSpec): Promise<string>;
   /** Streams, or undefined with detach. */
-  execStart(execId: string, options: { readonly detach: boolean; readonly tty: boolean; readonly consoleSize: readonly [number, number] | undefined }, signal: AbortSignal): Promise<AttachSession | undefined>;
-  execResize(execId: string, size: { readonly height: number; readonly width: number }): Promise<void>;
+  execStart(
+    execId: string,
+    options: {
+      readonly detach: boolean;
+      readonly tty: boolean;
+      readonly consoleSize: readonly [number, number] | undefined;
+    },
+    signal: AbortSignal,
+  ): Promise<AttachSession | undefined>;
+  execResize(
+    execId: string,
+    size: { readonly height: number; readonly width: number },
+  ): Promise<void>;
   execInspect(execId: string): ExecView;
-  /** By full id, unique prefix, or name with or without "/"; throws not_found `No such container: X`. */
+  /**
+   * By full id, unique prefix, or name with or without "/"; throws not_found `No such container:
+   * X`.
+   */
   inspect(ref: string): ContainerView;
   list(): readonly ContainerView[];
   /** Bytes in the writable layer and in the whole root. */

@@ -64,17 +64,22 @@ export async function settleExit(
     finishedAt: exit.finishedAt,
   };
   const { host } = record.spec;
-  const restart = live.held === 0 && shouldRestart(host.restartPolicy, {
-    exitCode: exit.exitCode,
-    restartCount: record.restartCount,
-    manuallyStopped: record.manuallyStopped,
-  });
+  const restart =
+    live.held === 0 &&
+    shouldRestart(host.restartPolicy, {
+      exitCode: exit.exitCode,
+      restartCount: record.restartCount,
+      manuallyStopped: record.manuallyStopped,
+    });
   const after: ContainerRecord = {
     ...record,
     restartCount: restart ? record.restartCount + 1 : record.restartCount,
     state: { status: restart ? 'restarting' : 'exited', exit: facts, startedAt },
   };
-  await deps.store.put(after, { durable: !host.autoRemove });
+  // The reply does not wait for the disk; a power cut in the moments until the record is durable
+  // shows the container as ended in a way that nobody saw.
+  await deps.store.put(after, { durable: false });
+  if (!host.autoRemove) deps.store.makeDurable(record.id);
   if (exit.oomKilled) publish(deps, after, 'oom');
   const ranMs = Number((exit.finishedAt - startedAt) / 1_000_000n);
   publish(deps, after, 'die', {

@@ -50,7 +50,11 @@ export async function plan(deps: Deps, spec: ContainerSpec): Promise<Explanation
     isFile: () => false,
   });
   return {
-    id, name, image: image.name, groups: deps.runtime.plan(box), totalNanoseconds: null,
+    id,
+    name,
+    image: image.name,
+    groups: deps.runtime.plan(box),
+    totalNanoseconds: null,
   };
 }
 

@@ -1,5 +1,5 @@
-// The three files that a container gets of its own: hosts, hostname, resolv.conf. Text is made purely;
-// it is written anew at every start, as dockerd does.
+// The three files that a container gets of its own: hosts, hostname, resolv.conf. Text is made
+// purely; it is written anew at every start, as dockerd does.
 import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { EngineError } from '#base/error.ts';
@@ -18,14 +18,15 @@ const RESOLVED_UPSTREAMS = '/run/systemd/resolve/resolv.conf';
 const RESOLV_CONF = '/etc/resolv.conf';
 const FALLBACK_SERVERS = ['8.8.8.8', '8.8.4.4'];
 
-export function hostsText(hostname: string, extraHosts: readonly string[]): string {
-  const lines = [...LOCALHOST];
+/** `base`: the host's own text, for a container that shares its network. */
+export function hostsText(hostname: string, extraHosts: readonly string[], base?: string): string {
+  const lines = base === undefined ? [...LOCALHOST] : base.trimEnd().split('\n');
   for (const entry of extraHosts) {
     const { name, address } = parseExtraHost(entry);
     lines.push(`${address}\t${name}`);
   }
   // Without a network there is no address of its own; the name still resolves to itself.
-  lines.push(`127.0.1.1\t${hostname}`);
+  if (base === undefined) lines.push(`127.0.1.1\t${hostname}`);
   return `${lines.join('\n')}\n`;
 }
 
@@ -55,16 +56,22 @@ export function resolvConfText(
     lines.filter((line) => line.startsWith(`${key} `)).map((line) => line.slice(key.length + 1));
   let servers = host.dns.length > 0 ? [...host.dns] : of('nameserver');
   if (host.dns.length === 0 && servers.length === 0) servers = FALLBACK_SERVERS;
-  const search = host.dnsSearch.length > 0
-    ? host.dnsSearch.filter((domain) => domain !== '.').join(' ') : (of('search').at(-1) ?? '');
-  const options = host.dnsOptions.length > 0
-    ? host.dnsOptions.join(' ') : (of('options').at(-1) ?? '');
+  const search =
+    host.dnsSearch.length > 0
+      ? host.dnsSearch.filter((domain) => domain !== '.').join(' ')
+      : (of('search').at(-1) ?? '');
+  const options =
+    host.dnsOptions.length > 0 ? host.dnsOptions.join(' ') : (of('options').at(-1) ?? '');
   return [
     ...servers.map((server) => `nameserver ${server}`),
     ...(search === '' ? [] : [`search ${search}`]),
     ...(options === '' ? [] : [`options ${options}`]),
     '',
   ].join('\n');
+}
+
+export async function readHostHosts(): Promise<string> {
+  return readFile('/etc/hosts', 'utf8').catch(() => LOCALHOST.join('\n'));
 }
 
 /** The host's resolver settings, past the stub of systemd-resolved; "" when there are none. */

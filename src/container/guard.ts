@@ -49,9 +49,7 @@ function refusal(record: ContainerRecord, verb: Verb, ref: string): EngineError 
         return conflict(`container ${ref} is paused, unpause the container before attach`);
       }
       if (status === 'restarting') {
-        return conflict(
-          `container ${ref} is restarting, wait until the container is running`,
-        );
+        return conflict(`container ${ref} is restarting, wait until the container is running`);
       }
       return conflict(`container ${ref} is marked for removal`);
     case 'update':
@@ -73,8 +71,9 @@ function removeRefusal(record: ContainerRecord, ref: string): EngineError {
   if (status === 'removing') {
     return new EngineError('conflict', `removal of container ${ref} is already in progress`);
   }
-  const why = status === 'paused'
-    ? 'container is paused and must be unpaused first'
-    : `container is ${status}: stop the container before removing or force remove`;
+  const why =
+    status === 'paused'
+      ? 'container is paused and must be unpaused first'
+      : `container is ${status}: stop the container before removing or force remove`;
   return new EngineError('conflict', `cannot remove container "/${record.name}": ${why}`);
 }

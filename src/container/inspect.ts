@@ -1,4 +1,5 @@
-// inspect: a record and what is known only now, as one immutable view; and list, which is all views.
+// inspect: a record and what is known only now, as one immutable view; and list, which is all
+// views.
 import { posix } from 'node:path';
 import type { Deps } from './deps.ts';
 import type { ContainerView } from './engine.ts';

@@ -53,8 +53,8 @@ export async function sendSignal(
   }
   const { stopSignal } = record.merged;
   // A signal that means "end" also means that no policy shall start it again.
-  const isEnd = signal === SIGKILL || stopSignal === undefined
-    || parseSignal(stopSignal) === signal;
+  const isEnd =
+    signal === SIGKILL || stopSignal === undefined || parseSignal(stopSignal) === signal;
   const marked = { ...record, manuallyStopped: true };
   if (!record.manuallyStopped) await deps.store.put(marked, { durable: false });
   const task = live.task;

@@ -2,14 +2,18 @@
 // `<path>.2`, ... Knows lines and files; what a line means is logs.ts' business.
 // No line is lost or told twice under rotation: files are followed by inode, never by name.
 import { type FSWatcher, watch } from 'node:fs';
-import { type FileHandle, open, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import { errnoOf } from '#base/error.ts';
+import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
+import { EngineError, errnoOf } from '#base/error.ts';
 
 const BLOCK_BYTES = 64 * 1024;
 /** Monitors split lines at 16 KiB; escaped they may be six times that. More is no line of ours. */
 export const LOG_LINE_BYTES_MAX = 1024 * 1024;
-const LOG_FILES_MAX = 1000;
+/** A rotation of a few files takes microseconds; waiting longer means that its writer is gone. */
+const SETTLE_TRIES_MAX = 500;
+const SETTLE_MS = 1;
 const NEWLINE = 0x0a;
 
 export type FollowUntil = {
@@ -45,19 +49,56 @@ export async function* readLines(
   }
 }
 
-/** Youngest first by name, so that a rotation meanwhile shows a file twice, never not at all. */
+/** All files, the oldest first, as they were at one moment. */
 async function openAll(path: string): Promise<OpenFile[]> {
-  const files: OpenFile[] = [];
-  for (let index = 0; index <= LOG_FILES_MAX; index += 1) {
-    const file = await openFile(nameOf(path, index));
-    if (file === undefined) {
-      if (index > 0) break;
-      continue;
+  for (let tries = 0; tries < SETTLE_TRIES_MAX; tries += 1) {
+    const inodes = await settled(path);
+    const files = await Promise.all(inodes.map((_, index) => openFile(nameOf(path, index))));
+    if (files.every((file, index) => file?.inode === inodes[index])) {
+      return (files as OpenFile[]).toReversed();
     }
-    if (files.some((known) => known.inode === file.inode)) await file.handle.close();
-    else files.unshift(file);
+    // Rotated between the look and the opening.
+    await Promise.all(files.map((file) => file?.handle.close()));
   }
-  return files;
+  throw new EngineError('unavailable', 'the log is rotated faster than it can be opened');
+}
+
+/**
+ * The inodes of `path`, `path.1`, ... when no rotation is under way. A rotation renames the oldest
+ * first, so for a moment there are holes, and a file could be seen twice or not at all: two looks
+ * without a hole must agree.
+ */
+async function settled(path: string): Promise<readonly bigint[]> {
+  let before: readonly bigint[] | undefined;
+  for (let tries = 0; tries < SETTLE_TRIES_MAX; tries += 1) {
+    const inodes = await look(path);
+    if (inodes !== undefined && before !== undefined && isDeepStrictEqual(inodes, before)) {
+      return inodes;
+    }
+    if (tries > 0) await sleep(SETTLE_MS);
+    before = inodes;
+  }
+  // The writer died in the middle of a rotation: what can be named is what there is.
+  return before ?? [];
+}
+
+/** undefined when there is a hole. */
+async function look(path: string): Promise<readonly bigint[] | undefined> {
+  const base = `${basename(path)}.`;
+  const names = await readdir(dirname(path)).catch((error: unknown) => {
+    if (errnoOf(error) === 'ENOENT') return [];
+    throw error;
+  });
+  const rotatedCount = names.filter(
+    (name) => name.startsWith(base) && /^\d{1,4}$/.test(name.slice(base.length)),
+  ).length;
+  const inodes: bigint[] = [];
+  for (let index = 0; index <= rotatedCount; index += 1) {
+    const inode = await inodeOf(nameOf(path, index));
+    if (inode !== undefined) inodes.push(inode);
+    else if (index > 0 || rotatedCount > 0) return undefined;
+  }
+  return inodes;
 }
 
 async function openFile(name: string): Promise<OpenFile | undefined> {
@@ -186,8 +227,7 @@ async function* follow(
         if (await rotated(path, file)) {
           // The writer has left this file: what it holds now is all it ever will.
           yield* readToEnd(file);
-          await replace(path, files, file);
-          continue;
+          if (await replace(path, files, file)) continue;
         }
       }
       if (ended) return;
@@ -212,36 +252,23 @@ async function inodeOf(name: string): Promise<bigint | undefined> {
   }
 }
 
-/** Opens the file that came after this one. */
-async function replace(path: string, files: OpenFile[], file: OpenFile): Promise<void> {
-  for (;;) {
-    const index = await indexOf(path, file.inode);
+/** Opens the file that came after this one; false when there is none. */
+async function replace(path: string, files: OpenFile[], file: OpenFile): Promise<boolean> {
+  for (let tries = 0; tries < SETTLE_TRIES_MAX; tries += 1) {
+    const inodes = await settled(path);
+    const index = inodes.indexOf(file.inode);
     // Rotated away altogether: the oldest that is left comes next.
-    const next = await openFile(nameOf(path, index === undefined ? await oldest(path) : index - 1));
-    if (next !== undefined && (index === undefined || (await indexOf(path, file.inode)) === index)) {
+    const wanted = index === -1 ? inodes.length - 1 : index - 1;
+    if (wanted < 0) return false;
+    const next = await openFile(nameOf(path, wanted));
+    if (next !== undefined && next.inode === inodes[wanted]) {
       await file.handle.close();
       files.splice(0, files.length, next);
-      return;
+      return true;
     }
     await next?.handle.close();
-    // Between rename and create of the writer there is no youngest file; removed logs have none.
-    if (next === undefined && (await inodeOf(path)) === undefined) return;
   }
-}
-
-async function indexOf(path: string, inode: bigint): Promise<number | undefined> {
-  for (let index = 1; index <= LOG_FILES_MAX; index += 1) {
-    const found = await inodeOf(nameOf(path, index));
-    if (found === undefined) return undefined;
-    if (found === inode) return index;
-  }
-  return undefined;
-}
-
-async function oldest(path: string): Promise<number> {
-  let index = 0;
-  while (index < LOG_FILES_MAX && (await inodeOf(nameOf(path, index + 1))) !== undefined) index += 1;
-  return index;
+  return false;
 }
 
 /** Rings between two waits are heard at the second one. */

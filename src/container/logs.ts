@@ -49,21 +49,25 @@ export function logs(
 function followOf(deps: LogDeps, id: string, signal: AbortSignal): FollowUntil {
   const going = (): boolean => {
     const record = deps.store.find(id);
-    return record !== undefined
-      && (isRunning(record.state) || record.state.status === 'restarting');
+    return (
+      record !== undefined && (isRunning(record.state) || record.state.status === 'restarting')
+    );
   };
   return {
     signal,
     ended: () => !going(),
     onEnd: (wake) => {
       const listen = (): void => {
-        deps.lives.of(id).exited.next(signal).then(
-          () => {
-            wake();
-            if (going()) listen();
-          },
-          () => wake(),
-        );
+        deps.lives
+          .of(id)
+          .exited.next(signal)
+          .then(
+            () => {
+              wake();
+              if (going()) listen();
+            },
+            () => wake(),
+          );
       };
       listen();
     },

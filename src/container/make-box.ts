@@ -1,7 +1,14 @@
-// A container's record → the Box that the runtime puts a process into. Decisions only: what it needs
-// to know of the host comes as arguments.
+// A container's record → the Box that the runtime puts a process into. Decisions only: what it
+// needs to know of the host comes as arguments.
 import { join } from 'node:path';
-import type { Box, BoxDevice, BoxMount, BoxNamespaces, BoxResources, BoxRoot } from '#runtime/box.ts';
+import type {
+  Box,
+  BoxDevice,
+  BoxMount,
+  BoxNamespaces,
+  BoxResources,
+  BoxRoot,
+} from '#runtime/box.ts';
 import { parseLogConfig } from './check.ts';
 import type { Settings } from './deps.ts';
 import { processEnv } from './merge.ts';
@@ -50,6 +57,7 @@ export function makeBox(record: ContainerRecord, facts: BoxFacts): Box {
   const paths = pathsOf(directory, record.id);
   return {
     id: record.id,
+    runtime: host.runtime === '' ? settings.defaultRuntime : host.runtime,
     hostname: record.merged.hostname,
     domainname: config.domainname,
     process: makeProcess(record, settings),
@@ -148,8 +156,14 @@ function boxMount(mount: MountPoint, isFile: (path: string) => boolean): BoxMoun
 
 function hostShm(): BoxMount {
   return {
-    kind: 'bind', source: '/dev/shm', target: '/dev/shm', file: false, readonly: false,
-    recursive: true, recursiveReadonly: 'no', propagation: 'rprivate',
+    kind: 'bind',
+    source: '/dev/shm',
+    target: '/dev/shm',
+    file: false,
+    readonly: false,
+    recursive: true,
+    recursiveReadonly: 'no',
+    propagation: 'rprivate',
   };
 }
 

@@ -50,8 +50,8 @@ export function mergeConfig(user: ContainerConfig, image: ImageConfig): Merged {
 }
 
 /**
- * Docker's rule: a user's entrypoint throws the image's CMD away; an empty list keeps the CMD but not
- * the entrypoint; [""] (`--entrypoint ""`) keeps neither.
+ * Docker's rule: a user's entrypoint throws the image's CMD away; an empty list keeps the CMD but
+ * not the entrypoint; [""] (`--entrypoint ""`) keeps neither.
  */
 function mergeCommand(
   user: Pick<ContainerConfig, 'entrypoint' | 'cmd'>,

@@ -5,8 +5,14 @@ import type { MountSpec } from './spec.ts';
 
 const none = { binds: [], mounts: [], tmpfs: {}, volumeDriver: '' };
 const mount: MountSpec = {
-  type: 'bind', source: '/src', target: '/dst', readOnly: false, consistency: '',
-  bindOptions: undefined, volumeOptions: undefined, tmpfsOptions: undefined,
+  type: 'bind',
+  source: '/src',
+  target: '/dst',
+  readOnly: false,
+  consistency: '',
+  bindOptions: undefined,
+  volumeOptions: undefined,
+  tmpfsOptions: undefined,
   imageOptions: undefined,
 };
 
@@ -29,8 +35,14 @@ test('bad binds get the texts of dockerd', () => {
   refused('/foo:ro', "invalid volume specification: '/foo:ro'");
   refused('/a:/b:ro,rw', 'invalid mode: ro,rw');
   refused('/a:/b:fast', 'invalid mode: fast');
-  refused('/a:/', "invalid volume specification: '/a:/': invalid specification: destination can't be '/'");
-  refused('/a:b', "invalid volume specification: '/a:b': invalid mount path: 'b' mount path must be absolute");
+  refused(
+    '/a:/',
+    "invalid volume specification: '/a:/': invalid specification: destination can't be '/'",
+  );
+  refused(
+    '/a:b',
+    "invalid volume specification: '/a:b': invalid mount path: 'b' mount path must be absolute",
+  );
   assert.throws(() => parseBind('a/b:/c', ''), { message: /includes invalid characters/ });
 });
 
@@ -56,8 +68,11 @@ test('--mount of a missing source is refused, -v makes it', () => {
 
 test('--mount takes recursive read-only, propagation and tmpfs sizes', () => {
   const bindOptions = {
-    propagation: 'rshared', nonRecursive: true, createMountpoint: false,
-    readOnlyNonRecursive: false, readOnlyForceRecursive: true,
+    propagation: 'rshared',
+    nonRecursive: true,
+    createMountpoint: false,
+    readOnlyNonRecursive: false,
+    readOnlyForceRecursive: true,
   };
   const tmpfsOptions = { sizeBytes: 4096, mode: 0o1777, options: [['exec']] };
   const plan = planMounts(

@@ -1,5 +1,6 @@
 // -v, --mount, --tmpfs and the image's VOLUMEs → a list of mounts to be. Pure, but for the question
-// whether a source exists, which is an argument. Texts are dockerd's (volume/mounts/linux_parser.go).
+// whether a source exists, which is an argument. Texts are dockerd's
+// (volume/mounts/linux_parser.go).
 import { posix } from 'node:path';
 import { EngineError } from '#base/error.ts';
 import type { Propagation } from '#runtime/box.ts';
@@ -28,15 +29,33 @@ export type MountWish = {
 
 export const MOUNTS_MAX = 1024;
 const PROPAGATIONS: readonly string[] = [
-  'private', 'rprivate', 'slave', 'rslave', 'shared', 'rshared',
+  'private',
+  'rprivate',
+  'slave',
+  'rslave',
+  'shared',
+  'rshared',
 ] satisfies readonly Propagation[];
 const MODE_GROUPS: readonly (readonly string[])[] = [
-  ['rw', 'ro'], ['z', 'Z'], PROPAGATIONS, ['nocopy'], ['consistent', 'cached', 'delegated'],
+  ['rw', 'ro'],
+  ['z', 'Z'],
+  PROPAGATIONS,
+  ['nocopy'],
+  ['consistent', 'cached', 'delegated'],
 ];
 
 const PLAIN = {
-  readonly: false, mode: '', propagation: 'rprivate', recursive: true, recursiveReadonly: 'yes',
-  createSource: false, noCopy: false, driver: '', labels: {}, driverOptions: {}, options: [],
+  readonly: false,
+  mode: '',
+  propagation: 'rprivate',
+  recursive: true,
+  recursiveReadonly: 'yes',
+  createSource: false,
+  noCopy: false,
+  driver: '',
+  labels: {},
+  driverOptions: {},
+  options: [],
 } as const satisfies Partial<MountWish>;
 
 /** All mounts of a container, parents before children; the image's volumes yield to the user's. */
@@ -86,7 +105,9 @@ export function parseBind(text: string, volumeDriver: string): MountWish {
   if (!isBind && source !== '') checkVolumeName(source);
   const propagation = words.find((word) => PROPAGATIONS.includes(word));
   if (propagation !== undefined && !isBind) {
-    throw invalid(`${spec}: invalid mount config for type "volume": field BindOptions must not be specified`);
+    throw invalid(
+      `${spec}: invalid mount config for type "volume": field BindOptions must not be specified`,
+    );
   }
   return {
     ...PLAIN,
@@ -180,7 +201,9 @@ function bindOf(
     recursive: !(options?.nonRecursive ?? false),
     recursiveReadonly: options?.readOnlyNonRecursive
       ? 'no'
-      : options?.readOnlyForceRecursive ? 'force' : 'yes',
+      : options?.readOnlyForceRecursive
+        ? 'force'
+        : 'yes',
     createSource,
   } as const;
 }
@@ -193,7 +216,8 @@ function checkExclusive(mount: MountSpec, bad: (why: string) => EngineError): vo
     ['TmpfsOptions', 'tmpfs', mount.tmpfsOptions],
   ] as const;
   for (const [name, type, value] of fields) {
-    if (value !== undefined && mount.type !== type) throw bad(`field ${name} must not be specified`);
+    if (value !== undefined && mount.type !== type)
+      throw bad(`field ${name} must not be specified`);
   }
 }
 
@@ -215,10 +239,39 @@ function tmpfsOptions(mount: MountSpec, bad: (why: string) => EngineError): stri
 }
 
 const TMPFS_FLAGS = new Set([
-  'ro', 'rw', 'exec', 'noexec', 'suid', 'nosuid', 'dev', 'nodev', 'atime', 'noatime', 'diratime',
-  'nodiratime', 'relatime', 'norelatime', 'strictatime', 'nostrictatime', 'sync', 'async',
-  'defaults', 'private', 'rprivate', 'slave', 'rslave', 'shared', 'rshared', 'mand', 'nomand',
-  'bind', 'rbind', 'remount', 'dirsync', 'unbindable', 'runbindable',
+  'ro',
+  'rw',
+  'exec',
+  'noexec',
+  'suid',
+  'nosuid',
+  'dev',
+  'nodev',
+  'atime',
+  'noatime',
+  'diratime',
+  'nodiratime',
+  'relatime',
+  'norelatime',
+  'strictatime',
+  'nostrictatime',
+  'sync',
+  'async',
+  'defaults',
+  'private',
+  'rprivate',
+  'slave',
+  'rslave',
+  'shared',
+  'rshared',
+  'mand',
+  'nomand',
+  'bind',
+  'rbind',
+  'remount',
+  'dirsync',
+  'unbindable',
+  'runbindable',
 ]);
 const TMPFS_KEYS = new Set(['mode', 'uid', 'gid', 'size', 'nr_inodes', 'nr_blocks', 'mpol']);
 
@@ -231,7 +284,15 @@ function parseTmpfs(path: string, text: string): MountWish {
     const known = option.includes('=') ? TMPFS_KEYS.has(key) : TMPFS_FLAGS.has(option);
     if (!known) throw invalid(`Invalid tmpfs option ${JSON.stringify(option)}`);
   }
-  return { ...PLAIN, type: 'tmpfs', source: '', target, readonly: options.includes('ro'), mode: text, options };
+  return {
+    ...PLAIN,
+    type: 'tmpfs',
+    source: '',
+    target,
+    readonly: options.includes('ro'),
+    mode: text,
+    options,
+  };
 }
 
 /** Clean, absolute, and not the root itself. */

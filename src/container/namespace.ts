@@ -26,7 +26,9 @@ export function planNamespaces(record: ContainerRecord, facts: NamespaceFacts): 
     network:
       network.mode === 'container'
         ? joined(facts.join(network.container, 'net'))
-        : network.mode === 'host' ? HOST : PRIVATE,
+        : network.mode === 'host'
+          ? HOST
+          : PRIVATE,
     uts,
     cgroup: cgroupMode(record, facts),
     // Private by default as since Docker 29.5, where the kernel has it (time_namespaces(7)).
@@ -46,7 +48,10 @@ function cgroupMode(record: ContainerRecord, facts: NamespaceFacts): NamespaceMo
 }
 
 export type Joinable = 'pid' | 'ipc' | 'net';
-const NAMES = { pid: 'PID', ipc: 'IPC', net: 'network' } as const satisfies Record<Joinable, string>;
+const NAMES = { pid: 'PID', ipc: 'IPC', net: 'network' } as const satisfies Record<
+  Joinable,
+  string
+>;
 
 function joinable(mode: string, kind: Joinable, facts: NamespaceFacts): NamespaceMode {
   if (mode === 'host') return HOST;

@@ -36,7 +36,8 @@ function compile(
   filters: ReadonlyMap<string, readonly string[]>,
 ): (record: ContainerRecord) => boolean {
   for (const key of filters.keys()) {
-    if (!FILTERS.includes(key)) throw new EngineError('invalid_argument', `invalid filter '${key}'`);
+    if (!FILTERS.includes(key))
+      throw new EngineError('invalid_argument', `invalid filter '${key}'`);
   }
   const until = filters.get('until') ?? [];
   if (until.length > 1) {

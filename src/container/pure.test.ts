@@ -3,23 +3,54 @@ import { test } from 'node:test';
 import { DetachScanner, parseDetachKeys } from './detach-keys.ts';
 import { type ImageConfig, mergeConfig, mergeEnv } from './merge.ts';
 import { generateName, parseName } from './name.ts';
-import { checkRestartPolicy, nextDelayMs, shouldRestart, shouldStartAtBoot } from './restart-policy.ts';
+import {
+  checkRestartPolicy,
+  nextDelayMs,
+  shouldRestart,
+  shouldStartAtBoot,
+} from './restart-policy.ts';
 import { parseSecurityOpt } from './security.ts';
 import { parseSignal } from './signal.ts';
 import type { ContainerConfig } from './spec.ts';
 import { allows, VERBS } from './state.ts';
 
 const image: ImageConfig = {
-  user: 'app', exposedPorts: ['80/tcp'], env: ['PATH=/bin', 'A=1'], entrypoint: ['/entry'],
-  cmd: ['serve'], volumes: ['/data'], workingDir: '/srv', labels: { a: 'image', b: 'image' },
-  stopSignal: 'SIGQUIT', healthcheck: undefined,
+  user: 'app',
+  exposedPorts: ['80/tcp'],
+  env: ['PATH=/bin', 'A=1'],
+  entrypoint: ['/entry'],
+  cmd: ['serve'],
+  volumes: ['/data'],
+  workingDir: '/srv',
+  labels: { a: 'image', b: 'image' },
+  stopSignal: 'SIGQUIT',
+  healthcheck: undefined,
 };
 const config: ContainerConfig = {
-  hostname: '', domainname: '', user: '', attachStdin: false, attachStdout: true,
-  attachStderr: true, exposedPorts: [], tty: false, openStdin: false, stdinOnce: false, env: [],
-  cmd: undefined, healthcheck: undefined, image: 'x', volumes: [], workingDir: '',
-  entrypoint: undefined, networkDisabled: false, macAddress: '', onBuild: [], labels: {},
-  stopSignal: undefined, stopTimeout: undefined, shell: undefined,
+  hostname: '',
+  domainname: '',
+  user: '',
+  attachStdin: false,
+  attachStdout: true,
+  attachStderr: true,
+  exposedPorts: [],
+  tty: false,
+  openStdin: false,
+  stdinOnce: false,
+  env: [],
+  cmd: undefined,
+  healthcheck: undefined,
+  image: 'x',
+  volumes: [],
+  workingDir: '',
+  entrypoint: undefined,
+  networkDisabled: false,
+  macAddress: '',
+  onBuild: [],
+  labels: {},
+  stopSignal: undefined,
+  stopTimeout: undefined,
+  shell: undefined,
 };
 
 function argv(change: Partial<ContainerConfig>, from = image): readonly string[] {
@@ -56,7 +87,9 @@ test('the user wins over the image, name by name', () => {
 test('names follow Docker', () => {
   assert.equal(parseName('/web-1'), 'web-1');
   for (const bad of ['', 'a', '-a', 'a b', 'ä1', '/', 'a/b']) {
-    assert.throws(() => parseName(bad), { message: /^Invalid container name \(.*\), only \[a-zA-Z0-9\]/ });
+    assert.throws(() => parseName(bad), {
+      message: /^Invalid container name \(.*\), only \[a-zA-Z0-9\]/,
+    });
   }
   assert.match(generateName(0), /^[a-z]+_[a-z]+$/);
   assert.match(generateName(1), /^[a-z]+_[a-z]+\d$/);
@@ -96,8 +129,10 @@ test('restart delays double to a minute and are forgotten after ten seconds of r
 
 test('restart policies decide by exit code, count, and whether somebody stopped it', () => {
   const facts = { exitCode: 1, restartCount: 2, manuallyStopped: false };
-  const policy = (name: 'no' | 'always' | 'unless-stopped' | 'on-failure', maximumRetryCount = 0) =>
-    ({ name, maximumRetryCount });
+  const policy = (
+    name: 'no' | 'always' | 'unless-stopped' | 'on-failure',
+    maximumRetryCount = 0,
+  ) => ({ name, maximumRetryCount });
   assert.equal(shouldRestart(policy('no'), facts), false);
   assert.equal(shouldRestart(policy('always'), { ...facts, exitCode: 0 }), true);
   assert.equal(shouldRestart(policy('always'), { ...facts, manuallyStopped: true }), false);

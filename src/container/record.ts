@@ -1,5 +1,6 @@
-// The record of a container: what is stored in `<data>/containers/<id>/record.json`. Replaced whole,
-// never edited; a reader that does not understand one says so and the daemon goes on without it.
+// The record of a container: what is stored in `<data>/containers/<id>/record.json`. Replaced
+// whole, never edited; a reader that does not understand one says so and the daemon goes on without
+// it.
 import { EngineError } from '#base/error.ts';
 import { type ContainerId, isFullId } from '#base/id.ts';
 import type { IdMapping } from '#runtime/box.ts';

@@ -1,6 +1,6 @@
-// What a new daemon does before it serves: reads the records, takes over what still runs, settles what
-// ended meanwhile, completes what was cut short, and removes what nobody knows. One container that
-// cannot be recovered is reported and never keeps the others, or the daemon, from starting.
+// What a new daemon does before it serves: reads the records, takes over what still runs, settles
+// what ended meanwhile, completes what was cut short, and removes what nobody knows. One container
+// that cannot be recovered is reported and never keeps the others, or the daemon, from starting.
 import { existsSync } from 'node:fs';
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -94,7 +94,7 @@ async function find(deps: Deps, record: ContainerRecord): Promise<Found> {
 async function sweep(deps: Deps, id: string): Promise<void> {
   await sweepRun(deps, id);
   await deps.snapshots.remove(id);
-  await deps.store.remove(id, { durable: false });
+  deps.store.remove(id, { durable: false });
 }
 
 async function removeOrphans(deps: Deps): Promise<void> {

@@ -1,7 +1,6 @@
 // remove: kill with force, then take everything away. The order lets a crash at any point be
 // completed at the next start: "removing" is stored first, the record goes last.
-import { existsSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { EngineError, isEngineError, messageOf } from '#base/error.ts';
 import type { Deps } from './deps.ts';
@@ -50,7 +49,10 @@ async function endByForce(deps: Deps, id: string): Promise<void> {
   if (after?.state.status !== 'restarting') return;
   deps.lives.of(id).cancelRestart();
   const { exit, startedAt } = after.state;
-  await deps.store.put({ ...after, state: { status: 'exited', exit, startedAt } }, { durable: false });
+  await deps.store.put(
+    { ...after, state: { status: 'exited', exit, startedAt } },
+    { durable: false },
+  );
 }
 
 /** It may end by itself between the look and the kill; that is as good. */
@@ -59,7 +61,8 @@ async function killUnlessEnded(deps: Deps, id: string): Promise<void> {
     await killAndWait(deps, id);
   } catch (error) {
     const now = deps.store.find(id);
-    if (!isEngineError(error, 'conflict') || (now !== undefined && isRunning(now.state))) throw error;
+    if (!isEngineError(error, 'conflict') || (now !== undefined && isRunning(now.state)))
+      throw error;
   }
 }
 
@@ -109,16 +112,16 @@ async function takeAway(
   live.task = undefined;
   const directory = runDirectoryOf(deps.settings, id);
   if (existsSync(directory)) {
-    if (await mayRun(directory)) await sweepRun(deps, id);
-    else await rm(directory, { recursive: true, force: true });
+    if (mayRun(directory)) await sweepRun(deps, id);
+    else rmSync(directory, { recursive: true, force: true });
   }
   await deps.snapshots.remove(id);
   if (options.volumes) await removeVolumes(deps, record);
-  await deps.store.remove(id, { durable: !record.spec.host.autoRemove });
+  deps.store.remove(id, { durable: !record.spec.host.autoRemove });
 }
 
 /** A monitor takes its socket away when it ends. */
-async function mayRun(directory: string): Promise<boolean> {
+function mayRun(directory: string): boolean {
   return existsSync(join(directory, 'monitor.sock'));
 }
 
@@ -126,9 +129,11 @@ async function mayRun(directory: string): Promise<boolean> {
 async function removeVolumes(deps: Deps, record: ContainerRecord): Promise<void> {
   for (const mount of record.mounts) {
     if (!mount.anonymous || mount.name === undefined) continue;
-    const used = deps.store.list().some(
-      (other) => other.id !== record.id && other.mounts.some((each) => each.name === mount.name),
-    );
+    const used = deps.store
+      .list()
+      .some(
+        (other) => other.id !== record.id && other.mounts.some((each) => each.name === mount.name),
+      );
     if (used) continue;
     try {
       await deps.volumes.remove(mount.name);

@@ -1,5 +1,6 @@
-// What a user asked a container to be: parsed once by api/ from Docker's JSON (0, null and "" already
-// mean "default" there), stored in the record, shown again by inspect. Names follow Docker's fields.
+// What a user asked a container to be: parsed once by api/ from Docker's JSON (0, null and ""
+// already mean "default" there), stored in the record, shown again by inspect. Names follow
+// Docker's fields.
 
 export type ContainerSpec = {
   readonly name: string | undefined;
@@ -62,7 +63,9 @@ export type HostConfig = Resources & {
   readonly logConfig: { readonly type: string; readonly config: Readonly<Record<string, string>> };
   /** "default", "none", "host", "bridge", "container:ID", or a network's name. */
   readonly networkMode: string;
-  readonly portBindings: Readonly<Record<string, readonly { readonly hostIp: string; readonly hostPort: string }[]>>;
+  readonly portBindings: Readonly<
+    Record<string, readonly { readonly hostIp: string; readonly hostPort: string }[]>
+  >;
   readonly publishAllPorts: boolean;
   readonly restartPolicy: RestartPolicy;
   readonly autoRemove: boolean;
@@ -116,15 +119,26 @@ export type Resources = {
   readonly cpuRealtimeRuntime: number;
   readonly cpusetCpus: string;
   readonly cpusetMems: string;
-  readonly devices: readonly { readonly pathOnHost: string; readonly pathInContainer: string; readonly cgroupPermissions: string }[];
+  readonly devices: readonly {
+    readonly pathOnHost: string;
+    readonly pathInContainer: string;
+    readonly cgroupPermissions: string;
+  }[];
   readonly deviceCgroupRules: readonly string[];
   readonly memoryReservation: number;
   readonly memorySwap: number;
   readonly memorySwappiness: number | undefined;
   readonly oomKillDisable: boolean | undefined;
   readonly pidsLimit: number | undefined;
-  readonly ulimits: readonly { readonly name: string; readonly soft: number; readonly hard: number }[];
-  /** Fields we keep to show again but do not apply yet, by Docker's name (BlkioDeviceReadBps, DeviceRequests, ...). */
+  readonly ulimits: readonly {
+    readonly name: string;
+    readonly soft: number;
+    readonly hard: number;
+  }[];
+  /**
+   * Fields we keep to show again but do not apply yet, by Docker's name (BlkioDeviceReadBps,
+   * DeviceRequests, ...).
+   */
   readonly other: Readonly<Record<string, unknown>>;
 };
 
@@ -135,12 +149,30 @@ export type MountSpec = {
   readonly readOnly: boolean;
   readonly consistency: string;
   readonly bindOptions:
-    | { readonly propagation: string; readonly nonRecursive: boolean; readonly createMountpoint: boolean; readonly readOnlyNonRecursive: boolean; readonly readOnlyForceRecursive: boolean }
+    | {
+        readonly propagation: string;
+        readonly nonRecursive: boolean;
+        readonly createMountpoint: boolean;
+        readonly readOnlyNonRecursive: boolean;
+        readonly readOnlyForceRecursive: boolean;
+      }
     | undefined;
   readonly volumeOptions:
-    | { readonly noCopy: boolean; readonly labels: Readonly<Record<string, string>>; readonly driver: string; readonly driverOptions: Readonly<Record<string, string>>; readonly subpath: string }
+    | {
+        readonly noCopy: boolean;
+        readonly labels: Readonly<Record<string, string>>;
+        readonly driver: string;
+        readonly driverOptions: Readonly<Record<string, string>>;
+        readonly subpath: string;
+      }
     | undefined;
-  readonly tmpfsOptions: { readonly sizeBytes: number; readonly mode: number; readonly options: readonly (readonly string[])[] } | undefined;
+  readonly tmpfsOptions:
+    | {
+        readonly sizeBytes: number;
+        readonly mode: number;
+        readonly options: readonly (readonly string[])[];
+      }
+    | undefined;
   readonly imageOptions: { readonly subpath: string } | undefined;
 };
 

@@ -1,18 +1,19 @@
 // start: make the process, store that it runs, connect who is attached, let it go.
 // The order is what makes kill -9 of the daemon harmless: a monitor whose daemon goes away before
 // "go" ends the process itself; one that was told "go" is found again through the stored state.
-import { mkdirSync, statSync } from 'node:fs';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { now } from '#base/clock.ts';
 import { EngineError, errnoOf, isEngineError, messageOf } from '#base/error.ts';
 import { Undo } from '#base/undo.ts';
-import type { Box } from '#runtime/box.ts';
+import type { Box, BoxDevice } from '#runtime/box.ts';
+import { readHostDevices } from '#runtime/facts.ts';
 import type { Deps } from './deps.ts';
 import { readDevices } from './device.ts';
 import { publish } from './event.ts';
 import { watchExit } from './exit.ts';
-import { readHostResolvConf, hostsText, resolvConfText } from './files.ts';
+import { hostsText, readHostHosts, readHostResolvConf, resolvConfText } from './files.ts';
 import { guard } from './guard.ts';
 import type { Live } from './live.ts';
 import { makeBox, pathsOf, runDirectoryOf } from './make-box.ts';
@@ -92,12 +93,20 @@ export async function boxOf(deps: Deps, record: ContainerRecord): Promise<Box> {
       cgroupVersion: deps.settings.cgroupVersion,
       join: (ref, kind) => joinPath(record, deps.store.get(ref), kind),
     }),
-    devices: readDevices(record.spec.host.devices),
+    devices: devicesOf(record),
     root: deps.snapshots.root(record.id),
     resources: deps.resources.check(record.spec.host).resources,
     directory: deps.store.directory(record.id),
     isFile,
   });
+}
+
+/** --privileged has the host's devices; those that the user names go over them. */
+function devicesOf(record: ContainerRecord): readonly BoxDevice[] {
+  const named = readDevices(record.spec.host.devices);
+  if (!record.spec.host.privileged) return named;
+  const taken = new Set(named.map((device) => device.path));
+  return [...readHostDevices().filter((device) => !taken.has(device.path)), ...named];
 }
 
 function isFile(path: string): boolean {
@@ -112,12 +121,14 @@ async function writeOwnFiles(deps: Deps, record: ContainerRecord): Promise<void>
   }
   const paths = pathsOf(deps.store.directory(record.id), record.id);
   const resolvConf = resolvConfText(host, await readHostResolvConf());
+  // A container on the host's network sees the names that the host sees.
+  const base = host.networkMode === 'host' ? await readHostHosts() : undefined;
+  const hosts = hostsText(record.merged.hostname, host.extraHosts, base);
   // Written in place: a bind of an older run may still hold the file's inode.
-  await Promise.all([
-    writeFile(paths.hosts, hostsText(record.merged.hostname, host.extraHosts), { mode: 0o644 }),
-    writeFile(paths.hostname, `${record.merged.hostname}\n`, { mode: 0o644 }),
-    writeFile(paths.resolvConf, resolvConf, { mode: 0o644 }),
-  ]);
+  const mode = { mode: 0o644 };
+  writeFileSync(paths.hosts, hosts, mode);
+  writeFileSync(paths.hostname, `${record.merged.hostname}\n`, mode);
+  writeFileSync(paths.resolvConf, resolvConf, mode);
 }
 
 function makeSource(path: string): void {
@@ -145,8 +156,13 @@ export function startExitCode(error: unknown): number {
   if (text.includes('permission denied') || text.includes('is a directory')) {
     return EXIT_NOT_EXECUTABLE;
   }
-  const missing = ['executable file not found', 'no such file or directory', 'not a directory',
-    'system cannot find the file specified', 'failed to run runc create/exec call'];
+  const missing = [
+    'executable file not found',
+    'no such file or directory',
+    'not a directory',
+    'system cannot find the file specified',
+    'failed to run runc create/exec call',
+  ];
   return missing.some((part) => text.includes(part)) ? EXIT_NOT_FOUND : EXIT_UNKNOWN;
 }
 
@@ -166,8 +182,10 @@ async function failed(
   const after: ContainerRecord = {
     ...stored,
     startError,
-    state: state.status === 'restarting'
-      ? { status: 'exited', exit: state.exit, startedAt: state.startedAt } : state,
+    state:
+      state.status === 'restarting'
+        ? { status: 'exited', exit: state.exit, startedAt: state.startedAt }
+        : state,
   };
   try {
     await deps.store.put(after, { durable: false });

@@ -1,5 +1,5 @@
-// A container's state as a discriminated union, and the table of which verb is legal in which state.
-// A pid exists only while there is a process, so nothing can signal pid 0.
+// A container's state as a discriminated union, and the table of which verb is legal in which
+// state. A pid exists only while there is a process, so nothing can signal pid 0.
 
 export type Pid = number & { readonly __brand: 'Pid' };
 
@@ -37,13 +37,35 @@ export type State = Created | Running | Paused | Restarting | Exited | Removing 
 export type Status = State['status'];
 
 export type Verb =
-  | 'start' | 'stop' | 'kill' | 'pause' | 'unpause' | 'exec' | 'restart' | 'rename' | 'remove'
-  | 'resize' | 'attach' | 'update' | 'top';
+  | 'start'
+  | 'stop'
+  | 'kill'
+  | 'pause'
+  | 'unpause'
+  | 'exec'
+  | 'restart'
+  | 'rename'
+  | 'remove'
+  | 'resize'
+  | 'attach'
+  | 'update'
+  | 'top';
 
 /** Complete by type: each state lists what it allows; everything else is a conflict. */
 export const VERBS = {
   created: ['start', 'restart', 'rename', 'remove', 'attach', 'update'],
-  running: ['stop', 'kill', 'pause', 'exec', 'restart', 'rename', 'resize', 'attach', 'update', 'top'],
+  running: [
+    'stop',
+    'kill',
+    'pause',
+    'exec',
+    'restart',
+    'rename',
+    'resize',
+    'attach',
+    'update',
+    'top',
+  ],
   paused: ['stop', 'kill', 'unpause', 'rename', 'update', 'top', 'resize', 'restart'],
   restarting: ['stop', 'kill', 'rename', 'restart', 'update'],
   exited: ['start', 'restart', 'rename', 'remove', 'attach', 'update'],

@@ -29,8 +29,8 @@ export async function stop(deps: Deps, ref: string, options: StopOptions): Promi
 async function end(deps: Deps, record: ContainerRecord, options: StopOptions): Promise<void> {
   const signal = stopSignalOf(record, options.signal);
   const seconds = options.timeoutSeconds ?? record.spec.config.stopTimeout ?? STOP_TIMEOUT_SECONDS;
-  const timeout = seconds < 0
-    ? undefined : AbortSignal.timeout(Math.min(seconds * 1000, TIMEOUT_MS_MAX));
+  const timeout =
+    seconds < 0 ? undefined : AbortSignal.timeout(Math.min(seconds * 1000, TIMEOUT_MS_MAX));
   const ended = deps.lives.of(record.id).exited.next(timeout);
   try {
     if (!(await sendSignal(deps, record.id, signal))) return;

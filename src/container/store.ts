@@ -1,8 +1,10 @@
-// All containers in memory, by id, name and id prefix, and their records on disk. The only file that
-// knows where a container's files are. Locking is the verbs' business (locks), not the store's.
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+// All containers in memory, by id, name and id prefix, and their records on disk. The only file
+// that knows where a container's files are. Locking is the verbs' business (locks), not the
+// store's.
+import { rmSync } from 'node:fs';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { syncDirectory, writeFileAtomic } from '#base/atomic-file.ts';
+import { syncDirectory, syncFile, writeFileAtomic } from '#base/atomic-file.ts';
 import { EngineError, errnoOf, messageOf } from '#base/error.ts';
 import { isFullId } from '#base/id.ts';
 import { nameConflict } from './name.ts';
@@ -82,7 +84,10 @@ export class ContainerStore {
     for (const [id, record] of this.#records) {
       if (!id.startsWith(ref)) continue;
       if (match !== undefined) {
-        throw new EngineError('invalid_argument', `multiple IDs found with provided prefix: ${ref}`);
+        throw new EngineError(
+          'invalid_argument',
+          `multiple IDs found with provided prefix: ${ref}`,
+        );
       }
       match = record;
     }
@@ -131,16 +136,22 @@ export class ContainerStore {
     await mkdir(this.directory(id), { recursive: true, mode: 0o700 });
   }
 
-  /** Takes the container away: the record goes first, so that a crash leaves only a bare directory. */
-  async remove(id: string, options: { readonly durable: boolean }): Promise<void> {
+  /** Makes what put() wrote survive a power cut too, behind the caller. */
+  makeDurable(id: string): void {
+    const path = join(this.directory(id), RECORD_FILE);
+    // The container may be gone before its turn comes; then there is nothing to keep.
+    syncFile(path).catch(() => {});
+  }
+
+  /**
+   * Takes the container away: the record goes first, so that a crash leaves only a bare directory.
+   * The files go at once, the disk is told behind the caller.
+   */
+  remove(id: string, options: { readonly durable: boolean }): void {
     const directory = this.directory(id);
-    await rm(join(directory, RECORD_FILE), { force: true });
-    if (options.durable) {
-      await syncDirectory(directory).catch((error: unknown) => {
-        if (errnoOf(error) !== 'ENOENT') throw error;
-      });
-    }
-    await rm(directory, { recursive: true, force: true });
+    rmSync(join(directory, RECORD_FILE), { force: true });
+    rmSync(directory, { recursive: true, force: true });
+    if (options.durable) syncDirectory(this.#root).catch(() => {});
     const record = this.#records.get(id);
     this.#records.delete(id);
     if (record !== undefined) this.release(record.name, id);

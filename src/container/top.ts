@@ -22,9 +22,10 @@ export async function top(deps: Deps, ref: string, psArgs: string): Promise<Top>
   guard(record, 'top', ref);
   const pids = await taskOf(deps, record.id).pids();
   const words = psArgs.split(' ').filter((word) => word !== '');
-  const table = words.length === 0 || (words.length === 1 && words[0] === '-ef')
-    ? { titles: PS_TITLES, processes: psRows(pids) }
-    : parsePs(await runPs(words, pids), new Set(pids));
+  const table =
+    words.length === 0 || (words.length === 1 && words[0] === '-ef')
+      ? { titles: PS_TITLES, processes: psRows(pids) }
+      : parsePs(await runPs(words, pids), new Set(pids));
   publish(deps, record, 'top');
   return table;
 }

@@ -33,7 +33,9 @@ export class UsernsRanges {
   #next: number | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
-  /** `path` keeps the next slot, so that a range does not come back soon after its container went. */
+  /**
+   * `path` keeps the next slot, so that a range does not come back soon after its container went.
+   */
   constructor(path: string) {
     this.#path = path;
   }

@@ -14,7 +14,9 @@ export function nativePath(env: NodeJS.ProcessEnv): string {
     join(HERE, '../build/coracle-native'), // dist/, in the source tree
     join(HERE, '../../build/coracle-native'), // src/daemon/
   ];
-  const found = (wish === undefined || wish === '' ? places : [wish]).find((each) => existsSync(each));
+  const found = (wish === undefined || wish === '' ? places : [wish]).find((each) =>
+    existsSync(each),
+  );
   if (found !== undefined) return found;
   throw new EngineError('unavailable', 'the C program coracle-native is missing: run make build');
 }

@@ -41,11 +41,26 @@ const MONITOR_PATH_LENGTH = '/c//monitor.sock'.length + 32;
 
 type Kind = 'text' | 'boolean' | 'texts' | 'map';
 const KEYS: Readonly<Record<string, Kind>> = {
-  'data-root': 'text', 'exec-root': 'text', pidfile: 'text', 'log-level': 'text', hosts: 'texts',
-  bridge: 'text', 'cgroup-parent': 'text', 'firewall-table': 'text', 'default-runtime': 'text',
-  runtimes: 'map', init: 'boolean', group: 'text', 'default-ulimits': 'map', 'log-driver': 'text',
-  'log-opts': 'map', 'no-new-privileges': 'boolean', 'seccomp-profile': 'text', labels: 'texts',
-  debug: 'boolean', 'live-restore': 'boolean',
+  'data-root': 'text',
+  'exec-root': 'text',
+  pidfile: 'text',
+  'log-level': 'text',
+  hosts: 'texts',
+  bridge: 'text',
+  'cgroup-parent': 'text',
+  'firewall-table': 'text',
+  'default-runtime': 'text',
+  runtimes: 'map',
+  init: 'boolean',
+  group: 'text',
+  'default-ulimits': 'map',
+  'log-driver': 'text',
+  'log-opts': 'map',
+  'no-new-privileges': 'boolean',
+  'seccomp-profile': 'text',
+  labels: 'texts',
+  debug: 'boolean',
+  'live-restore': 'boolean',
 };
 
 type Values = ReadonlyMap<string, unknown>;
@@ -78,14 +93,15 @@ export function parseConfigFile(text: string, flags: Flags): Values {
   if (unknown.length > 0) {
     throw new EngineError(
       'invalid_argument',
-      "the following directives don't match any configuration option: " + unknown.join(', '),
+      `the following directives don't match any configuration option: ${unknown.join(', ')}`,
     );
   }
   for (const [key, value] of values) checkKind(key, value);
   const twice = [...flags.given].filter(([key]) => values.has(key));
   if (twice.length > 0) {
-    const list = twice.map(([key, value]) =>
-      `${key}: (from flag: ${show(value)}, from file: ${show(values.get(key))})`);
+    const list = twice.map(
+      ([key, value]) => `${key}: (from flag: ${show(value)}, from file: ${show(values.get(key))})`,
+    );
     throw new EngineError(
       'invalid_argument',
       'the following directives are specified both as a flag and in the configuration file: ' +
@@ -168,7 +184,7 @@ function texts(value: unknown): Readonly<Record<string, string>> {
 }
 
 function parseRuntimes(value: unknown): Readonly<Record<string, string>> {
-  const runtimes: Record<string, string> = {};
+  const runtimes: Record<string, string> = { runc: 'runc' }; // wherever PATH has it
   for (const [name, entry] of Object.entries((value ?? {}) as Record<string, unknown>)) {
     const path = typeof entry === 'object' && entry !== null && 'path' in entry ? entry.path : '';
     if (typeof path !== 'string' || path === '') {

@@ -1,5 +1,5 @@
-// The wiring: every part is made by a plain constructor call, in the order of the layers, and closed
-// in reverse. No decision about containers is here.
+// The wiring: every part is made by a plain constructor call, in the order of the layers, and
+// closed in reverse. No decision about containers is here.
 import { mkdirSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -21,6 +21,7 @@ import { NativeAgent } from '#kernel/native/agent.ts';
 import type { HostFacts } from '#runtime/facts.ts';
 import { readHostFacts } from '#runtime/facts.ts';
 import { OverlaySnapshotter } from '#snapshot/overlay.ts';
+import { removeTree } from '#snapshot/remove-tree.ts';
 import { VolumeStore } from '#volume/volume.ts';
 import { busyboxPath, nativePath } from './asset.ts';
 import type { Config } from './config.ts';
@@ -48,7 +49,13 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
   const features = readFeatures(host.cgroups, config.cgroupParent);
   const events = new EventBus();
   const store = new ContainerStore(join(config.dataRoot, 'containers'));
-  const snapshots = parts.use(await OverlaySnapshotter.open(config.dataRoot));
+  // An agent of its own deletes what containers wrote, so that the other never waits for the disk.
+  const janitor = parts.use(new NativeAgent(native));
+  const snapshots = parts.use(
+    await OverlaySnapshotter.open(config.dataRoot, {
+      removeTree: (path) => removeBy(janitor, path),
+    }),
+  );
   const unpacker = parts.use(new UnpackPool({ nativePath: native }));
   const images = await ImageService.open({
     dataRoot: config.dataRoot,
@@ -71,7 +78,7 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
     images: makeImagePort(images),
     snapshots: makeSnapshotPort(snapshots, images, config.dataRoot),
     volumes,
-    runtime: makeRuntimePort(agent, host, config.cgroupParent),
+    runtime: makeRuntimePort(agent, host, config.cgroupParent, config.runtimes),
     resources: makeResourceChecker(host.cgroups, features),
     usernsRanges: new UsernsRanges(join(config.dataRoot, 'userns-next')),
     settings: makeSettings(config, host),
@@ -86,7 +93,12 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
   const all = parts.move();
   return {
     api: {
-      containers, images, volumes: makeVolumePort(volumes, store), events, facts, log,
+      containers,
+      images,
+      volumes: makeVolumePort(volumes, store),
+      events,
+      facts,
+      log,
     },
     begin: () => {
       startAtBoot(deps).catch((error: unknown) => report('start containers at boot', error));
@@ -122,6 +134,15 @@ function readSeccomp(profile: string): Settings['security']['seccomp'] {
 }
 
 /** The parents exist before the first container, so that what they offer can be looked at. */
+/** Trees deeper than the C program has descriptors for are taken apart here. */
+async function removeBy(janitor: NativeAgent, path: string): Promise<void> {
+  try {
+    await janitor.perform([{ op: 'remove_tree', path }]);
+  } catch {
+    await removeTree(path);
+  }
+}
+
 async function makeParentCgroups(
   agent: NativeAgent,
   host: HostFacts,

@@ -37,7 +37,10 @@ export async function collectFacts(
     cpus: cpus().length,
     memoryBytes: totalmem(),
     driver: 'overlay2',
-    driverStatus: [['Backing Filesystem', 'host'], ['Mounted by', 'the container itself']],
+    driverStatus: [
+      ['Backing Filesystem', 'host'],
+      ['Mounted by', 'the container itself'],
+    ],
     cgroupDriver: 'cgroupfs',
     cgroupVersion: host.cgroups.version,
     limits: {
@@ -79,7 +82,8 @@ function securityOptions(config: Config): readonly string[] {
 }
 
 function warningsOf(features: CgroupFeatures): readonly string[] {
-  const lacks = (has: boolean, what: string): string[] => (has ? [] : [`WARNING: No ${what} support`]);
+  const lacks = (has: boolean, what: string): string[] =>
+    has ? [] : [`WARNING: No ${what} support`];
   return [
     `WARNING: networks are not there yet: the default network is "${DEFAULT_NETWORK}"`,
     ...lacks(features.memory, 'memory limit'),
@@ -109,7 +113,8 @@ function parseOsRelease(text: string): Readonly<Record<string, string>> {
   const values: Record<string, string> = {};
   for (const line of text.split('\n')) {
     const match = /^([A-Z_]+)=(.*)$/.exec(line);
-    if (match?.[1] !== undefined) values[match[1]] = (match[2] ?? '').replace(/^(["'])(.*)\1$/, '$2');
+    if (match?.[1] !== undefined)
+      values[match[1]] = (match[2] ?? '').replace(/^(["'])(.*)\1$/, '$2');
   }
   return values;
 }

@@ -19,36 +19,60 @@ type FlagDefinition = {
 export const FLAGS: Readonly<Record<string, FlagDefinition>> = {
   '--bridge': { kind: 'text', key: 'bridge', help: 'Name of the default bridge (coracle0)' },
   '--cgroup-parent': {
-    kind: 'text', key: 'cgroup-parent', help: 'Parent cgroup of all containers (/coracle)',
+    kind: 'text',
+    key: 'cgroup-parent',
+    help: 'Parent cgroup of all containers (/coracle)',
   },
   '--config-file': {
-    kind: 'text', key: '', help: 'Configuration file (/etc/coracle/daemon.json)',
+    kind: 'text',
+    key: '',
+    help: 'Configuration file (/etc/coracle/daemon.json)',
   },
   '--data-root': {
-    kind: 'text', key: 'data-root', help: 'Directory of persistent state (/var/lib/coracle)',
+    kind: 'text',
+    key: 'data-root',
+    help: 'Directory of persistent state (/var/lib/coracle)',
   },
   '--default-runtime': {
-    kind: 'text', key: 'default-runtime', help: 'Runtime of containers that name none (coracle)',
+    kind: 'text',
+    key: 'default-runtime',
+    help: 'Runtime of containers that name none (coracle)',
   },
   '--exec-root': {
-    kind: 'text', key: 'exec-root', help: 'Directory of runtime state (/run/coracle)',
+    kind: 'text',
+    key: 'exec-root',
+    help: 'Directory of runtime state (/run/coracle)',
   },
   '--firewall-table': {
-    kind: 'text', key: 'firewall-table', help: 'Name of our table in the firewall (coracle)',
+    kind: 'text',
+    key: 'firewall-table',
+    help: 'Name of our table in the firewall (coracle)',
   },
   '--group': { kind: 'text', key: 'group', help: 'Group that may use the socket (docker)' },
   '--help': { kind: 'boolean', key: '', help: 'Print this help' },
   '--host': {
-    kind: 'list', key: 'hosts', help: 'Socket to serve, unix://PATH or fd:// (many allowed)',
+    kind: 'list',
+    key: 'hosts',
+    help: 'Socket to serve, unix://PATH or fd:// (many allowed)',
   },
   '--init': { kind: 'boolean', key: 'init', help: 'Run an init in every container' },
   '--log-level': {
-    kind: 'text', key: 'log-level', help: 'debug, info, warn, error or fatal (info)',
+    kind: 'text',
+    key: 'log-level',
+    help: 'debug, info, warn, error or fatal (info)',
   },
   '--pidfile': { kind: 'text', key: 'pidfile', help: 'File for the process id' },
 };
 
-const SHORT: Readonly<Record<string, string>> = { '-H': '--host', '-h': '--help', '-g': '--data-root', '-l': '--log-level', '-b': '--bridge', '-G': '--group', '-D': '--debug' };
+const SHORT: Readonly<Record<string, string>> = {
+  '-H': '--host',
+  '-h': '--help',
+  '-g': '--data-root',
+  '-l': '--log-level',
+  '-b': '--bridge',
+  '-G': '--group',
+  '-D': '--debug',
+};
 
 export function parseFlags(argv: readonly string[]): Flags {
   const given = new Map<string, string | boolean | readonly string[]>();
@@ -61,7 +85,7 @@ export function parseFlags(argv: readonly string[]): Flags {
       continue;
     }
     const { name, definition, inline } = lookUp(word);
-    const value = definition.kind === 'boolean' ? boolean(name, inline) : inline ?? rest.shift();
+    const value = definition.kind === 'boolean' ? boolean(name, inline) : (inline ?? rest.shift());
     if (value === undefined) throw usage(`flag needs an argument: ${name}`);
     if (name === '--help') help = value === true;
     else if (name === '--config-file') configFile = String(value);
@@ -83,8 +107,11 @@ function lookUp(word: string): {
   const name = (Object.hasOwn(SHORT, written) ? SHORT[written] : written) ?? written;
   const definition = Object.hasOwn(FLAGS, name) ? FLAGS[name] : undefined;
   if (definition === undefined) {
-    throw usage(word.startsWith('-')
-      ? `unknown flag: ${written}` : `"coracle daemon" accepts no arguments, but got "${word}"`);
+    throw usage(
+      word.startsWith('-')
+        ? `unknown flag: ${written}`
+        : `"coracle daemon" accepts no arguments, but got "${word}"`,
+    );
   }
   return { name, definition, inline: at === -1 ? undefined : word.slice(at + 1) };
 }

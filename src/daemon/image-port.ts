@@ -1,5 +1,6 @@
 // Images and snapshots as container/ asks for them.
 import { dirname, join } from 'node:path';
+import { isEngineError } from '#base/error.ts';
 import type { Images, Snapshots } from '#container/port.ts';
 import type { ImageService } from '#image/image.ts';
 import type { ChainId } from '#snapshot/chain.ts';
@@ -30,7 +31,7 @@ export function makeSnapshotPort(
       work: join(dataRoot, 'tops', id, 'work'),
     }),
     remove: async (id) => {
-      const chain = snapshots.parent(id);
+      const chain = ifThere(() => snapshots.parent(id));
       await snapshots.remove(id);
       // The last container of an image that was removed by force takes its layers along.
       await images.release(chain);
@@ -55,8 +56,9 @@ function chainBytes(snapshots: Snapshotter, top: ChainId | undefined): number {
 }
 
 function graphOf(snapshots: Snapshotter, id: string): Readonly<Record<string, string>> {
-  if (!snapshots.tops().includes(id)) return {};
-  const { lower, upper, work } = snapshots.root(id);
+  const root = ifThere(() => snapshots.root(id));
+  if (root === undefined) return {};
+  const { lower, upper, work } = root;
   return {
     LowerDir: lower.join(':'),
     // The root is mounted inside the container's own mount namespace alone: nothing is here.
@@ -64,4 +66,14 @@ function graphOf(snapshots: Snapshotter, id: string): Readonly<Record<string, st
     UpperDir: upper,
     WorkDir: work,
   };
+}
+
+/** A removal that was cut short leaves a container without its top. */
+function ifThere<T>(ask: () => T): T | undefined {
+  try {
+    return ask();
+  } catch (error) {
+    if (isEngineError(error, 'not_found')) return undefined;
+    throw error;
+  }
 }

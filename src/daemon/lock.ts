@@ -1,7 +1,7 @@
-// One daemon per data root. Node has no flock(2); the kernel's names of abstract unix sockets are as
-// good: binding is atomic, and the name is free the moment its owner dies, however it dies (unix(7)).
-// Abstract names belong to a network namespace, so a file with the owner's pid and start time tells
-// of an owner in another one.
+// One daemon per data root. Node has no flock(2); the kernel's names of abstract unix sockets are
+// as good: binding is atomic, and the name is free the moment its owner dies, however it dies
+// (unix(7)). Abstract names belong to a network namespace, so a file with the owner's pid and start
+// time tells of an owner in another one.
 import { readFileSync, statSync } from 'node:fs';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -51,14 +51,21 @@ async function readOwner(path: string): Promise<number | undefined> {
   return startTimeOf(Number(pid)) === startTime ? Number(pid) : undefined;
 }
 
-/** Field 22 of /proc/PID/stat: pids come back, pids with the same start time do not (proc(5)). */
+/**
+ * Field 22 of /proc/PID/stat: pids come back, pids with the same start time do not (proc(5)). ""
+ * for one that is dead; a zombie, which nobody has waited for yet, is dead and holds nothing.
+ */
 function startTimeOf(pid: number): string {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+    return parseStartTime(readFileSync(`/proc/${pid}/stat`, 'utf8'));
   } catch {
     return '';
   }
+}
+
+export function parseStartTime(stat: string): string {
+  const [state = '', ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return state === 'Z' || state === 'X' ? '' : (fields[18] ?? '');
 }
 
 function taken(dataRoot: string, pid: number | undefined): EngineError {

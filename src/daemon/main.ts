@@ -1,5 +1,5 @@
-// `coracle daemon`: reads the configuration, takes the data root, opens the engine, serves its sockets
-// until SIGTERM or SIGINT. Containers are not ended with it: their monitors go on.
+// `coracle daemon`: reads the configuration, takes the data root, opens the engine, serves its
+// sockets until SIGTERM or SIGINT. Containers are not ended with it: their monitors go on.
 import { mkdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -13,7 +13,11 @@ import { type Flags, helpText, parseFlags } from './flags.ts';
 import { lockDataRoot } from './lock.ts';
 import { SwitchLog } from './switch-log.ts';
 import {
-  type Address, openToGroup, parseHosts, prepareSocket, takeHandedSockets,
+  type Address,
+  openToGroup,
+  parseHosts,
+  prepareSocket,
+  takeHandedSockets,
 } from './sockets.ts';
 
 /** sysexits.h has no code for "could not start"; Docker's daemon uses 1. */

@@ -7,7 +7,10 @@ import type { Resources } from '#container/spec.ts';
 import { detectFeatures } from '#kernel/cgroup/features.ts';
 import { type CgroupHost, directoryOf, hierarchyOf } from '#kernel/cgroup/host.ts';
 import {
-  type CgroupFeatures, type ResourceFacts, type Resources as Limits, validateResources,
+  type CgroupFeatures,
+  type ResourceFacts,
+  type Resources as Limits,
+  validateResources,
 } from '#kernel/cgroup/resources.ts';
 
 export function readFeatures(host: CgroupHost, parent: string): CgroupFeatures {

@@ -7,11 +7,16 @@ import { type CgroupHost, directoryOf, type Hierarchy, ownPath } from '#kernel/c
 import { connectMonitor } from '#kernel/native/monitor.ts';
 import type { Agent } from '#kernel/native/native.ts';
 import type { HostFacts } from '#runtime/facts.ts';
-import { createRuntime } from '#runtime/runtime.ts';
+import { createRuntime, type ExternalRuntimes } from '#runtime/runtime.ts';
 
-export function makeRuntimePort(agent: Agent, facts: HostFacts, cgroupParent: string): Runtime {
+export function makeRuntimePort(
+  agent: Agent,
+  facts: HostFacts,
+  cgroupParent: string,
+  external: ExternalRuntimes,
+): Runtime {
   return {
-    ...createRuntime({ agent, connectMonitor }, facts),
+    ...createRuntime({ agent, connectMonitor }, facts, external),
     removeOrphanCgroups: (known) => removeOrphanCgroups(agent, facts.cgroups, cgroupParent, known),
   };
 }
@@ -39,7 +44,10 @@ async function removeOrphanCgroups(
     for (const name of readdirSync(directory)) {
       if (!isFullId(name) || known.has(name)) continue;
       const path = posix.join(directory, name);
-      await agent.perform([{ op: 'cgroup_kill', path }, { op: 'cgroup_rmdir', path }]);
+      await agent.perform([
+        { op: 'cgroup_kill', path },
+        { op: 'cgroup_rmdir', path },
+      ]);
     }
   }
 }

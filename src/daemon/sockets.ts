@@ -1,5 +1,14 @@
-// Where the daemon listens: unix sockets by path, and those that systemd hands over (sd_listen_fds(3)).
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, statSync, unlinkSync } from 'node:fs';
+// Where the daemon listens: unix sockets by path, and those that systemd hands over
+// (sd_listen_fds(3)).
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  statSync,
+  unlinkSync,
+} from 'node:fs';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { EngineError, errnoOf } from '#base/error.ts';

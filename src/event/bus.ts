@@ -1,5 +1,5 @@
-// The bus behind `docker events`. It keeps the last EVENT_HISTORY_MAX events for `since`; nothing is
-// written to disk. A reader that does not keep up is ended, so that memory stays flat.
+// The bus behind `docker events`. It keeps the last EVENT_HISTORY_MAX events for `since`; nothing
+// is written to disk. A reader that does not keep up is ended, so that memory stays flat.
 import { now } from '#base/clock.ts';
 import { EngineError } from '#base/error.ts';
 import { type EngineEvent, type Happening, type Publisher, stamp } from './event.ts';

@@ -3,12 +3,44 @@
 import { now } from '#base/clock.ts';
 
 export type ContainerAction =
-  | 'create' | 'attach' | 'start' | 'die' | 'oom' | 'kill' | 'stop' | 'restart' | 'pause'
-  | 'unpause' | 'rename' | 'resize' | 'update' | 'detach' | 'top' | 'destroy' | 'export'
-  | 'commit' | 'copy' | 'archive-path' | 'extract-to-dir' | 'exec_die' | 'exec_detach' | 'prune'
-  | `exec_create: ${string}` | `exec_start: ${string}` | `health_status: ${string}`;
+  | 'create'
+  | 'attach'
+  | 'start'
+  | 'die'
+  | 'oom'
+  | 'kill'
+  | 'stop'
+  | 'restart'
+  | 'pause'
+  | 'unpause'
+  | 'rename'
+  | 'resize'
+  | 'update'
+  | 'detach'
+  | 'top'
+  | 'destroy'
+  | 'export'
+  | 'commit'
+  | 'copy'
+  | 'archive-path'
+  | 'extract-to-dir'
+  | 'exec_die'
+  | 'exec_detach'
+  | 'prune'
+  | `exec_create: ${string}`
+  | `exec_start: ${string}`
+  | `health_status: ${string}`;
 export type ImageAction =
-  | 'create' | 'delete' | 'import' | 'load' | 'pull' | 'push' | 'save' | 'tag' | 'untag' | 'prune';
+  | 'create'
+  | 'delete'
+  | 'import'
+  | 'load'
+  | 'pull'
+  | 'push'
+  | 'save'
+  | 'tag'
+  | 'untag'
+  | 'prune';
 export type NetworkAction = 'create' | 'connect' | 'disconnect' | 'destroy' | 'remove' | 'prune';
 export type VolumeAction = 'create' | 'mount' | 'unmount' | 'destroy' | 'prune';
 export type DaemonAction = 'reload';

@@ -1,5 +1,6 @@
-// The one way an image comes to be, from load, import, pull or build: its layers are unpacked and checked
-// against the config's diffIDs, then the blobs and the record become visible. On failure nothing stays.
+// The one way an image comes to be, from load, import, pull or build: its layers are unpacked and
+// checked against the config's diffIDs, then the blobs and the record become visible. On failure
+// nothing stays.
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import type { Digest } from '#base/digest.ts';

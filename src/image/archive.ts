@@ -1,5 +1,6 @@
-// What images an archive holds: a `docker save` archive by its manifest.json, or an OCI image layout by its
-// index.json (OCI image-spec image-layout.md). Everything is checked before the first image is added.
+// What images an archive holds: a `docker save` archive by its manifest.json, or an OCI image
+// layout by its index.json (OCI image-spec image-layout.md). Everything is checked before the first
+// image is added.
 import { type Digest, hexOf, isDigest } from '#base/digest.ts';
 import { EngineError } from '#base/error.ts';
 import { CONFIG_BYTES_MAX, type ImageSpec, parseImageSpec } from './config.ts';

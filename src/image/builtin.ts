@@ -1,5 +1,6 @@
-// The busybox image that comes with the engine: made at build time from the machine's static busybox, as
-// an archive that any `docker load` takes, and loaded into an empty store at first start.
+// The busybox image that comes with the engine: made at build time from the machine's static
+// busybox, as an archive that any `docker load` takes, and loaded into an empty store at first
+// start.
 import { createReadStream } from 'node:fs';
 import { sha256 } from '#base/digest.ts';
 import { errnoOf } from '#base/error.ts';

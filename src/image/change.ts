@@ -1,5 +1,6 @@
-// The Dockerfile instructions that `docker import --change` and `docker commit --change` accept, applied to an
-// image's config. Words, quotes, escapes and variables as in the Dockerfile reference.
+// The Dockerfile instructions that `docker import --change` and `docker commit --change` accept,
+// applied to an image's config. Words, quotes, escapes and variables as in the Dockerfile
+// reference.
 import { EngineError } from '#base/error.ts';
 import { parseDuration, splitWords, unquote } from './change-words.ts';
 import type { Healthcheck, ImageConfig } from './config.ts';

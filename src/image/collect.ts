@@ -13,11 +13,10 @@ export async function collect(
   for (const blob of new Set(candidates.blobs)) {
     if (!usedBlobs.has(blob) && !leases.held(blob) && content.has(blob)) await content.remove(blob);
   }
-  const usedChains = store.usedChains();
   const removed: ChainId[] = [];
   // Top first: a layer is free only when nothing stands on it.
   for (const chain of [...new Set(candidates.chains)].reverse()) {
-    if (usedChains.has(chain) || leases.held(chain)) continue;
+    if (store.usesChain(chain) || leases.held(chain)) continue;
     if (!snapshots.has(chain) || snapshots.used(chain)) continue;
     await snapshots.removeLayer(chain);
     removed.push(chain);

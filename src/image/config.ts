@@ -1,6 +1,6 @@
 // The image configuration: the JSON whose digest is the image's ID (OCI image-spec config.md and
-// Docker's image spec v1.2, which adds Healthcheck, OnBuild, Shell). The bytes are kept as they came;
-// this file gives them types and writes new ones.
+// Docker's image spec v1.2, which adds Healthcheck, OnBuild, Shell). The bytes are kept as they
+// came; this file gives them types and writes new ones.
 import { type Nanoseconds, ZERO_TIME, formatTime, parseTime } from '#base/clock.ts';
 import { type Digest, isDigest } from '#base/digest.ts';
 import { EngineError } from '#base/error.ts';

@@ -28,7 +28,18 @@ test('a malformed pattern is no pattern', () => {
   }
 });
 
-test('many stars do not blow up', { timeout: 5000 }, () => {
+test('a star may take anything up to the slash, whatever follows it', () => {
+  assert.equal(matches('*a*b', 'xaab'), true);
+  assert.equal(matches('*a/*b', 'xaa/ab'), true);
+  assert.equal(matches('*a*/b', 'a/a/b'), false);
+  assert.equal(matches('*', ''), true);
+  assert.equal(matches('a*', 'a'), true);
+  assert.equal(matches('*ab', 'aab'), true);
+});
+
+test('many stars do not blow up', () => {
+  const startedAt = performance.now();
   assert.equal(matches('*'.repeat(1000), 'x'.repeat(1000)), true);
-  assert.equal(matches(`${'a*'.repeat(12)}b`, 'a'.repeat(60)), false);
+  assert.equal(matches(`${'a*'.repeat(500)}b`, 'a'.repeat(1000)), false);
+  assert.ok(performance.now() - startedAt < 2000);
 });

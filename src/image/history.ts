@@ -1,7 +1,6 @@
 // `docker history`: one row for each step of the config's history, newest first.
 import type { Nanoseconds } from '#base/clock.ts';
 import { EngineError } from '#base/error.ts';
-import { chainsOf } from '#snapshot/chain.ts';
 import type { ImageDeps } from './deps.ts';
 import type { ImageRecord } from './record.ts';
 
@@ -16,7 +15,7 @@ export type HistoryRow = {
 };
 
 export function imageHistory(deps: ImageDeps, image: ImageRecord): readonly HistoryRow[] {
-  const chains = chainsOf(image.diffIds);
+  const chains = image.chains;
   let layer = 0;
   const rows: HistoryRow[] = [];
   for (const step of image.history) {

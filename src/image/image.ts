@@ -1,6 +1,6 @@
-// Images: named stacks of read-only layers with a configuration. This folder owns the content store, the
-// image records and references, and the only code that turns archives into layers. It does not mount,
-// does not know containers (it asks `usedBy`), and does not know HTTP.
+// Images: named stacks of read-only layers with a configuration. This folder owns the content
+// store, the image records and references, and the only code that turns archives into layers. It
+// does not mount, does not know containers (it asks `usedBy`), and does not know HTTP.
 import { KeyedLock } from '#base/keyed-lock.ts';
 import type { UndoReport } from '#base/undo.ts';
 import type { Publisher } from '#event/event.ts';
@@ -112,12 +112,12 @@ export class ImageService {
   }
 
   /**
-   * To be called when a container's top is gone: if its image was removed by force before, the layers
-   * can go now. `chain` is what snapshots.parent(key) said.
+   * To be called when a container's top is gone: if its image was removed by force before, the
+   * layers can go now. `chain` is what snapshots.parent(key) said.
    */
   async release(chain: ChainId | undefined): Promise<void> {
     const { snapshots, store } = this.#deps;
-    if (chain === undefined || !snapshots.has(chain) || store.usedChains().has(chain)) return;
+    if (chain === undefined || !snapshots.has(chain) || store.usesChain(chain)) return;
     const chains: ChainId[] = [];
     for (let at: ChainId | undefined = chain; at !== undefined; at = snapshots.layer(at)?.parent) {
       chains.unshift(at);

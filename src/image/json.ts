@@ -1,5 +1,6 @@
-// Reading JSON that strangers wrote: each function gives the value with its type, or throws `corrupt` with
-// the place. null counts as absent, as in Go. Objects become Maps, so that no key can reach a prototype.
+// Reading JSON that strangers wrote: each function gives the value with its type, or throws
+// `corrupt` with the place. null counts as absent, as in Go. Objects become Maps, so that no key
+// can reach a prototype.
 import { EngineError } from '#base/error.ts';
 
 export type JsonMap = ReadonlyMap<string, unknown>;

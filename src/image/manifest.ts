@@ -1,6 +1,6 @@
 // Manifests: OCI image manifest and index, Docker schema 2 and its list, and the manifest.json of a
-// `docker save` archive. Closed parsers: a document says what it is by its media type and by its shape,
-// and if the two disagree it is refused (CVE-2021-41190).
+// `docker save` archive. Closed parsers: a document says what it is by its media type and by its
+// shape, and if the two disagree it is refused (CVE-2021-41190).
 import { type Digest, isDigest } from '#base/digest.ts';
 import { EngineError } from '#base/error.ts';
 import { LAYERS_MAX } from './config.ts';

@@ -1,10 +1,10 @@
-// One image: what its config says, where its layers' blobs are, and who its parent is. The record on disk
-// holds only what the config blob does not; tags are records of their own, so that moving a tag
-// replaces one file.
+// One image: what its config says, where its layers' blobs are, and who its parent is. The record
+// on disk holds only what the config blob does not; tags are records of their own, so that moving a
+// tag replaces one file.
 import { type Digest, isDigest } from '#base/digest.ts';
 import { EngineError } from '#base/error.ts';
 import type { Nanoseconds } from '#base/clock.ts';
-import { type ChainId, chainOf } from '#snapshot/chain.ts';
+import { type ChainId, chainsOf } from '#snapshot/chain.ts';
 import type { ImageSpec } from './config.ts';
 import { asList, asMap, asSize, asString, parseJson } from './json.ts';
 import { LAYERS_MAX } from './config.ts';
@@ -26,6 +26,8 @@ export type StoredImage = ImageSpec & {
   readonly id: ImageId;
   /** The stack to mount; undefined for an image without layers. */
   readonly chain: ChainId | undefined;
+  /** The chain after each layer, lowest first. */
+  readonly chains: readonly ChainId[];
   readonly layers: readonly LayerBlob[];
   /** The image that this one was built or committed from, if it is known here. */
   readonly parent: ImageId | undefined;
@@ -49,7 +51,8 @@ export function storedImage(id: ImageId, spec: ImageSpec, extra: ImageExtra): St
   if (extra.layers.some((layer, i) => layer.diffId !== spec.diffIds[i])) {
     throw new EngineError('corrupt', `image ${id}: layers do not match its config`);
   }
-  return { ...spec, ...extra, id, chain: chainOf(spec.diffIds) };
+  const chains = chainsOf(spec.diffIds);
+  return { ...spec, ...extra, id, chains, chain: chains.at(-1) };
 }
 
 export function encodeImageRecord(image: StoredImage): string {

@@ -1,6 +1,6 @@
-// Names of images, as Docker's distribution/reference defines them: [DOMAIN/]PATH[:TAG][@DIGEST]. The
-// normal form always has a domain ("docker.io/library/busybox:latest"); the familiar form is what
-// people type and read ("busybox:latest").
+// Names of images, as Docker's distribution/reference defines them: [DOMAIN/]PATH[:TAG][@DIGEST].
+// The normal form always has a domain ("docker.io/library/busybox:latest"); the familiar form is
+// what people type and read ("busybox:latest").
 import { EngineError } from '#base/error.ts';
 
 export type Reference = {

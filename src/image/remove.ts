@@ -1,10 +1,10 @@
-// `docker rmi`: names go first, then the image, its unused layers and, with prune, its dangling parents.
-// The rules and texts are Docker's (daemon/images/image_delete.go); clients and people know them.
+// `docker rmi`: names go first, then the image, its unused layers and, with prune, its dangling
+// parents. The rules and texts are Docker's (daemon/images/image_delete.go); clients and people
+// know them.
 import type { Digest } from '#base/digest.ts';
 import { hexOf } from '#base/digest.ts';
 import { EngineError } from '#base/error.ts';
 import { shortId } from '#base/id.ts';
-import { chainsOf } from '#snapshot/chain.ts';
 import { collect } from './collect.ts';
 import { type ImageDeps, publish } from './deps.ts';
 import type { ImageId } from './record.ts';
@@ -158,7 +158,7 @@ async function deleteImage(
   await deps.store.delete(id);
   removed.push({ deleted: id });
   const blobs = [id, ...image.layers.map((layer) => layer.digest)];
-  const chains = await collect(deps, { chains: chainsOf(image.diffIds), blobs });
+  const chains = await collect(deps, { chains: image.chains, blobs });
   for (const chain of chains) removed.push({ deleted: chain });
   if (!options.prune || image.parent === undefined) return;
   await deleteImage(deps, image.parent, removed, { force: false, prune: true, quiet: true });

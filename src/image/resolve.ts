@@ -1,5 +1,5 @@
-// From what a person typed to one image: a full ID, a name, or the first digits of an ID, in the order in
-// which Docker tries them.
+// From what a person typed to one image: a full ID, a name, or the first digits of an ID, in the
+// order in which Docker tries them.
 import { EngineError } from '#base/error.ts';
 import type { ImageDeps } from './deps.ts';
 import type { ImageId, ImageRecord } from './record.ts';

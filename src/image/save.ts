@@ -1,9 +1,8 @@
-// `docker save`: images become one archive that is both what older Dockers load (manifest.json) and an OCI
-// image layout (index.json), as Docker 25 and later write it. Layers go out uncompressed, named by
-// their diffID; the same images always give the same bytes.
+// `docker save`: images become one archive that is both what older Dockers load (manifest.json) and
+// an OCI image layout (index.json), as Docker 25 and later write it. Layers go out uncompressed,
+// named by their diffID; the same images always give the same bytes.
 import { type Digest, hexOf, sha256 } from '#base/digest.ts';
 import { EngineError } from '#base/error.ts';
-import { chainsOf } from '#snapshot/chain.ts';
 import { decompress } from '#tar/compression.ts';
 import { type EncodeItem, encodeTar } from '#tar/encode.ts';
 import { CONFIG_BYTES_MAX } from './config.ts';
@@ -25,7 +24,10 @@ export const SAVE_IMAGES_MAX = 1000;
 type Chosen = { readonly image: ImageRecord; readonly names: Reference[] };
 type Part = { readonly size: number; readonly body: () => AsyncIterable<Uint8Array> | Uint8Array };
 
-/** The archive's bytes. Names are resolved before the first byte, so that a wrong one still is a 404. */
+/**
+ * The archive's bytes. Names are resolved before the first byte, so that a wrong one still is a
+ * 404.
+ */
 export function saveImages(
   deps: ImageDeps,
   texts: readonly string[],
@@ -162,7 +164,7 @@ function indexEntries(
 }
 
 function layerPart(deps: ImageDeps, image: ImageRecord, layer: LayerBlob, index: number) {
-  const chain = chainsOf(image.diffIds)[index];
+  const chain = image.chains[index];
   const plain = layer.digest === layer.diffId;
   const known = chain === undefined ? undefined : deps.snapshots.layer(chain)?.tarBytes;
   const size = plain ? layer.size : known;

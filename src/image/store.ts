@@ -1,13 +1,14 @@
-// The image store: images by ID, references to them, and who uses which layer. Memory is the index; disk
-// holds `images/<hex>.json` (one per image) and `references/<hex>.json` (one per tag or digest), each
-// replaced whole and synced. A record that cannot be read is left alone and named in `problems`.
+// The image store: images by ID, references to them, and who uses which layer. Memory is the index;
+// disk holds `images/<hex>.json` (one per image) and `references/<hex>.json` (one per tag or
+// digest), each replaced whole and synced. A record that cannot be read is left alone and named in
+// `problems`.
 import { mkdir, readFile, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncDirectory, writeFileAtomic } from '#base/atomic-file.ts';
 import { now } from '#base/clock.ts';
 import { type Digest, hexOf, isDigest, sha256 } from '#base/digest.ts';
 import { EngineError, messageOf } from '#base/error.ts';
-import { type ChainId, chainsOf } from '#snapshot/chain.ts';
+import type { ChainId } from '#snapshot/chain.ts';
 import { CONFIG_BYTES_MAX, parseImageSpec } from './config.ts';
 import type { ContentStore } from './content/content.ts';
 import { asMap, asString, parseJson } from './json.ts';
@@ -36,6 +37,10 @@ export class ImageStore {
   readonly #images = new Map<ImageId, StoredImage>();
   /** By normal form; a reference with a digest is stored without its tag, as Docker does. */
   readonly #references = new Map<string, { readonly name: Reference; readonly id: ImageId }>();
+  /** The same by image: what `images` and every resolve ask. */
+  readonly #names = new Map<ImageId, Map<string, Reference>>();
+  /** How many images stand on a chain: asked at every container's end. */
+  readonly #chainUses = new Map<ChainId, number>();
   readonly #problems: StoreProblem[] = [];
 
   private constructor(dataRoot: string, content: ContentStore) {
@@ -68,7 +73,7 @@ export class ImageStore {
     const { id, ...extra } = parseImageRecord(await readFile(path));
     if (path !== this.#imagePath(id)) throw new EngineError('corrupt', 'name does not match');
     const config = await this.#content.read(id, CONFIG_BYTES_MAX);
-    this.#images.set(id, storedImage(id, parseImageSpec(config), extra));
+    this.#keep(storedImage(id, parseImageSpec(config), extra));
   }
 
   async #readReference(path: string): Promise<void> {
@@ -80,7 +85,37 @@ export class ImageStore {
       throw new EngineError('corrupt', 'name does not match');
     }
     if (!this.#images.has(id)) throw new EngineError('corrupt', `image ${id} is missing`);
-    this.#references.set(formatReference(name), { name, id });
+    this.#point(formatReference(name), name, id);
+  }
+
+  #keep(image: StoredImage): void {
+    if (!this.#images.has(image.id)) this.#countChains(image, 1);
+    this.#images.set(image.id, image);
+  }
+
+  #countChains(image: StoredImage, by: 1 | -1): void {
+    for (const chain of image.chains) {
+      const count = (this.#chainUses.get(chain) ?? 0) + by;
+      if (count > 0) this.#chainUses.set(chain, count);
+      else this.#chainUses.delete(chain);
+    }
+  }
+
+  #point(key: string, name: Reference, id: ImageId): void {
+    this.#unpoint(key);
+    this.#references.set(key, { name, id });
+    const names = this.#names.get(id) ?? new Map<string, Reference>();
+    this.#names.set(id, names.set(key, name));
+  }
+
+  #unpoint(key: string): boolean {
+    const before = this.#references.get(key);
+    if (before === undefined) return false;
+    this.#references.delete(key);
+    const names = this.#names.get(before.id);
+    names?.delete(key);
+    if (names?.size === 0) this.#names.delete(before.id);
+    return true;
   }
 
   #imagePath(id: ImageId): string {
@@ -125,10 +160,9 @@ export class ImageStore {
 
   /** References of an image, sorted by normal form. */
   references(id: ImageId): readonly Reference[] {
-    return [...this.#references]
-      .filter(([, entry]) => entry.id === id)
+    return [...(this.#names.get(id) ?? [])]
       .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([, entry]) => entry.name);
+      .map(([, name]) => name);
   }
 
   children(id: ImageId): readonly ImageId[] {
@@ -158,11 +192,14 @@ export class ImageStore {
   /** Stores an image; its config must be in the content store. Replaces a record of the same ID. */
   async put(image: StoredImage): Promise<void> {
     await writeFileAtomic(this.#imagePath(image.id), encodeImageRecord(image));
-    this.#images.set(image.id, image);
+    this.#keep(image);
   }
 
   async delete(id: ImageId): Promise<void> {
-    if (!this.#images.delete(id)) return;
+    const image = this.#images.get(id);
+    if (image === undefined) return;
+    this.#images.delete(id);
+    this.#countChains(image, -1);
     await rm(this.#imagePath(id), { force: true });
     await syncDirectory(this.#imagesPath);
   }
@@ -176,25 +213,21 @@ export class ImageStore {
     if (before === id) return before;
     const record = { version: 1, reference: key, image: id };
     await writeFileAtomic(this.#referencePath(key), `${JSON.stringify(record)}\n`);
-    this.#references.set(key, { name: parseReference(key), id });
+    this.#point(key, parseReference(key), id);
     await this.put({ ...image, lastTagged: now() });
     return before;
   }
 
   async deleteReference(name: Reference): Promise<void> {
     const key = keyOf(name);
-    if (!this.#references.delete(key)) return;
+    if (!this.#unpoint(key)) return;
     await rm(this.#referencePath(key), { force: true });
     await syncDirectory(this.#referencesPath);
   }
 
-  /** Chains that images stand on, each layer's and not only the top. */
-  usedChains(): ReadonlySet<ChainId> {
-    const used = new Set<ChainId>();
-    for (const image of this.#images.values()) {
-      for (const chain of chainsOf(image.diffIds)) used.add(chain);
-    }
-    return used;
+  /** True if an image stands on the chain, at its top or below. */
+  usesChain(chain: ChainId): boolean {
+    return this.#chainUses.has(chain);
   }
 
   /** Blobs that images need: configs and layers. */

@@ -1,5 +1,6 @@
-// Which network a container asks for. Networks of their own (bridge and user-made ones) are not here
-// yet: until then the default is no network, and asking for another one is refused, never ignored.
+// Which network a container asks for. Networks of their own (bridge and user-made ones) are not
+// here yet: until then the default is no network, and asking for another one is refused, never
+// ignored.
 import { EngineError } from '#base/error.ts';
 
 export type NetworkMode =

@@ -44,7 +44,11 @@ export const DEFAULT_MOUNTS: readonly OciMount[] = [
 
 /** Targets that stay writable with --read-only (B18). */
 export const ALWAYS_WRITABLE: readonly string[] = [
-  '/proc', '/dev', '/dev/pts', '/dev/shm', '/dev/mqueue',
+  '/proc',
+  '/dev',
+  '/dev/pts',
+  '/dev/shm',
+  '/dev/mqueue',
 ];
 
 /** B08. A path that this kernel does not have is left out when the mask is made. */
@@ -65,7 +69,11 @@ export const MASKED_PATHS: readonly string[] = [
 
 /** B09. */
 export const READONLY_PATHS: readonly string[] = [
-  '/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger',
+  '/proc/bus',
+  '/proc/fs',
+  '/proc/irq',
+  '/proc/sys',
+  '/proc/sysrq-trigger',
 ];
 
 function memoryDevice(name: string, major: number, minor: number): OciDevice {

@@ -115,11 +115,17 @@ export type BoxMount =
       readonly file: boolean;
       readonly readonly: boolean;
       readonly recursive: boolean;
-      /** no: only the top mount is read-only; yes: all below too, where possible; force: or an error. */
+      /**
+       * no: only the top mount is read-only; yes: all below too, where possible; force: or an
+       * error.
+       */
       readonly recursiveReadonly: 'no' | 'yes' | 'force';
       readonly propagation: Propagation;
     }
-  /** options: as the user gave them (size=64m, noexec, mode=1777); defaults of --tmpfs are applied by the runtime. */
+  /**
+   * options: as the user gave them (size=64m, noexec, mode=1777); defaults of --tmpfs are applied
+   * by the runtime.
+   */
   | { readonly kind: 'tmpfs'; readonly target: string; readonly options: readonly string[] };
 
 export type BoxDevice = {

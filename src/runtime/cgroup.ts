@@ -82,7 +82,10 @@ export async function cgroupProcesses(directory: string, depth = 0): Promise<num
     if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTSUP') return '';
     throw error;
   });
-  const pids = text.split('\n').filter((line) => line !== '').map(Number);
+  const pids = text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map(Number);
   if (depth >= CGROUP_DEPTH_MAX) return pids;
   const entries = await readdir(directory, { withFileTypes: true }).catch(() => []);
   for (const entry of entries) {

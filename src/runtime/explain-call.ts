@@ -89,9 +89,7 @@ function treeText(name: string): (op: { readonly path: string }) => string {
 
 const CALLS: Callers = {
   mkdir: (op) => `mkdir(${q(op.path)}, ${octal(op.mode)})`,
-  rmdir: (op) => `rmdir(${q(op.path)})`,
   read: (op) => `read(open(${q(op.path)}))`,
-  write: (op) => `write(open(${q(op.path)}), ${op.data.length} bytes)`,
   remove_tree: (op) => `unlinkat(${q(op.path)} and all below it)`,
   cgroup_write: (op) => `write(open(${q(op.path)}), ${q(op.value)})`,
   cgroup_device: (op) =>
@@ -100,7 +98,6 @@ const CALLS: Callers = {
   cgroup_kill: (op) => `write(open(${q(`${op.path}/cgroup.kill`)}), "1")`,
   cgroup_rmdir: (op) => `rmdir(${q(op.path)})`,
   monitor: (op) => `fork(); listen(${q(`${op.directory}/monitor.sock`)})`,
-  umount: (op) => `umount2(${q(op.path)}, ${op.flags})`,
   netns_create: (op) => `unshare(CLONE_NEWNET); mount("/proc/self/ns/net", "${op.path}", MS_BIND)`,
   netns_delete: (op) => `umount2("${op.path}", MNT_DETACH); unlink("${op.path}")`,
   netlink: (op) => `sendto(netlink, ${op.messages.length} bytes) in ${op.namespace || 'the host'}`,
@@ -140,8 +137,7 @@ const CALLS: Callers = {
   console: () => 'open_tree(the terminal, OPEN_TREE_CLONE); move_mount("/dev/console")',
   pivot_root: () => 'pivot_root(".", "."); umount2(".", MNT_DETACH); chdir("/")',
   root_propagation: (op) => `mount(NULL, "/", NULL, ${ms(op.flags)})`,
-  sysctl: (op) =>
-    `write(open(${q(`/proc/sys/${op.key.replaceAll('.', '/')}`)}), ${q(op.value)})`,
+  sysctl: (op) => `write(open(${q(`/proc/sys/${op.key.replaceAll('.', '/')}`)}), ${q(op.value)})`,
   rlimit: (op) => {
     const name = Object.entries(RLIMIT).find(([, number]) => number === Number(op.resource))?.[0];
     return `setrlimit(${name ?? op.resource}, {${rlim(op.soft)}, ${rlim(op.hard)}})`;

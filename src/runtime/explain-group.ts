@@ -17,16 +17,13 @@ export type GroupName = (typeof GROUPS)[number];
 
 const GROUP_OF = {
   mkdir: 'cgroups',
-  rmdir: 'clean-up',
   read: 'clean-up',
-  write: 'process',
   remove_tree: 'clean-up',
   cgroup_write: 'cgroups',
   cgroup_device: 'cgroups',
   cgroup_kill: 'clean-up',
   cgroup_rmdir: 'clean-up',
   monitor: 'process',
-  umount: 'clean-up',
   netns_create: 'namespaces',
   netns_delete: 'clean-up',
   netlink: 'namespaces',

@@ -27,7 +27,7 @@ const CGROUP_FILES: readonly (readonly [RegExp, string])[] = [
 const FILE_SYSTEMS: Readonly<Record<string, string>> = {
   proc: 'procfs of the new pid namespace: shows only the processes inside.',
   sysfs: 'Facts about hardware; read-only, because they belong to the whole machine.',
-  devpts: 'Terminals of its own, so that it cannot reach the host\'s.',
+  devpts: "Terminals of its own, so that it cannot reach the host's.",
   mqueue: 'POSIX message queues of its own ipc namespace.',
   cgroup: 'Its own view of this cgroup hierarchy.',
   cgroup2: 'Its own view of the cgroup tree.',
@@ -43,7 +43,7 @@ function mountWhy(op: OpOf<'mount'>): string {
 function bindWhy(op: OpOf<'bind'>): string {
   if (op.target.startsWith('/sys/fs/cgroup/')) return 'Its own cgroup of this hierarchy, no other.';
   if (/^\/etc\/(hosts|hostname|resolv\.conf)$/.test(op.target)) {
-    return 'A file that the engine keeps up to date, in the place of the image\'s.';
+    return "A file that the engine keeps up to date, in the place of the image's.";
   }
   if (op.target.startsWith('/dev/')) {
     return 'A device of the host: making one is forbidden in a user namespace.';
@@ -59,9 +59,7 @@ function unshareWhy(op: OpOf<'unshare'>): string {
 
 const WHY: Reasons = {
   mkdir: 'A cgroup is a directory: making it makes the group, with all its control files.',
-  rmdir: 'Removes an empty directory.',
   read: 'Reads whether the kernel killed a process for want of memory.',
-  write: 'Writes a file.',
   remove_tree: 'Removes files that are of no use any more.',
   cgroup_write: (op) =>
     CGROUP_FILES.find(([file]) => file.test(op.path))?.[1] ?? 'A setting of the cgroup.',
@@ -69,7 +67,6 @@ const WHY: Reasons = {
   cgroup_kill: 'Ends every process that is left, also those that escaped their parent.',
   cgroup_rmdir: 'Removes the cgroup; the kernel allows it only when no process is left.',
   monitor: 'A small parent for the container that outlives the daemon.',
-  umount: 'Takes a mount away.',
   netns_create: 'A network of its own, kept by a mount, so that it is there before any process.',
   netns_delete: 'Lets the network go; the kernel removes its interfaces with it.',
   netlink: 'Speaks to the kernel about interfaces, addresses and routes.',
@@ -94,7 +91,7 @@ const WHY: Reasons = {
   file: 'An empty mark by which programs tell that they run in a container.',
   symlink: 'A name that programs expect.',
   node: 'A device node; which devices can be opened is up to the cgroup.',
-  mask: 'Hides something of the kernel that is not the container\'s business.',
+  mask: "Hides something of the kernel that is not the container's business.",
   readonly: 'Settings of the kernel for the whole machine: may be read, not written.',
   root_readonly: 'Nothing in the root can be changed (--read-only).',
   terminal: 'A terminal pair: the inner end becomes its stdin, stdout and stderr.',
@@ -103,17 +100,17 @@ const WHY: Reasons = {
   root_propagation: 'Mounts inside are shared with whoever got this mount shared.',
   sysctl: 'A kernel setting that belongs to its namespaces, not to the machine.',
   rlimit: 'A limit for each of its processes (--ulimit).',
-  oom_score_adj: 'How readily the kernel picks it when memory runs out; not the engine\'s value.',
+  oom_score_adj: "How readily the kernel picks it when memory runs out; not the engine's value.",
   umask: 'The usual mask for new files.',
   loopback_up: 'A new network namespace has only a loopback interface, and it is down.',
-  lookup_user: 'Finds the user\'s numbers in the image\'s files: the kernel knows only numbers.',
+  lookup_user: "Finds the user's numbers in the image's files: the kernel knows only numbers.",
   workdir: 'Where the program starts.',
   ready: 'Everything is made. Waits until clients are attached, so that no output is lost.',
   no_new_privs: 'set-user-ID programs give nothing any more.',
   seccomp: 'A filter on system calls: what containers do not need is refused.',
   bounding: 'Capabilities outside of this set can never be had again.',
   set_user: 'Stops being root, or becomes the root of the container.',
-  caps: 'Root in a container keeps only some of root\'s powers.',
+  caps: "Root in a container keeps only some of root's powers.",
   exec: 'Becomes the program. Every other descriptor closes at this moment.',
   tree_dir: 'A directory of a layer.',
   tree_file: 'A file of a layer.',

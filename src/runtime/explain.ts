@@ -46,9 +46,9 @@ export function explain(plan: LaunchPlan, results: readonly OpResult[]): Explain
       push(groups, groupOf(op, place), stepOf(step, op, place, done.get(`${place} ${index}`)));
     }
   }
-  return [...groups].map(([name, steps]) => ({ name, steps })).sort(
-    (a, b) => GROUPS.indexOf(a.name) - GROUPS.indexOf(b.name),
-  );
+  return [...groups]
+    .map(([name, steps]) => ({ name, steps }))
+    .sort((a, b) => GROUPS.indexOf(a.name) - GROUPS.indexOf(b.name));
 }
 
 function push(groups: Map<GroupName, ExplainedStep[]>, name: GroupName, step: ExplainedStep): void {
@@ -57,12 +57,7 @@ function push(groups: Map<GroupName, ExplainedStep[]>, name: GroupName, step: Ex
   else steps.push(step);
 }
 
-function stepOf(
-  step: number,
-  op: Op,
-  where: Place,
-  result: OpResult | undefined,
-): ExplainedStep {
+function stepOf(step: number, op: Op, where: Place, result: OpResult | undefined): ExplainedStep {
   return {
     step,
     op: op.op,

@@ -6,7 +6,10 @@ import { archOf, parseRelease, readHostFacts, splitRdev } from './facts.ts';
 test('a kernel release is its first two numbers', () => {
   assert.deepEqual(parseRelease('6.1.0-13-amd64'), { major: 6, minor: 1 });
   assert.deepEqual(parseRelease('6.18.44-fc'), { major: 6, minor: 18 });
-  assert.throws(() => parseRelease('linux'), (error) => isEngineError(error, 'unavailable'));
+  assert.throws(
+    () => parseRelease('linux'),
+    (error) => isEngineError(error, 'unavailable'),
+  );
 });
 
 test('a device number is split as makedev(3) joined it', () => {
@@ -18,7 +21,10 @@ test('a device number is split as makedev(3) joined it', () => {
 
 test('an architecture that we have no system call table for is refused', () => {
   assert.equal(archOf('x64'), 'x86_64');
-  assert.throws(() => archOf('riscv64'), (error) => isEngineError(error, 'unavailable'));
+  assert.throws(
+    () => archOf('riscv64'),
+    (error) => isEngineError(error, 'unavailable'),
+  );
 });
 
 test('the facts of this host can be read without being root', () => {

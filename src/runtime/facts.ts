@@ -19,7 +19,10 @@ export type HostFacts = {
   readonly cgroups: CgroupHost;
   /** Kinds of namespaces that this kernel was built with. */
   readonly namespaces: readonly OciNamespaceType[];
-  /** Directories that tell of the CPUs' temperature, to be masked (CVE-2018-12207 and power side channels). */
+  /**
+   * Directories that tell of the CPUs' temperature, to be masked (CVE-2018-12207 and power side
+   * channels).
+   */
   readonly thermalThrottle: readonly string[];
   readonly kcore: boolean;
 };

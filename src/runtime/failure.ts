@@ -41,11 +41,7 @@ export function describeExecFailure(plan: ExecPlan, error: unknown): unknown {
   return describe('exec', op, error);
 }
 
-function describe(
-  verb: keyof typeof PREFIX,
-  op: Op | undefined,
-  cause: OpError,
-): EngineError {
+function describe(verb: keyof typeof PREFIX, op: Op | undefined, cause: OpError): EngineError {
   const { result } = cause;
   const kernel = errnoText(result.errno);
   const detail = op === undefined ? `${result.op}: ${kernel}` : detailOf(op, result, kernel);

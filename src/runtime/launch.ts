@@ -2,10 +2,11 @@
 // the task again for the next daemon. What fails half way is undone by the monitor.
 import { mkdirSync, rmSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { setImmediate } from 'node:timers/promises';
 import { errnoOf } from '#base/error.ts';
 import type { CgroupPlan } from '#kernel/cgroup/cgroup.ts';
 import { parseExitFile } from '#kernel/native/encode.ts';
-import type { Monitor } from '#kernel/native/native.ts';
+import type { Monitor, MonitorState } from '#kernel/native/native.ts';
 import type { LaunchPlan } from '#kernel/native/op.ts';
 import type { Box } from './box.ts';
 import { checkCgroups, planContainerCgroup, removeCgroups } from './cgroup.ts';
@@ -54,22 +55,50 @@ export async function launch(
   facts: HostFacts,
   directory: string,
 ): Promise<Task> {
-  const { cgroup, plan, spec } = prepare(box, facts);
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   // Of an earlier run: find() must not take it for the end of this one.
   rmSync(`${directory}/exit`, { force: true });
-  await deps.agent.monitor(directory);
+  // The agent forks on the other core while we plan.
+  const forked = deps.agent.monitor(directory);
+  const { cgroup, plan, spec } = await prepareBeside(deps, forked, box, facts, directory);
   const monitor = await deps.connectMonitor(directory);
   try {
     const { pid, results } = await monitor.launch(plan);
     checkCgroups(cgroup, results);
     const execBase = execBaseOf(spec, cgroup);
     return new MonitoredTask({
-      box, facts, directory, cgroup, execBase, monitor, pid, plan, results,
+      box,
+      facts,
+      directory,
+      cgroup,
+      execBase,
+      monitor,
+      pid,
+      plan,
+      results,
     });
   } catch (error) {
     await monitor[Symbol.asyncDispose]();
     throw failureOf(plan, error);
+  }
+}
+
+/** When no plan can be made, the monitor that waits for one is let go. */
+async function prepareBeside(
+  deps: RuntimeDeps,
+  forked: Promise<unknown>,
+  box: Box,
+  facts: HostFacts,
+  directory: string,
+): Promise<Prepared> {
+  try {
+    const prepared = prepare(box, facts);
+    await forked;
+    return prepared;
+  } catch (error) {
+    const monitor = await forked.then(() => reach(deps, directory)).catch(() => undefined);
+    await monitor?.[Symbol.asyncDispose]();
+    throw error;
   }
 }
 
@@ -104,7 +133,7 @@ export async function findWith(
   const monitor = await reach(deps, directory);
   if (monitor === undefined) return whatIsLeft(deps, cgroup, directory);
   // It may be on its way out: it has written its exit down and does not answer any more.
-  const known = await monitor.state().catch((error: unknown) => ifLost(monitor, error));
+  const known = await stateOf(monitor);
   if (known === undefined) {
     await monitor[Symbol.asyncDispose]();
     return whatIsLeft(deps, cgroup, directory);
@@ -116,11 +145,21 @@ export async function findWith(
   return { kind: 'running', task: taskOf(monitor, known.pid) };
 }
 
-/** Throws the error again unless the connection has ended. */
-async function ifLost(monitor: Monitor, error: unknown): Promise<undefined> {
-  const lost = await Promise.race([monitor.lost.then(() => true), Promise.resolve(false)]);
-  if (!lost) throw error;
-  return undefined;
+/** The state of a monitor; undefined when it goes away instead of answering. */
+async function stateOf(monitor: Monitor): Promise<MonitorState | undefined> {
+  let over = false;
+  const end = (): void => {
+    over = true;
+  };
+  void monitor.lost.then(end);
+  void monitor.exited.then(end);
+  try {
+    return await monitor.state();
+  } catch (error) {
+    await setImmediate(); // the answers to one closed connection come in any order
+    if (!over) throw error;
+    return undefined;
+  }
 }
 
 // Nobody listens, or the directory is gone (unix(7), connect(2)).

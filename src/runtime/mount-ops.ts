@@ -122,8 +122,17 @@ function viewBind(source: string, target: string, attr: number): Op {
 
 /** Files of procfs that lxcfs and others replace; runc allows the same. */
 const PROC_FILES = [
-  'cpuinfo', 'diskstats', 'meminfo', 'stat', 'swaps', 'uptime', 'loadavg', 'slabinfo', 'net/dev',
-  'sys/kernel/ns_last_pid', 'sys/crypto/fips_enabled',
+  'cpuinfo',
+  'diskstats',
+  'meminfo',
+  'stat',
+  'swaps',
+  'uptime',
+  'loadavg',
+  'slabinfo',
+  'net/dev',
+  'sys/kernel/ns_last_pid',
+  'sys/crypto/fips_enabled',
 ].map((file) => `/proc/${file}`);
 
 /**

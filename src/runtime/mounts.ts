@@ -24,7 +24,9 @@ function hidden(destination: string, targets: ReadonlySet<string>): boolean {
   return targets.has('/dev') && destination.startsWith('/dev/');
 }
 
-/** Message queues show an IPC namespace, and a mapped user owns only a new one (mqueue_get_tree()). */
+/**
+ * Message queues show an IPC namespace, and a mapped user owns only a new one (mqueue_get_tree()).
+ */
 function mayMountQueues({ namespaces }: Box): boolean {
   return namespaces.user.mode !== 'map' || namespaces.ipc.mode === 'private';
 }

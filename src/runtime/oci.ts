@@ -69,7 +69,14 @@ export type OciLinux = {
 };
 
 export const OCI_NAMESPACES = [
-  'mount', 'pid', 'network', 'ipc', 'uts', 'cgroup', 'user', 'time',
+  'mount',
+  'pid',
+  'network',
+  'ipc',
+  'uts',
+  'cgroup',
+  'user',
+  'time',
 ] as const;
 export type OciNamespaceType = (typeof OCI_NAMESPACES)[number];
 /** Without a path the namespace is made; a type that is not listed is the host's. */

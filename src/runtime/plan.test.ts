@@ -29,7 +29,10 @@ for (const [name, { box, cgroups }] of Object.entries(BOXES)) {
 
   test(`${name}: nothing of the host is named after the root has been switched`, () => {
     const after = init.slice(at(init, 'pivot_root') + 1);
-    assert.deepEqual(after.filter((op) => HOST_PATHS.includes(op.op)), []);
+    assert.deepEqual(
+      after.filter((op) => HOST_PATHS.includes(op.op)),
+      [],
+    );
   });
 
   test(`${name}: propagation is cut before anything is mounted`, () => {
@@ -54,7 +57,10 @@ for (const [name, { box, cgroups }] of Object.entries(BOXES)) {
     assert.equal(names.filter((each) => each === 'exec').length, 1);
     const after = names.slice(names.indexOf('ready') + 1);
     const allowed = ['seccomp', 'bounding', 'set_user', 'caps', 'no_new_privs', 'exec'];
-    assert.deepEqual(after.filter((each) => !allowed.includes(each)), []);
+    assert.deepEqual(
+      after.filter((each) => !allowed.includes(each)),
+      [],
+    );
     assert.ok(after.indexOf('bounding') < after.indexOf('set_user'));
     assert.ok(after.indexOf('set_user') < after.indexOf('caps'));
   });
@@ -105,8 +111,14 @@ test('a mount inside /proc is refused, but for the files that lxcfs replaces', (
     boxWith({
       mounts: [
         {
-          kind: 'bind', source: '/x', target, file: true, readonly: false, recursive: false,
-          recursiveReadonly: 'no', propagation: 'rprivate',
+          kind: 'bind',
+          source: '/x',
+          target,
+          file: true,
+          readonly: false,
+          recursive: false,
+          recursiveReadonly: 'no',
+          propagation: 'rprivate',
         },
       ],
     });

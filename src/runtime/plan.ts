@@ -55,7 +55,10 @@ export function launchExtras(box: Box, cgroup: CgroupPlan): LaunchExtras {
   };
 }
 
-/** CLONE_NEW* of the namespaces that clone3 makes. Those of a user namespace are made by join_userns. */
+/**
+ * CLONE_NEW* of the namespaces that clone3 makes. Those of a user namespace are made by
+ * join_userns.
+ */
 const CLONED: readonly (readonly [OciNamespaceType, number])[] = [
   ['mount', CLONE.NEWNS],
   ['pid', CLONE.NEWPID],
@@ -85,11 +88,7 @@ type Modes = {
   readonly mapped: boolean;
 };
 
-export function compileLaunch(
-  spec: OciSpec,
-  extras: LaunchExtras,
-  facts: HostFacts,
-): LaunchPlan {
+export function compileLaunch(spec: OciSpec, extras: LaunchExtras, facts: HostFacts): LaunchPlan {
   const modes = namespaceModes(spec);
   return {
     stdio: extras.stdio,
@@ -194,8 +193,10 @@ function isNetwork(key: string): boolean {
 function initOps(spec: OciSpec, extras: LaunchExtras, modes: Modes, facts: HostFacts): Op[] {
   const { process, linux } = spec;
   const world = worldOps(spec, extras, modes, facts);
-  const late = modes.mapped && !modes.own('network') ? sysctlOps(spec, (key) => !isNetwork(key))
-    : sysctlOps(spec, () => true);
+  const late =
+    modes.mapped && !modes.own('network')
+      ? sysctlOps(spec, (key) => !isNetwork(key))
+      : sysctlOps(spec, () => true);
   const early: Op[] = modes.mapped
     ? []
     : [

@@ -53,9 +53,7 @@ export function makeSpec(box: Box, facts: HostFacts, user: OciUser = numericUser
       maskedPaths: box.security.privileged
         ? []
         : (box.security.maskedPaths ?? [...MASKED_PATHS, ...facts.thermalThrottle]),
-      readonlyPaths: box.security.privileged
-        ? []
-        : (box.security.readonlyPaths ?? READONLY_PATHS),
+      readonlyPaths: box.security.privileged ? [] : (box.security.readonlyPaths ?? READONLY_PATHS),
     },
   };
 }

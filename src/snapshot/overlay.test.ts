@@ -104,6 +104,7 @@ test('a removed top leaves nothing, whatever the container wrote', () =>
     assert.ok((await snapshots.usage('c1')) >= 8192);
     await Promise.all([snapshots.remove('c1'), snapshots.remove('c1')]);
     await snapshots.remove('c1');
+    await snapshots[Symbol.asyncDispose]();
     assert.deepEqual(readdirSync(join(folder, 'tops')), []);
     assert.throws(
       () => snapshots.root('c1'),

@@ -1,6 +1,7 @@
-// Removing trees that strangers filled: names may be any bytes and paths longer than PATH_MAX. Links
-// are never followed (readdir gives types, unlink(2) and rmdir(2) act on the last component). Only for
-// trees that nobody else changes meanwhile; names are Buffers, because Node's strings lose bytes.
+// Removing trees that strangers filled: names may be any bytes and paths longer than PATH_MAX.
+// Links are never followed (readdir gives types, unlink(2) and rmdir(2) act on the last component).
+// Only for trees that nobody else changes meanwhile; names are Buffers, because Node's strings lose
+// bytes.
 import { randomBytes } from 'node:crypto';
 import { lstat, readdir, rename, rmdir, unlink } from 'node:fs/promises';
 import { errnoOf } from '#base/error.ts';

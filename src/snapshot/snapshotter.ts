@@ -2,8 +2,8 @@
 //   layer  read-only, named by its chain ID, never changes once committed
 //   stage  a layer that is being filled; becomes a layer by commit(), or is thrown away
 //   top    the writable part of one container, named by a key, on a chain of layers
-// The snapshotter owns directories and records; it mounts nothing (the container's own process does,
-// inside its own mount namespace) and it does not know archives: image/layer fills stages.
+// The snapshotter owns directories and records; it mounts nothing (the container's own process
+// does, inside its own mount namespace) and it does not know archives: image/layer fills stages.
 import type { Digest } from '#base/digest.ts';
 import type { ChainId } from './chain.ts';
 
@@ -51,7 +51,7 @@ export interface Snapshotter {
   /** The chain that a top stands on. */
   parent(key: string): ChainId | undefined;
   tops(): readonly string[];
-  /** Removes a top; a missing one is success. */
+  /** Removes a top; a missing one is success. Its disk space may come back a moment later. */
   remove(key: string): Promise<void>;
   /** Bytes that a top holds by itself. */
   usage(key: string): Promise<number>;

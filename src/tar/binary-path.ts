@@ -1,5 +1,5 @@
-// Names in archives and on disk are bytes. Here they travel as binary strings: each character is one
-// byte (latin1), so they can be compared, split and used as map keys, and no byte is lost.
+// Names in archives and on disk are bytes. Here they travel as binary strings: each character is
+// one byte (latin1), so they can be compared, split and used as map keys, and no byte is lost.
 
 /** The binary string of a name given as text. */
 export function toBinary(text: string): string {

@@ -1,6 +1,6 @@
-// Exact reads over a stream of chunks. Nothing is read ahead of what is asked for, beyond the chunk in
-// hand: back-pressure reaches the source. Chunks are passed on as views; nothing is copied that lies
-// within one chunk.
+// Exact reads over a stream of chunks. Nothing is read ahead of what is asked for, beyond the chunk
+// in hand: back-pressure reaches the source. Chunks are passed on as views; nothing is copied that
+// lies within one chunk.
 import { corrupt } from './header.ts';
 
 const EMPTY = Buffer.alloc(0);

@@ -1,5 +1,5 @@
-// Compressed archives are known by their first bytes, never by name or media type. gzip and zstd are
-// read with node:zlib; bzip2 and xz are refused by name. Output is capped against bombs.
+// Compressed archives are known by their first bytes, never by name or media type. gzip and zstd
+// are read with node:zlib; bzip2 and xz are refused by name. Output is capped against bombs.
 import { Readable, pipeline } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { EngineError, messageOf } from '#base/error.ts';

@@ -1,7 +1,7 @@
-// The tar decoder: a stream of bytes becomes a stream of entries. It reads what GNU tar, bsdtar and Go's
-// archive/tar write (ustar, pax, GNU long names, sparse files, base-256 numbers). It trusts nothing:
-// every length has a limit, a bad checksum or an early end throws `corrupt`. It knows no file system:
-// which names are dangerous is decided by whoever writes files.
+// The tar decoder: a stream of bytes becomes a stream of entries. It reads what GNU tar, bsdtar and
+// Go's archive/tar write (ustar, pax, GNU long names, sparse files, base-256 numbers). It trusts
+// nothing: every length has a limit, a bad checksum or an early end throws `corrupt`. It knows no
+// file system: which names are dangerous is decided by whoever writes files.
 import { ByteReader } from './byte-reader.ts';
 import {
   BLOCK_BYTES,
@@ -52,7 +52,9 @@ export type TarEntry = {
 };
 
 export type DecodeOptions = {
-  /** Accept an archive that ends at an entry's edge without zero blocks, when a digest covers it. */
+  /**
+   * Accept an archive that ends at an entry's edge without zero blocks, when a digest covers it.
+   */
   readonly trailerOptional?: boolean;
 };
 
@@ -71,7 +73,9 @@ const KINDS: Readonly<Record<string, EntryKind>> = {
 
 type Extensions = { pax: PaxRecord[]; longName?: string; longLink?: string };
 
-/** Entries in order. Reads the source to its end, so that a digest taken upstream is of all of it. */
+/**
+ * Entries in order. Reads the source to its end, so that a digest taken upstream is of all of it.
+ */
 export async function* decodeTar(
   source: AsyncIterable<Uint8Array>,
   options: DecodeOptions = {},
@@ -254,7 +258,8 @@ async function openEntry(
   const { size: stored, ...named } = fields;
   // v7 had no type for directories: a name that ends in a slash is one (also GNU tar and Go).
   if (kind === 'file' && fields.path.endsWith('/') && stored === 0) kind = 'dir';
-  // Links and nodes have no body, whatever size they claim; as Go, so that both see the same entries.
+  // Links and nodes have no body, whatever size they claim; as Go, so that both see the same
+  // entries.
   const bodyBytes = kind === 'file' || kind === 'other' ? stored : 0;
   const map = await readMap(reader, block, header, extensions.pax, bodyBytes);
   const body = new Body(reader, bodyBytes - map.used, padded(bodyBytes) - map.used, map.sparse);

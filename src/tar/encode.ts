@@ -1,5 +1,6 @@
-// The tar encoder: ustar headers, and a pax header in front where ustar cannot say it (long or non-ASCII
-// names, big numbers, fractions of a second, xattrs). The same entries always give the same bytes.
+// The tar encoder: ustar headers, and a pax header in front where ustar cannot say it (long or
+// non-ASCII names, big numbers, fractions of a second, xattrs). The same entries always give the
+// same bytes.
 import { EngineError } from '#base/error.ts';
 import { BLOCK_BYTES, checksumOf } from './header.ts';
 import { encodePaxRecord, formatPaxTime } from './pax.ts';

@@ -1,6 +1,6 @@
-// One 512-byte tar header block: POSIX ustar (pax(1), "ustar Interchange Format"), the old GNU format
-// and v7. Names are binary strings (latin1: one character is one byte), because tar names are bytes and
-// Linux file names need not be UTF-8.
+// One 512-byte tar header block: POSIX ustar (pax(1), "ustar Interchange Format"), the old GNU
+// format and v7. Names are binary strings (latin1: one character is one byte), because tar names
+// are bytes and Linux file names need not be UTF-8.
 import { EngineError } from '#base/error.ts';
 
 export const BLOCK_BYTES = 512;

@@ -1,5 +1,6 @@
-// Sparse files as GNU tar stores them: the old map in the header ('S'), and the pax formats 0.0, 0.1
-// and 1.0 (tar manual, "Storing Sparse Files"). A map lists the pieces that hold data; the rest are holes.
+// Sparse files as GNU tar stores them: the old map in the header ('S'), and the pax formats 0.0,
+// 0.1 and 1.0 (tar manual, "Storing Sparse Files"). A map lists the pieces that hold data; the rest
+// are holes.
 import type { ByteReader } from './byte-reader.ts';
 import { BLOCK_BYTES, ENTRY_BYTES_MAX, corrupt, inRange, numberField, tooBig } from './header.ts';
 import { type PaxRecord, parsePaxInteger } from './pax.ts';

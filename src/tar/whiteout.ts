@@ -1,5 +1,6 @@
 // Whiteouts in layer archives (OCI image-spec layer.md, "Representing Changes"; the names come from
-// aufs): `.wh.NAME` hides NAME of the layers below, `.wh..wh..opq` hides all that a directory has below.
+// aufs): `.wh.NAME` hides NAME of the layers below, `.wh..wh..opq` hides all that a directory has
+// below.
 import { corrupt } from './header.ts';
 
 const PREFIX = '.wh.';

@@ -12,7 +12,10 @@ after(() => rm(root, { recursive: true, force: true }));
 test('a volume is made once, found after a restart, and removed with its data', async () => {
   const store = new VolumeStore(join(root, 'a'));
   await store.load();
-  const [one, two] = await Promise.all([store.create({ name: 'db' }), store.create({ name: 'db' })]);
+  const [one, two] = await Promise.all([
+    store.create({ name: 'db' }),
+    store.create({ name: 'db' }),
+  ]);
   assert.equal(one, two);
   await writeFile(join(one.mountpoint, 'f'), 'x');
   const again = new VolumeStore(join(root, 'a'));

@@ -155,6 +155,25 @@ test('a client that goes away ends the log stream', async () => {
   if (!signal.aborted) await once(signal, 'abort');
 });
 
+test('a client that goes away while it does not read closes the source of the log', async () => {
+  await using server = await startServer();
+  const closed = Promise.withResolvers<void>();
+  server.engine.logChunks = (async function* endless() {
+    try {
+      for (;;) yield Buffer.alloc(64 * 1024);
+    } finally {
+      closed.resolve();
+    }
+  })();
+  const socket = server.connect();
+  socket.write('GET /containers/web/logs?stdout=1 HTTP/1.1\r\nHost: x\r\n\r\n');
+  await once(socket, 'data');
+  socket.pause();
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  socket.destroy();
+  await closed.promise;
+});
+
 test('logs without a stream are refused with the text of Docker', async () => {
   await using server = await startServer();
   const { status, text } = await server.ask('GET', '/containers/web/logs');

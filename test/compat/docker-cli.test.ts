@@ -94,6 +94,14 @@ test('exit codes: 125 for the engine, 126 and 127 for the command, 128+n for sig
   assert.equal(await code('run', '--nosuchflag', 'busybox', 'true'), 125);
   assert.equal(await code('run', '--rm', 'nosuchimage', 'true'), 125);
   assert.equal(await daemon.ok('ps', '-aq'), '', 'a failed start with --rm is removed too');
+  const kept = await daemon.docker('run', '--name', 'kept', 'busybox', 'nosuchcommand');
+  assert.equal(kept.code, 127);
+  assert.doesNotMatch(kept.stderr, /Error waiting for container/);
+  assert.equal(
+    await daemon.ok('inspect', '-f', '{{.State.Status}} {{.State.ExitCode}}', 'kept'),
+    'created 127',
+  );
+  await daemon.ok('rm', 'kept');
 });
 
 test('errors are told in the words that people and programs know', { skip }, async () => {
@@ -104,6 +112,8 @@ test('errors are told in the words that people and programs know', { skip }, asy
     [['run', '--rm', '--cap-add', 'FOO', 'busybox'], /unknown capability: "CAP_FOO"/],
     [['run', '--rm', '--name', '?', 'busybox'], /Invalid container name \(\?\), only/],
     [['run', '--rm', '--cpus', '1000', 'busybox'], /Range of CPUs is from 0\.01 to/],
+    [['run', '--rm', '--isolation', 'x', 'busybox'], /nvalid isolation/],
+    [['run', '--rm', '--cpu-shares=-1', 'busybox'], /shares: invalid argument/],
     [['run', '--rm', '--stop-signal', 'FOO', 'busybox'], /nvalid signal: FOO/],
     [['run', '--rm', '--runtime', 'foo', 'busybox'], /unknown or invalid runtime name: foo/],
     [['run', '--rm', '--log-driver', 'foo', 'busybox'], /foo/],

@@ -1,5 +1,5 @@
-// Mutated archives: whatever the bytes are, the decoder and the extractor answer with entries or with an
-// EngineError, soon, and no name that they let through leaves the layer.
+// Mutated archives: whatever the bytes are, the decoder and the extractor answer with entries or
+// with an EngineError, soon, and no name that they let through leaves the layer.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

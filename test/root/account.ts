@@ -37,10 +37,14 @@ function links(folder: string): readonly string[] {
 }
 
 function pids(): readonly number[] {
-  return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number);
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
 }
 
-/** Processes that hold something below the folder: monitors, agents, and what runs in containers. */
+/**
+ * Processes that hold something below the folder: monitors, agents, and what runs in containers.
+ */
 export function processesOf(engine: { readonly directory: string }): readonly string[] {
   const socketInodes = new Set(
     lines('/proc/net/unix')
@@ -50,7 +54,9 @@ export function processesOf(engine: { readonly directory: string }): readonly st
   return pids().flatMap((pid) => {
     const held = [...links(`/proc/${pid}/fd`), ...links(`/proc/${pid}`)];
     const mine = held.some((link) => link.startsWith(engine.directory) || socketInodes.has(link));
-    const named = (lines(`/proc/${pid}/cgroup`).join('\n')).includes(`/${engine.directory.split('/').at(-1)}`);
+    const named = lines(`/proc/${pid}/cgroup`)
+      .join('\n')
+      .includes(`/${engine.directory.split('/').at(-1)}`);
     if (!mine && !named) return [];
     return pid === process.pid ? [] : [`${pid} ${lines(`/proc/${pid}/comm`)[0] ?? ''}`];
   });
@@ -69,7 +75,10 @@ function filesBelow(folder: string): readonly string[] {
 }
 
 function childrenOf(pid: number): readonly number[] {
-  return (lines(`/proc/${pid}/task/${pid}/children`)[0] ?? '').split(' ').filter(Boolean).map(Number);
+  return (lines(`/proc/${pid}/task/${pid}/children`)[0] ?? '')
+    .split(' ')
+    .filter(Boolean)
+    .map(Number);
 }
 
 export function takeAccount(engine: PrivateEngine): Account {
@@ -79,11 +88,17 @@ export function takeAccount(engine: PrivateEngine): Account {
   const status = lines(`/proc/${engine.pid}/status`).find((line) => line.startsWith('VmRSS')) ?? '';
   return {
     daemonDescriptors: links(`/proc/${engine.pid}/fd`).length,
-    agentDescriptors: childrenOf(engine.pid).reduce((sum, pid) => sum + links(`/proc/${pid}/fd`).length, 0),
+    agentDescriptors: childrenOf(engine.pid).reduce(
+      (sum, pid) => sum + links(`/proc/${pid}/fd`).length,
+      0,
+    ),
     mounts: mountinfo,
     cgroups: cgroupsOf(engine.directory),
     processes: processesOf(engine).filter((each) => !each.startsWith(`${engine.pid} `)),
-    files: [...filesBelow(join(engine.directory, 'data')), ...filesBelow(join(engine.directory, 'run'))],
+    files: [
+      ...filesBelow(join(engine.directory, 'data')),
+      ...filesBelow(join(engine.directory, 'run')),
+    ],
     residentKiB: Number(/\d+/.exec(status)?.[0] ?? 0),
   };
 }

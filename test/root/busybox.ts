@@ -18,9 +18,42 @@ export const NATIVE =
   process.env['CORACLE_NATIVE'] ?? join(import.meta.dirname, '../../build/coracle-native');
 const BUSYBOX = '/bin/busybox';
 const APPLETS = [
-  'sh', 'cat', 'ls', 'id', 'mount', 'umount', 'hostname', 'ip', 'true', 'false', 'grep', 'sleep',
-  'env', 'stat', 'ps', 'touch', 'rm', 'mkdir', 'mknod', 'kill', 'echo', 'tty', 'stty', 'head', 'dd',
-  'readlink', 'printf', 'chroot', 'pwd', 'wc', 'sort', 'cut', 'unshare', 'nsenter', 'ulimit', 'test',
+  'sh',
+  'cat',
+  'ls',
+  'id',
+  'mount',
+  'umount',
+  'hostname',
+  'ip',
+  'true',
+  'false',
+  'grep',
+  'sleep',
+  'env',
+  'stat',
+  'ps',
+  'touch',
+  'rm',
+  'mkdir',
+  'mknod',
+  'kill',
+  'echo',
+  'tty',
+  'stty',
+  'head',
+  'dd',
+  'readlink',
+  'printf',
+  'chroot',
+  'pwd',
+  'wc',
+  'sort',
+  'cut',
+  'unshare',
+  'nsenter',
+  'ulimit',
+  'test',
 ];
 
 export type Ran = { readonly out: string; readonly err: string; readonly exit: TaskExit };
@@ -101,6 +134,10 @@ export class BusyboxHost implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    const { hierarchies, unified } = this.facts.cgroups;
+    for (const { mountpoint } of [...hierarchies, ...(unified === undefined ? [] : [unified])]) {
+      await this.agent.perform([{ op: 'cgroup_rmdir', path: join(mountpoint, this.parent) }]);
+    }
     await this.agent[Symbol.asyncDispose]();
     rmSync(this.directory, { recursive: true, force: true });
   }

@@ -57,7 +57,8 @@ test('a filter is loaded, and no_new_privs is off until asked for', async () => 
   assert.equal(plain.get('Seccomp_filters'), '1');
   assert.equal(plain.get('NoNewPrivs'), '0');
   const strict = statusOf(
-    (await host.run(STATUS, { security: { noNewPrivileges: true }, process: { user: '1000' } })).out,
+    (await host.run(STATUS, { security: { noNewPrivileges: true }, process: { user: '1000' } }))
+      .out,
   );
   assert.equal(strict.get('Seccomp'), '2');
   assert.equal(strict.get('NoNewPrivs'), '1');
@@ -92,7 +93,10 @@ test('masked files are empty, masked directories are empty and cannot be written
       ' test -e $f && echo "file $f $(head -c 10 $f | wc -c)"; done; true',
   );
   const lines = out.trim().split('\n');
-  assert.ok(lines.some((line) => line.startsWith('file /proc/keys')), out);
+  assert.ok(
+    lines.some((line) => line.startsWith('file /proc/keys')),
+    out,
+  );
   for (const line of lines) {
     if (line.startsWith('dir') || line.startsWith('file')) assert.match(line, / 0$/);
     else assert.match(line, /Read-only file system|No space left/);
@@ -111,11 +115,14 @@ test('kernel settings can be read and not written', async () => {
 
 test('the mounts are those of the baseline, with no path of the host beyond three files', async () => {
   const { out } = await host.run('cat /proc/self/mountinfo');
-  const mounts = out.trim().split('\n').map((line) => {
-    const [left = '', right = ''] = line.split(' - ');
-    const [, , , root = '', target = '', options = '', ...tags] = left.split(' ');
-    return { root, target, options, tags, type: right.split(' ')[0] ?? '', super: right };
-  });
+  const mounts = out
+    .trim()
+    .split('\n')
+    .map((line) => {
+      const [left = '', right = ''] = line.split(' - ');
+      const [, , , root = '', target = '', options = '', ...tags] = left.split(' ');
+      return { root, target, options, tags, type: right.split(' ')[0] ?? '', super: right };
+    });
   const find = (target: string) => mounts.findLast((mount) => mount.target === target);
   assert.equal(find('/')?.type, 'overlay');
   assert.match(find('/')?.options ?? '', /^rw/);
@@ -136,7 +143,8 @@ test('the mounts are those of the baseline, with no path of the host beyond thre
     assert.ok(!mount.tags.some((tag) => tag.startsWith('shared:')), `${mount.target} is shared`);
     const bound = mount.type !== 'proc' && mount.type !== 'cgroup' && mount.root !== '/';
     if (!bound) continue;
-    const known = ['/etc/hosts', '/etc/hostname', '/etc/resolv.conf'].includes(mount.target) ||
+    const known =
+      ['/etc/hosts', '/etc/hostname', '/etc/resolv.conf'].includes(mount.target) ||
       mount.root === '/null';
     assert.ok(known, `${mount.root} is mounted at ${mount.target}`);
   }
@@ -146,11 +154,29 @@ test('the mounts are those of the baseline, with no path of the host beyond thre
 
 test('/dev has the harmless devices and links, and no console without a terminal', async () => {
   const { out } = await host.run('cd /dev; for f in *; do stat -c "%n %F %t:%T %a" $f; done');
-  const lines = out.trim().split('\n').filter((line) => !line.startsWith('core '));
-  assert.deepEqual(lines.map((line) => line.split(' ')[0]), [
-    'fd', 'full', 'mqueue', 'null', 'ptmx', 'pts', 'random', 'shm', 'stderr', 'stdin', 'stdout',
-    'tty', 'urandom', 'zero',
-  ]);
+  const lines = out
+    .trim()
+    .split('\n')
+    .filter((line) => !line.startsWith('core '));
+  assert.deepEqual(
+    lines.map((line) => line.split(' ')[0]),
+    [
+      'fd',
+      'full',
+      'mqueue',
+      'null',
+      'ptmx',
+      'pts',
+      'random',
+      'shm',
+      'stderr',
+      'stdin',
+      'stdout',
+      'tty',
+      'urandom',
+      'zero',
+    ],
+  );
   assert.ok(out.includes('null character special file 1:3 666'), out);
   assert.ok(out.includes('tty character special file 5:0 666'), out);
 });
@@ -165,14 +191,19 @@ test('the device cgroup allows making any node and opening none of the host', as
   assert.match(out, /\n4\n$/);
 });
 
-test('each namespace is the container\'s own', async () => {
+test("each namespace is the container's own", async () => {
   const { out } = await host.run(
     'for n in mnt pid net ipc uts time cgroup user; do readlink /proc/self/ns/$n; done',
   );
-  const inside = new Map(out.trim().split('\n').map((line) => {
-    const [type = '', id = ''] = line.split(':');
-    return [type, id] as const;
-  }));
+  const inside = new Map(
+    out
+      .trim()
+      .split('\n')
+      .map((line) => {
+        const [type = '', id = ''] = line.split(':');
+        return [type, id] as const;
+      }),
+  );
   for (const name of ['mnt', 'pid', 'net', 'ipc', 'uts', 'time']) {
     assert.notEqual(inside.get(name), hostNamespace(name), name);
   }
@@ -214,7 +245,9 @@ test('a process that takes too much memory is killed, and the exit says so', asy
 });
 
 test('uid, umask, cwd, environment and descriptors are the plain ones', async () => {
-  const { out } = await host.run('id -u; umask; pwd; env | sort; ls /proc/self/fd | wc -l; ls -l /proc/self/fd');
+  const { out } = await host.run(
+    'id -u; umask; pwd; env | sort; ls /proc/self/fd | wc -l; ls -l /proc/self/fd',
+  );
   assert.match(out, /^0\n0022\n\/\nHOME=\/root\nHOSTNAME=c0ffee\nPATH=[^\n]*\n/);
   assert.match(out, /0 -> \/dev\/null/);
 });
@@ -279,8 +312,14 @@ test('a bind is read-only, all below it too, and a file is bound as a file', asy
   const { out, err } = await host.run('cat /h; echo > /h', {
     mounts: [
       {
-        kind: 'bind', source: file, target: '/h', file: true, readonly: true, recursive: true,
-        recursiveReadonly: 'yes', propagation: 'rprivate',
+        kind: 'bind',
+        source: file,
+        target: '/h',
+        file: true,
+        readonly: true,
+        recursive: true,
+        recursiveReadonly: 'yes',
+        propagation: 'rprivate',
       },
     ],
   });

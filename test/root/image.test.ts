@@ -1,5 +1,5 @@
-// Layers on the real disk, through the unpack threads and the C program: what the kernel sees afterwards, and
-// that archives which attack change nothing outside their layer.
+// Layers on the real disk, through the unpack threads and the C program: what the kernel sees
+// afterwards, and that archives which attack change nothing outside their layer.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import {
@@ -47,7 +47,10 @@ async function withBench(run: (bench: ImageBench) => Promise<void>): Promise<voi
   await run(bench);
 }
 
-/** All extended attributes below a path, by way of GNU tar, which is on every Debian; getfattr is not. */
+/**
+ * All extended attributes below a path, by way of GNU tar, which is on every Debian; getfattr is
+ * not.
+ */
 async function attributesBelow(path: string): Promise<string> {
   const packed = execFileSync('tar', [
     '--xattrs',
@@ -210,6 +213,7 @@ test('the union of the layers is what the archives say: whiteouts, opaque direct
     ]);
     rmSync(target, { recursive: true });
     await bench.snapshots.remove('c1');
+    await bench.snapshots[Symbol.asyncDispose]();
     assert.deepEqual(readdirSync(join(bench.dataRoot, 'tops')), []);
   }));
 
@@ -337,7 +341,8 @@ test(
         for (let i = 0; i < 100; i += 1) yield file(`big${i}`, random);
         for (let i = 0; i < 20_000; i += 1) yield file(`d${i % 100}/f${i}`, 'small');
       }
-      // CPU time of this thread between two ticks: what other programs on the machine take is no stall.
+      // CPU time of this thread between two ticks: what other programs on the machine take is no
+      // stall.
       const busy = () => {
         const { user, system } = process.threadCpuUsage();
         return (user + system) / 1000;

@@ -1,13 +1,28 @@
-// The C program by itself, in its sanitizer build: an overflow or undefined shift anywhere in it ends
-// the process with a report, which fails the test that met it.
+// The C program by itself, in its sanitizer build: an overflow or undefined shift anywhere in it
+// ends the process with a report, which fails the test that met it.
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { NativeAgent, NativeProcess } from '#kernel/native/agent.ts';
-import { Encoder, encodeFrame, encodeOps, FRAME, OpError, parseExitFile } from '#kernel/native/encode.ts';
+import {
+  Encoder,
+  encodeFrame,
+  encodeOps,
+  FRAME,
+  OpError,
+  parseExitFile,
+} from '#kernel/native/encode.ts';
 import { connectMonitor } from '#kernel/native/monitor.ts';
 import { FAULT, type ExecPlan, type LaunchPlan, type Op } from '#kernel/native/op.ts';
 import { NativeTreeWriter } from '#kernel/native/tree.ts';
@@ -20,13 +35,20 @@ let agent: NativeAgent;
 
 before(() => {
   base = mkdtempSync(join(tmpdir(), 'coracle-native-'));
-  for (const name of ['lower/bin', 'lower/etc', 'root', 'run']) mkdirSync(join(base, name), { recursive: true });
+  for (const name of ['lower/bin', 'lower/etc', 'root', 'run'])
+    mkdirSync(join(base, name), { recursive: true });
   writeFileSync(join(base, 'lower/bin/busybox'), readFileSync('/bin/busybox'), { mode: 0o755 });
   for (const name of ['sh', 'cat', 'echo', 'sleep', 'id', 'tty', 'stty', 'seq']) {
     symlinkSync('busybox', join(base, 'lower/bin', name));
   }
-  writeFileSync(join(base, 'lower/etc/passwd'), 'root:x:0:0::/root:/bin/sh\nbob:x:1000:1000::/home/bob:\n');
-  writeFileSync(join(base, 'lower/etc/group'), 'bob:x:1000:\nextra:x:2000:alice,bob\nmore:x:3000:bobby\n');
+  writeFileSync(
+    join(base, 'lower/etc/passwd'),
+    'root:x:0:0::/root:/bin/sh\nbob:x:1000:1000::/home/bob:\n',
+  );
+  writeFileSync(
+    join(base, 'lower/etc/group'),
+    'bob:x:1000:\nextra:x:2000:alice,bob\nmore:x:3000:bobby\n',
+  );
   agent = new NativeAgent(NATIVE);
 });
 
@@ -35,10 +57,18 @@ after(async () => {
   rmSync(base, { recursive: true, force: true });
 });
 
-type Wish = { readonly argv: readonly string[]; readonly tty?: boolean; readonly user?: string; readonly init?: readonly Op[]; readonly reaper?: number };
+type Wish = {
+  readonly argv: readonly string[];
+  readonly tty?: boolean;
+  readonly user?: string;
+  readonly init?: readonly Op[];
+  readonly reaper?: number;
+};
 
 function plan(wish: Wish): LaunchPlan {
-  const terminal: readonly Op[] = wish.tty ? [{ op: 'terminal', height: 24, width: 80 }, { op: 'console' }] : [];
+  const terminal: readonly Op[] = wish.tty
+    ? [{ op: 'terminal', height: 24, width: 80 }, { op: 'console' }]
+    : [];
   return {
     stdio: { tty: wish.tty ?? false, stdin: 'once' },
     log: { driver: 'json-file', path: join(base, 'log'), maxBytes: 0, maxFiles: 1 },
@@ -49,8 +79,22 @@ function plan(wish: Wish): LaunchPlan {
       { op: 'propagation', flags: 0x84000 },
       { op: 'root_attach', directory: join(base, 'root') },
       { op: 'mount', fstype: 'proc', source: 'proc', target: '/proc', attr: 0xe, options: [] },
-      { op: 'mount', fstype: 'tmpfs', source: 'tmpfs', target: '/dev', attr: 2, options: ['mode=755'] },
-      { op: 'mount', fstype: 'devpts', source: 'devpts', target: '/dev/pts', attr: 0xa, options: ['ptmxmode=0666'] },
+      {
+        op: 'mount',
+        fstype: 'tmpfs',
+        source: 'tmpfs',
+        target: '/dev',
+        attr: 2,
+        options: ['mode=755'],
+      },
+      {
+        op: 'mount',
+        fstype: 'devpts',
+        source: 'devpts',
+        target: '/dev/pts',
+        attr: 0xa,
+        options: ['ptmxmode=0666'],
+      },
       { op: 'node', path: '/dev/null', mode: 0o020666, major: 1, minor: 3, uid: 0, gid: 0 },
       ...terminal,
       ...(wish.init ?? []),
@@ -99,10 +143,14 @@ async function runBox(
   return { output: await output, code: exit.exitCode };
 }
 
-const failsWith = (errno: number) => (error: unknown) => error instanceof OpError && error.result.errno === errno;
+const failsWith = (errno: number) => (error: unknown) =>
+  error instanceof OpError && error.result.errno === errno;
 
 test('a process gets its input, writes to both outputs, and its exit code is told', async () => {
-  const { output, code } = await runBox({ argv: ['sh', '-c', 'cat; echo bad >&2; exit 9'] }, 'good\n');
+  const { output, code } = await runBox(
+    { argv: ['sh', '-c', 'cat; echo bad >&2; exit 9'] },
+    'good\n',
+  );
   assert.equal(payload(output, 1), 'good\n');
   assert.equal(payload(output, 2), 'bad\n');
   assert.equal(code, 9);
@@ -129,7 +177,10 @@ test('ids out of range, unknown users and missing commands fail with their own f
   };
   await assert.rejects(launch({ argv: ['id'], user: '4294967296' }), failsWith(FAULT.ID_RANGE));
   await assert.rejects(launch({ argv: ['id'], user: 'nobody' }), failsWith(FAULT.USER_UNKNOWN));
-  await assert.rejects(launch({ argv: ['id'], user: 'bob:nogroup' }), failsWith(FAULT.GROUP_UNKNOWN));
+  await assert.rejects(
+    launch({ argv: ['id'], user: 'bob:nogroup' }),
+    failsWith(FAULT.GROUP_UNKNOWN),
+  );
   await assert.rejects(launch({ argv: ['nosuch'] }), failsWith(FAULT.COMMAND_NOT_FOUND));
   await assert.rejects(launch({ argv: ['/etc'] }), failsWith(21)); // EISDIR
   await assert.rejects(launch({ argv: ['/etc/passwd'] }), failsWith(13)); // EACCES
@@ -179,7 +230,8 @@ test('4 MB through cat come back whole while a second client is attached', async
   const input = Buffer.alloc(4_000_000, 'abcdefghij\n');
   const outputs = Promise.all([collect(first), collect(second)]);
   first.end(input);
-  for (const output of await outputs) assert.ok(Buffer.from(payload(output, 1), 'latin1').equals(input));
+  for (const output of await outputs)
+    assert.ok(Buffer.from(payload(output, 1), 'latin1').equals(input));
 });
 
 test('a reaper as pid 1 passes signals on and ends as the command ended', async () => {
@@ -263,7 +315,10 @@ test('a tree is confined: links out of it and dots lead nowhere', async () => {
   assert.equal(sparse.size, 1_000_000n);
   assert.ok(sparse.blocks < 100n);
   assert.equal(sparse.mode & 0o7777n, 0o4755n);
-  assert.deepEqual([sparse.uid, sparse.gid, sparse.mtimeNs, sparse.nlink], [7n, 8n, meta.mtime, 2n]);
+  assert.deepEqual(
+    [sparse.uid, sparse.gid, sparse.mtimeNs, sparse.nlink],
+    [7n, 8n, meta.mtime, 2n],
+  );
   assert.equal(statSync(join(root, 'd'), { bigint: true }).mtimeNs, meta.mtime);
   await using other = new NativeTreeWriter({ nativePath: NATIVE, root });
   await assert.rejects(async () => {

@@ -23,7 +23,10 @@ test('runc runs the bundle: output, exit code, user by name, limits, hostname', 
       'cat /sys/fs/cgroup/pids/pids.max; cat /etc/hostname; exit 3',
     { ...RUNC, process: { user: 'app' }, cgroup: { parent: '', resources: { pidsLimit: 20 } } },
   );
-  assert.match(out, /^c0ffee\n1000\nCapEff:\t0{16}\nCapBnd:\t00000000a80425fb\nSeccomp:\t2\n20\nhostname\n/);
+  assert.match(
+    out,
+    /^c0ffee\n1000\nCapEff:\t0{16}\nCapBnd:\t00000000a80425fb\nSeccomp:\t2\n20\nhostname\n/,
+  );
   assert.equal(exit.exitCode, 3);
 });
 
@@ -46,7 +49,10 @@ test('exec, signals, pause, pids and find work as with our own runtime', async (
   const task = await host.launch(box);
   await task.go();
   const ran = await execScript(task, 'id; hostname; exit 4', { user: 'app' });
-  assert.match(ran.out, /^uid=1000\(app\) gid=1000\(app\) groups=(1000\(app\),)?29\(audio\)\nc0ffee\n/);
+  assert.match(
+    ran.out,
+    /^uid=1000\(app\) gid=1000\(app\) groups=(1000\(app\),)?29\(audio\)\nc0ffee\n/,
+  );
   assert.equal(ran.exitCode, 4);
   assert.equal(readFileSync(`/proc/${task.pid}/comm`, 'utf8'), 'sh\n');
   assert.ok((await task.pids()).includes(task.pid));
@@ -67,14 +73,20 @@ test('exec, signals, pause, pids and find work as with our own runtime', async (
 test('a command that is not there is told in the words of runc, for run and for exec', async () => {
   const task = await host.launch(host.box('', { ...RUNC, process: { argv: ['nothere'] } }));
   await assert.rejects(task.go(), (error: EngineError) => {
-    assert.match(error.message, /OCI runtime create failed: .*exec: "nothere": executable file not found in \$PATH/);
+    assert.match(
+      error.message,
+      /OCI runtime create failed: .*exec: "nothere": executable file not found in \$PATH/,
+    );
     assert.equal(error.facts['exitCode'], 127);
     return true;
   });
   await task.close();
   const other = await host.launch(host.box(LOOP, RUNC));
   await other.go();
-  await assert.rejects(execScript(other, '', { argv: ['nothere'] }), /OCI runtime exec failed: .*executable file not found/);
+  await assert.rejects(
+    execScript(other, '', { argv: ['nothere'] }),
+    /OCI runtime exec failed: .*executable file not found/,
+  );
   await other.signal('', 9);
   assert.equal((await other.exited).exitCode, 137);
   await other.close();

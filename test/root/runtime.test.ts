@@ -31,7 +31,9 @@ test('the exit code, signals and times of a process are told', async () => {
   const task = await host.launch(host.box(SLEEPS));
   await task.go();
   // As pid 1 it gets TERM only once its trap is set (pid_namespaces(7)).
-  await until(() => /SigCgt:\t\w{12}[4-7c-f]\w{3}/m.test(readFileSync(`/proc/${task.pid}/status`, 'utf8')));
+  await until(() =>
+    /SigCgt:\t\w{12}[4-7c-f]\w{3}/m.test(readFileSync(`/proc/${task.pid}/status`, 'utf8')),
+  );
   const started = BigInt(Date.now()) * 1_000_000n;
   await task.signal('', SIGTERM);
   const exit = await task.exited;
@@ -53,7 +55,10 @@ test('exec runs in the same namespaces, with its own user, directory and environ
   assert.equal(plain.out, 'c0ffee\nsh0\n');
   assert.equal(plain.exitCode, 3);
   const other = await execScript(task, 'id; pwd; echo $A $HOME; grep Cap /proc/self/status', {
-    user: 'app', cwd: '/tmp', env: ['PATH=/bin', 'A=b'], groups: ['7'],
+    user: 'app',
+    cwd: '/tmp',
+    env: ['PATH=/bin', 'A=b'],
+    groups: ['7'],
   });
   assert.match(other.out, /^uid=1000\(app\) gid=1000\(app\) groups=7,29\(audio\)/);
   assert.match(other.out, /\n\/tmp\nb \/home\/app\n/);
@@ -83,8 +88,14 @@ test('exec that cannot start says so in words the docker CLI knows, and leaves t
     assert.equal(error.facts['exitCode'], 127);
     return true;
   });
-  await assert.rejects(execScript(task, '', { user: 'nobody9' }), /unable to find user nobody9: no matching entries in passwd file/);
-  await assert.rejects(execScript(task, '', { cwd: '/none' }), /chdir to cwd \("\/none"\) set in config.json failed: no such file or directory/);
+  await assert.rejects(
+    execScript(task, '', { user: 'nobody9' }),
+    /unable to find user nobody9: no matching entries in passwd file/,
+  );
+  await assert.rejects(
+    execScript(task, '', { cwd: '/none' }),
+    /chdir to cwd \("\/none"\) set in config.json failed: no such file or directory/,
+  );
   assert.equal((await execScript(task, 'echo still')).out, 'still\n');
   await kill(task);
 });
@@ -102,7 +113,10 @@ for (const [argv, message, exitCode] of FAILURES) {
     const task = await host.launch(box);
     await assert.rejects(task.go(), (error: EngineError) => {
       assert.match(error.message, message);
-      assert.match(error.message, /^failed to create task for container: .*OCI runtime create failed/);
+      assert.match(
+        error.message,
+        /^failed to create task for container: .*OCI runtime create failed/,
+      );
       assert.equal(error.facts['exitCode'], exitCode);
       assert.equal(error.facts['op'], 'exec');
       return true;
@@ -114,17 +128,29 @@ for (const [argv, message, exitCode] of FAILURES) {
 
 test('a user that the image does not have, and a mount without a source, fail before the start', async () => {
   const nobody = host.box('true', { process: { user: 'nobody9' } });
-  await assert.rejects(host.launch(nobody), /unable to find user nobody9: no matching entries in passwd file/);
+  await assert.rejects(
+    host.launch(nobody),
+    /unable to find user nobody9: no matching entries in passwd file/,
+  );
   checkNoCgroups(nobody.id);
   const bad = host.box('true', {
     mounts: [
       {
-        kind: 'bind', source: '/nowhere', target: '/x', file: false, readonly: false, recursive: true,
-        recursiveReadonly: 'no', propagation: 'rprivate',
+        kind: 'bind',
+        source: '/nowhere',
+        target: '/x',
+        file: false,
+        readonly: false,
+        recursive: true,
+        recursiveReadonly: 'no',
+        propagation: 'rprivate',
       },
     ],
   });
-  await assert.rejects(host.launch(bad), /error mounting "\/nowhere" to rootfs at "\/x": .*no such file or directory/);
+  await assert.rejects(
+    host.launch(bad),
+    /error mounting "\/nowhere" to rootfs at "\/x": .*no such file or directory/,
+  );
   checkNoCgroups(bad.id);
 });
 
@@ -179,7 +205,9 @@ test('a terminal: its size, its name, its controlling process, and resize', asyn
 });
 
 test('standard input of a container reaches its process and ends with the client', async () => {
-  const task = await host.launch(host.box('cat', { process: { stdio: { tty: false, stdin: 'once' } } }));
+  const task = await host.launch(
+    host.box('cat', { process: { stdio: { tty: false, stdin: 'once' } } }),
+  );
   const stream = await task.attach({ stdin: true, stdout: true, stderr: true });
   await task.go();
   const output = collect(stream, false);
@@ -204,7 +232,7 @@ test('--init: our reaper is pid 1, passes signals on and gives the exit code of 
 test('pause stops every process, and resume lets them go on', async () => {
   const task = await host.launch(host.box('while :; do echo . >> /tmp/log; sleep 0.01; done'));
   await task.go();
-  const log = join(host.directory, (await boxIdOf(task)), 'upper/tmp/log');
+  const log = join(host.directory, await boxIdOf(task), 'upper/tmp/log');
   await until(() => existsSync(log) && readFileSync(log).length > 4);
   await task.pause();
   const size = readFileSync(log).length;
@@ -285,19 +313,26 @@ test('what was done is explained with the time of each operation', async () => {
   const steps = story.groups.flatMap((group) => group.steps);
   const done = steps.filter((step) => step.where === 'init' && step.op !== 'exec');
   assert.ok(done.filter((step) => step.nanoseconds !== null).length >= done.length - 1);
-  assert.deepEqual(host.runtime.plan(box).map((group) => group.name), story.groups.map((group) => group.name));
+  assert.deepEqual(
+    host.runtime.plan(box).map((group) => group.name),
+    story.groups.map((group) => group.name),
+  );
 });
 
 test('a container joins the pid, network and ipc namespaces of another', async () => {
   const first = await host.launch(host.box(SLEEPS));
   await first.go();
-  const at = (name: string) => ({ mode: 'path', path: `/proc/${first.pid}/ns/${name}`, shared: true }) as const;
+  const at = (name: string) =>
+    ({ mode: 'path', path: `/proc/${first.pid}/ns/${name}`, shared: true }) as const;
   const { out } = await host.run(
     'for n in pid net ipc uts; do readlink /proc/self/ns/$n; done; ps | grep -c "while"',
     { namespaces: { pid: at('pid'), network: at('net'), ipc: at('ipc') } },
   );
-  const theirs = (await execScript(first, 'for n in pid net ipc uts; do readlink /proc/1/ns/$n; done'))
-    .out.trim().split('\n');
+  const theirs = (
+    await execScript(first, 'for n in pid net ipc uts; do readlink /proc/1/ns/$n; done')
+  ).out
+    .trim()
+    .split('\n');
   const ours = out.trim().split('\n');
   assert.deepEqual(ours.slice(0, 3), theirs.slice(0, 3));
   assert.notEqual(ours[3], theirs[3]);
@@ -305,7 +340,7 @@ test('a container joins the pid, network and ipc namespaces of another', async (
   await kill(first);
 });
 
-test('host namespaces are the host\'s', async () => {
+test("host namespaces are the host's", async () => {
   const mode = { mode: 'host' } as const;
   const { out } = await host.run('echo $$; hostname; ls /proc | grep -c "^[0-9]"', {
     namespaces: { pid: mode, network: mode, ipc: mode, uts: mode },
@@ -340,7 +375,11 @@ test('a user namespace: root inside is nobody outside, and files belong to root 
 test('exec in a user namespace', async () => {
   const task = await host.launch(host.box(SLEEPS, MAPPED));
   await task.go();
-  const ran = await execScript(task, 'id -u; cat /proc/self/uid_map; id -u > /root/x; cat /root/x', { user: '0' });
+  const ran = await execScript(
+    task,
+    'id -u; cat /proc/self/uid_map; id -u > /root/x; cat /root/x',
+    { user: '0' },
+  );
   assert.match(ran.out, /^0\n +0 +100000 +65536\n0\n/, ran.err);
   assert.match(readFileSync(`/proc/${task.pid}/status`, 'utf8'), /Uid:\t100000/);
   const other = await execScript(task, 'id -u', { user: 'app' });
@@ -367,7 +406,10 @@ test('a directory of the host as the root', async () => {
   mkdirSync(root);
   const { cpSync } = await import('node:fs');
   cpSync(host.lower, root, { recursive: true, verbatimSymlinks: true });
-  const task = await host.launch({ ...box, root: { readonly: false, mount: { kind: 'bind', path: root } } });
+  const task = await host.launch({
+    ...box,
+    root: { readonly: false, mount: { kind: 'bind', path: root } },
+  });
   await task.go();
   assert.equal((await task.exited).exitCode, 0);
   await task.close();
@@ -380,8 +422,15 @@ test('devices, limits per process and sysctls are set', async () => {
     {
       devices: [
         {
-          path: '/dev/xfuse', source: '/dev/fuse', type: 'c', major: 10, minor: 229, mode: 0o640,
-          uid: 0, gid: 29, access: 'rwm',
+          path: '/dev/xfuse',
+          source: '/dev/fuse',
+          type: 'c',
+          major: 10,
+          minor: 229,
+          mode: 0o640,
+          uid: 0,
+          gid: 29,
+          access: 'rwm',
         },
       ],
       sysctls: { 'kernel.shm_rmid_forced': '1' },
@@ -404,16 +453,25 @@ test('mounts of the user: tmpfs with options, binds in the order of their target
   writeFileSync(join(deep, 'file'), 'deep\n');
   const bind = (source: string, target: string) =>
     ({
-      kind: 'bind', source, target, file: false, readonly: false, recursive: true,
-      recursiveReadonly: 'no', propagation: 'rprivate',
+      kind: 'bind',
+      source,
+      target,
+      file: false,
+      readonly: false,
+      recursive: true,
+      recursiveReadonly: 'no',
+      propagation: 'rprivate',
     }) as const;
-  const { out } = await host.run('cat /data/deep/file; grep " /t " /proc/self/mountinfo; echo x > /data/new', {
-    mounts: [
-      bind(deep, '/data/deep'),
-      bind(top, '/data'),
-      { kind: 'tmpfs', target: '/t', options: ['size=1m', 'mode=700', 'exec'] },
-    ],
-  });
+  const { out } = await host.run(
+    'cat /data/deep/file; grep " /t " /proc/self/mountinfo; echo x > /data/new',
+    {
+      mounts: [
+        bind(deep, '/data/deep'),
+        bind(top, '/data'),
+        { kind: 'tmpfs', target: '/t', options: ['size=1m', 'mode=700', 'exec'] },
+      ],
+    },
+  );
   assert.match(out, /^deep\n/);
   assert.match(out, / rw,nosuid,nodev,relatime - tmpfs tmpfs rw,size=1024k,mode=700/);
   assert.equal(readFileSync(join(top, 'new'), 'utf8'), 'x\n');
@@ -445,18 +503,30 @@ test('a shared bind shows mounts of the host inside, a slave one too, a private 
   try {
     const bind = (target: string, propagation: 'rshared' | 'rslave' | 'rprivate') =>
       ({
-        kind: 'bind', source, target, file: false, readonly: false, recursive: true,
-        recursiveReadonly: 'no', propagation,
+        kind: 'bind',
+        source,
+        target,
+        file: false,
+        readonly: false,
+        recursive: true,
+        recursiveReadonly: 'no',
+        propagation,
       }) as const;
     const mounts = [bind('/s', 'rshared'), bind('/v', 'rslave'), bind('/p', 'rprivate')];
     const task = await host.launch(host.box(SLEEPS, { mounts, security: { privileged: true } }));
     await task.go();
     sh(`mkdir ${source}/late && mount -t tmpfs late ${source}/late && touch ${source}/late/file`);
-    const seen = await execScript(task, 'ls /s/late /v/late /p/late; mkdir /s/up; mount -t tmpfs up /s/up');
+    const seen = await execScript(
+      task,
+      'ls /s/late /v/late /p/late; mkdir /s/up; mount -t tmpfs up /s/up',
+    );
     assert.equal(seen.out, '/p/late:\n\n/s/late:\nfile\n\n/v/late:\nfile\n', seen.err);
     assert.match(readFileSync('/proc/self/mountinfo', 'utf8'), new RegExp(`${source}/up `));
     await kill(task);
-    assert.doesNotMatch(readFileSync('/proc/self/mountinfo', 'utf8'), /lowerdir\+=[^ ]*coracle-runtime/);
+    assert.doesNotMatch(
+      readFileSync('/proc/self/mountinfo', 'utf8'),
+      /lowerdir\+=[^ ]*coracle-runtime/,
+    );
   } finally {
     sh(`umount -R ${source}`);
   }

@@ -51,7 +51,9 @@ async function removeEverything(): Promise<void> {
 
 async function runAndRemove(api: Api): Promise<void> {
   const id = await api.create({
-    Image: 'busybox', Cmd: ['true'], HostConfig: { ...HOST, AutoRemove: true },
+    Image: 'busybox',
+    Cmd: ['true'],
+    HostConfig: { ...HOST, AutoRemove: true },
   });
   const removed = api.must('POST', `/containers/${id}/wait?condition=removed`);
   await api.must('POST', `/containers/${id}/start`);
@@ -76,8 +78,9 @@ test(`${RUNS} containers run and removed in a row leave the machine as it was`, 
   const before = takeAccount(engine);
   for (let i = 0; i < RUNS; i += 1) await runAndRemove(api);
   const found = await expectAccount(before);
-  assert.equal(found.daemonDescriptors, before.daemonDescriptors);
-  assert.equal(found.agentDescriptors, before.agentDescriptors);
+  // Fewer is fine: what the last warm run held may have been closed since.
+  assert.ok(found.daemonDescriptors <= before.daemonDescriptors, 'the daemon leaks descriptors');
+  assert.ok(found.agentDescriptors <= before.agentDescriptors, 'the agent leaks descriptors');
   const growth = found.residentKiB - before.residentKiB;
   assert.ok(growth < RESIDENT_GROWTH_KIB_MAX, `the daemon grew by ${growth} KiB`);
 });
@@ -89,7 +92,9 @@ test(`${PARALLEL} containers at once all run, each with its own output and exit 
   await Promise.all(
     indices.map(async (index) => {
       const id = await api.create({
-        Image: 'busybox', Cmd: ['sh', '-c', `echo number ${index}; exit ${index}`], HostConfig: HOST,
+        Image: 'busybox',
+        Cmd: ['sh', '-c', `echo number ${index}; exit ${index}`],
+        HostConfig: HOST,
       });
       await api.must('POST', `/containers/${id}/start`);
       const exit = JSON.parse(await api.must('POST', `/containers/${id}/wait`));
@@ -107,7 +112,8 @@ test('a container that ends while no daemon runs has its true exit code, time an
   {
     using api = new Api(engine.socket);
     id = await api.create({
-      Image: 'busybox', HostConfig: HOST,
+      Image: 'busybox',
+      HostConfig: HOST,
       Cmd: ['sh', '-c', 'echo first; sleep 0.5; echo last; exit 7'],
     });
     await api.must('POST', `/containers/${id}/start`);
@@ -131,7 +137,10 @@ test('a container that ends while no daemon runs has its true exit code, time an
 async function churn(api: Api, name: string): Promise<void> {
   for (let i = 0; ; i += 1) {
     const command = i % 2 === 0 ? ['true'] : ['sleep', '1000'];
-    const id = await api.create({ Image: 'busybox', Cmd: command, HostConfig: HOST }, `${name}-${i}`);
+    const id = await api.create(
+      { Image: 'busybox', Cmd: command, HostConfig: HOST },
+      `${name}-${i}`,
+    );
     await api.must('POST', `/containers/${id}/start`);
     await api.must('POST', `/containers/${id}/stop?t=0`);
     await api.must('DELETE', `/containers/${id}?force=1`);
@@ -159,25 +168,34 @@ async function checkAll(api: Api): Promise<void> {
     const status = field(view, 'State.Status');
     assert.ok(['created', 'running', 'exited'].includes(String(status)), `${status}`);
     if (status !== 'running') continue;
-    assert.ok(existsSync(`/proc/${field(view, 'State.Pid')}`), `${field(view, 'Name')} has no process`);
+    assert.ok(
+      existsSync(`/proc/${field(view, 'State.Pid')}`),
+      `${field(view, 'Name')} has no process`,
+    );
   }
 }
 
-test(`kill -9 of the daemon at ${KILLS} random moments: nothing is wedged, lost or orphaned`, async (t) => {
+test(`kill -9 of the daemon at ${KILLS} random moments: nothing is wedged, lost or orphaned`, async () => {
   await removeEverything();
   const before = takeAccount(engine);
   let heart: string;
   {
     using api = new Api(engine.socket);
     const beat = 'i=0; while true; do i=$((i+1)); echo "beat $i"; sleep 0.1; done';
-    heart = await api.create({ Image: 'busybox', Cmd: ['sh', '-c', beat], HostConfig: HOST }, 'heart');
+    heart = await api.create(
+      { Image: 'busybox', Cmd: ['sh', '-c', beat], HostConfig: HOST },
+      'heart',
+    );
     await api.must('POST', `/containers/${heart}/start`);
   }
   for (let round = 0; round < KILLS; round += 1) {
     await killDuringChurn(round);
     engine = await startEngine({ directory });
-    assert.ok(engine.startMs < RESTART_MS_MAX, `round ${round}: ${engine.startMs} ms to start again`);
-    t.diagnostic(engine.log());
+    assert.ok(
+      engine.startMs < RESTART_MS_MAX,
+      `round ${round}: ${engine.startMs} ms to start again`,
+    );
+    assert.doesNotMatch(engine.log(), /"level":"error"/);
     using api = new Api(engine.socket);
     await checkAll(api);
   }
@@ -185,7 +203,11 @@ test(`kill -9 of the daemon at ${KILLS} random moments: nothing is wedged, lost 
   const log = await api.must('GET', `/containers/${heart}/logs?stdout=1`);
   const beats = [...log.matchAll(/beat (\d+)\n/g)].map((match) => Number(match[1]));
   assert.ok(beats.length > KILLS);
-  assert.deepEqual(beats, beats.map((_, index) => index + 1), 'the log has a gap');
+  assert.deepEqual(
+    beats,
+    beats.map((_, index) => index + 1),
+    'the log has a gap',
+  );
   await removeEverything();
   await expectAccount(before);
 });

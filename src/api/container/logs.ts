@@ -1,7 +1,7 @@
 // GET /containers/{id}/logs.
 import { EngineError, isEngineError, messageOf } from '#base/error.ts';
 import { olderThan } from '#wire/version.ts';
-import { closeStream, type Exchange, openStream, sendChunk } from '../exchange.ts';
+import { closeStream, type Exchange, openStream, sendAll, sendChunk } from '../exchange.ts';
 import { frame, MULTIPLEXED_STREAM, RAW_STREAM } from '../hijack.ts';
 import { ref } from './lifecycle.ts';
 
@@ -26,7 +26,7 @@ export async function getLogs(exchange: Exchange): Promise<void> {
   const { tty, chunks } = await deps.containers.logs(ref(params), wish, signal);
   openStream(exchange, tty || olderThan(version, '1.42') ? RAW_STREAM : MULTIPLEXED_STREAM);
   try {
-    for await (const chunk of chunks) await sendChunk(exchange, chunk);
+    await sendAll(exchange, chunks);
   } catch (error) {
     // The head is out; a frame of its own kind is how the stream tells an error.
     if (isEngineError(error, 'cancelled') || signal.aborted) {

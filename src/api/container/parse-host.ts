@@ -7,6 +7,13 @@ import { parseResources } from './parse-resources.ts';
 
 export function parseHostConfig(given: Fields | undefined): HostConfig {
   const host = given ?? new Fields('CreateRequest.HostConfig', undefined);
+  const isolation = host.string('Isolation');
+  if (isolation !== '' && isolation !== 'default') {
+    throw new EngineError(
+      'invalid_argument',
+      `invalid isolation: ${JSON.stringify(isolation.slice(0, 100))} - linux only supports 'default'`,
+    );
+  }
   const shmSize = host.int('ShmSize');
   const resources = parseResources(host);
   return {

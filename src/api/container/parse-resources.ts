@@ -1,4 +1,5 @@
 // Docker's Resources, shared by create and update.
+import { EngineError } from '#base/error.ts';
 import type { Resources } from '#container/spec.ts';
 import { emptyMap, type Fields } from '../decode.ts';
 
@@ -15,9 +16,12 @@ export function parseResources(host: Fields): Resources {
   const memory = host.int('Memory');
   const memorySwap = host.int('MemorySwap');
   const pidsLimit = host.int('PidsLimit');
+  const cpuShares = host.int('CpuShares');
+  // The kernel would say EINVAL at the start only.
+  if (cpuShares < 0) throw new EngineError('invalid_argument', 'shares: invalid argument');
   const swappiness = host.optionalInt('MemorySwappiness');
   return {
-    cpuShares: host.int('CpuShares'),
+    cpuShares,
     memory,
     nanoCpus: host.int('NanoCpus'),
     cgroupParent: host.string('CgroupParent'),

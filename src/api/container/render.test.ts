@@ -51,7 +51,7 @@ test('a name filter is a regular expression whose cost is bounded', () => {
   assert.equal(matchPattern('^(web|db)$', 'db'), true);
   assert.equal(matchPattern('w.*b', 'xweb'), true);
   assert.equal(matchPattern('^eb', 'web'), false);
-  for (const bad of ['(a+)+$', 'a*a*a*a*a*', '[', 'x'.repeat(300) + '.']) {
+  for (const bad of ['(a+)+$', 'a*a*a*a*a*', '[', `${'x'.repeat(300)}.`]) {
     assert.throws(() => matchPattern(bad, 'aaaa'), { code: 'invalid_argument' });
   }
 });

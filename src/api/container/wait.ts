@@ -14,9 +14,12 @@ export async function waitContainer(exchange: Exchange): Promise<void> {
   openStream(exchange, 'application/json');
   try {
     const { statusCode, error } = await answer;
+    // Why a start failed is told to the client that asked for it; the docker CLI, which waits for
+    // the next exit beside it, would print it a second time.
+    const told = error !== undefined && condition !== 'next-exit';
     const reply: ContainerWaitReply = {
       StatusCode: statusCode,
-      ...(error === undefined ? {} : { Error: { Message: error } }),
+      ...(told ? { Error: { Message: error } } : {}),
     };
     response.end(`${JSON.stringify(reply)}\n`);
   } catch (error) {

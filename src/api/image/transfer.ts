@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import { EngineError } from '#base/error.ts';
 import { parsePlatform, type Platform } from '#image/platform.ts';
-import { closeStream, type Exchange, openStream, sendChunk } from '../exchange.ts';
+import { closeStream, type Exchange, openStream, sendAll } from '../exchange.ts';
 import { renderProgress, withProgress } from './progress.ts';
 
 export async function loadImages(exchange: Exchange): Promise<void> {
@@ -66,7 +66,7 @@ export async function saveImages(exchange: Exchange): Promise<void> {
   const names = params['name'] === undefined ? query.all('names') : [params['name']];
   const chunks = deps.images.save(names, signal);
   openStream(exchange, 'application/x-tar');
-  for await (const chunk of chunks) await sendChunk(exchange, chunk);
+  await sendAll(exchange, chunks);
   closeStream(exchange);
 }
 

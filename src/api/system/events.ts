@@ -1,7 +1,7 @@
 // /events: one JSON object a line, the head at once, until the client goes or `until` is reached.
 import { EngineError } from '#base/error.ts';
 import type { EngineEvent } from '#event/event.ts';
-import { closeStream, type Exchange, openStream, sendChunk } from '../exchange.ts';
+import { closeStream, type Exchange, openStream, sendAll } from '../exchange.ts';
 import { parseFilters } from '../filters.ts';
 import { rawInteger } from '../json.ts';
 
@@ -16,8 +16,12 @@ export async function getEvents(exchange: Exchange): Promise<void> {
   // Subscribed before the head goes out: a client that has the head misses nothing after it.
   const events = deps.events.subscribe({ since, until, filters }, signal);
   openStream(exchange, 'application/json');
-  for await (const event of events) await sendChunk(exchange, `${eventLine(event)}\n`);
+  await sendAll(exchange, linesOf(events));
   closeStream(exchange);
+}
+
+async function* linesOf(events: AsyncIterable<EngineEvent>): AsyncGenerator<string> {
+  for await (const event of events) yield `${eventLine(event)}\n`;
 }
 
 export function eventLine(event: EngineEvent): string {

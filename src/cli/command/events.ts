@@ -3,14 +3,14 @@ import { readLines } from '#client/client.ts';
 import type { EventMessage } from '#wire/event.ts';
 import type { Context } from '../command.ts';
 import { timestamp } from '../duration.ts';
-import { unescape } from '../format/list.ts';
+import { unescapeFormat } from '../format/list.ts';
 import { compileTemplate } from '../format/template.ts';
 import { filterText } from '../prune.ts';
 
 export async function run({ flags, client }: Context): Promise<number> {
   const format = flags.string('format');
   const template =
-    format === '' || format === 'json' ? undefined : compileTemplate(unescape(format));
+    format === '' || format === 'json' ? undefined : compileTemplate(unescapeFormat(format));
   const query = {
     since: timestamp(flags.string('since')),
     until: timestamp(flags.string('until')),

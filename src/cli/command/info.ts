@@ -3,7 +3,7 @@ import { formatBinarySize } from '#base/bytes.ts';
 import type { Info } from '#wire/system.ts';
 import { API_VERSION } from '#wire/version.ts';
 import type { Context } from '../command.ts';
-import { unescape } from '../format/list.ts';
+import { unescapeFormat } from '../format/list.ts';
 import { compileTemplate } from '../format/template.ts';
 import { toJson } from '../format/template-functions.ts';
 import { VERSION } from '../help.ts';
@@ -11,7 +11,7 @@ import { VERSION } from '../help.ts';
 export async function run({ flags, client }: Context): Promise<number> {
   const format = flags.string('format');
   const template =
-    format === '' || format === 'json' ? undefined : compileTemplate(unescape(format));
+    format === '' || format === 'json' ? undefined : compileTemplate(unescapeFormat(format));
   if (format === '') {
     process.stdout.write(`Client:\n Version:    ${VERSION}\n API:        ${API_VERSION}\n\n`);
     process.stdout.write('Server:\n');

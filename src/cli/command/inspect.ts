@@ -16,8 +16,7 @@ export function run({ flags, args, client }: Context): Promise<number> {
   }
   const query = { size: flags.bool('size') };
   return inspectAll(args, flags.string('format'), async (name) => {
-    const container = (): Promise<string> =>
-      getText(client, `${containerPath(name)}/json`, query);
+    const container = (): Promise<string> => getText(client, `${containerPath(name)}/json`, query);
     const image = (): Promise<string> => getText(client, `${imagePath(name)}/json`);
     if (type === 'container') return container();
     if (type === 'image') return image();

@@ -4,14 +4,7 @@ import type { EngineClient } from '#client/client.ts';
 import { CliError, type Context } from '../command.ts';
 import { createContainer, startFailure, withHelp } from '../create/create.ts';
 import { type CreateBody, planCreate } from '../create/body.ts';
-import {
-  attach,
-  checkTerminal,
-  followSize,
-  forwardSignals,
-  join,
-  startWait,
-} from '../session.ts';
+import { attach, checkTerminal, followSize, forwardSignals, join, startWait } from '../session.ts';
 import { parseDetachKeys, terminalSize } from '../terminal.ts';
 
 export async function run(context: Context): Promise<number> {

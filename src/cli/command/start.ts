@@ -29,10 +29,11 @@ async function startOne({ args, client, flags }: Context): Promise<number> {
     throw new CliError(1, 'you cannot start and attach multiple containers at once');
   }
   const path = containerPath(args[0] ?? '');
-  const { Id: id, Config: config, HostConfig: host } = await client.json<ContainerInspect>(
-    'GET',
-    `${path}/json`,
-  );
+  const {
+    Id: id,
+    Config: config,
+    HostConfig: host,
+  } = await client.json<ContainerInspect>('GET', `${path}/json`);
   const tty = config.Tty === true;
   const plan = {
     id,

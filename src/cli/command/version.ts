@@ -2,7 +2,7 @@
 import { API_VERSION } from '#wire/version.ts';
 import type { Version } from '#wire/system.ts';
 import type { Context } from '../command.ts';
-import { unescape } from '../format/list.ts';
+import { unescapeFormat } from '../format/list.ts';
 import { compileTemplate } from '../format/template.ts';
 import { toJson } from '../format/template-functions.ts';
 import { VERSION } from '../help.ts';
@@ -10,7 +10,7 @@ import { VERSION } from '../help.ts';
 export async function run({ flags, client }: Context): Promise<number> {
   const format = flags.string('format');
   const template =
-    format === '' || format === 'json' ? undefined : compileTemplate(unescape(format));
+    format === '' || format === 'json' ? undefined : compileTemplate(unescapeFormat(format));
   let server: Version | undefined;
   let failure: unknown;
   try {

@@ -43,9 +43,7 @@ function createFailure(
   failure: FailureStyle,
 ): CliError {
   const made = (text: string): CliError =>
-    failure === 'run'
-      ? runError(path, text, 125, error)
-      : new CliError(1, text, { cause: error });
+    failure === 'run' ? runError(path, text, 125, error) : new CliError(1, text, { cause: error });
   if (error instanceof CliError) return error;
   const missing = error instanceof EngineError && error.code === 'not_found';
   if (missing && error.message.startsWith('No such image')) {

@@ -71,15 +71,13 @@ const THE_CONTAINER_AS_AN_OBJECT: readonly FlagSpec[] = [
     name: 'annotation',
     kind: map,
     usage:
-      'Add an annotation to the container (passed through to the OCI runtime) ' +
-      '(default map[])',
+      'Add an annotation to the container (passed through to the OCI runtime) ' + '(default map[])',
   },
   {
     name: 'rm',
     kind: bool,
     usage:
-      'Automatically remove the container and its associated anonymous volumes ' +
-      'when it exits',
+      'Automatically remove the container and its associated anonymous volumes ' + 'when it exits',
   },
   {
     name: 'restart',

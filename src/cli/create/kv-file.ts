@@ -35,7 +35,9 @@ export function readLabels(
 
 function readPairs(file: string): string[] {
   const bad = (reason: string): Error => invalid(`invalid env file (${file}): ${reason}`);
-  const lines = readText(file).replace(/^\uFEFF/, '').split('\n');
+  const lines = readText(file)
+    .replace(/^\uFEFF/, '')
+    .split('\n');
   const pairs: string[] = [];
   for (const raw of lines) {
     const line = raw.replace(/\r$/, '').trimStart();

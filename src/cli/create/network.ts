@@ -40,7 +40,14 @@ function parseAttachment(text: string): NetworkAttachment {
     const equals = field.indexOf('=');
     const key = field.slice(0, equals).trim().toLowerCase();
     if (equals < 0 || key === '') throw invalid(`invalid field ${field}`);
-    made = withField(made, key, field.slice(equals + 1).trim().toLowerCase());
+    made = withField(
+      made,
+      key,
+      field
+        .slice(equals + 1)
+        .trim()
+        .toLowerCase(),
+    );
   }
   if (made.target === '') throw invalid('network name/id is not specified');
   return made;

@@ -22,8 +22,7 @@ export const CONTAINERS: Listing = {
     Networks: 'NETWORKS',
     Platform: 'PLATFORM',
   },
-  table:
-    '{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}',
+  table: '{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}',
   quiet: '{{.ID}}',
 };
 

@@ -1,6 +1,6 @@
 // What the inspect commands print: the daemon's JSON with docker's indentation, or a template.
 import { compileTemplate } from './template.ts';
-import { prefixed, unescape } from './list.ts';
+import { prefixed, unescapeFormat } from './list.ts';
 
 /** Indents JSON text without reading its numbers: a 64-bit limit must come out as it came in. */
 export function indentJson(text: string, indent = '    '): string {
@@ -27,7 +27,7 @@ export function inspectText(objects: readonly string[], format: string): string 
   if (format === '') return `${indentJson(`[${objects.join(',')}]`)}\n`;
   if (format === 'json') return `[${objects.map((text) => text.trim()).join(',')}]\n`;
   return prefixed('template parsing error: ', () => {
-    const template = compileTemplate(unescape(format));
+    const template = compileTemplate(unescapeFormat(format));
     return objects.map((text) => `${template(JSON.parse(text))}\n`).join('');
   });
 }

@@ -31,7 +31,7 @@ export function renderList(rows: readonly Row[], listing: Listing, options: List
   const ordered = rows.map(sorted);
   if (format === 'json') return ordered.map((row) => `${rowJson(row)}\n`).join('');
   const isTable = format === 'table' || format.startsWith('table ') || format.startsWith('table\t');
-  const source = unescape(isTable ? format.slice('table'.length).trim() : format);
+  const source = unescapeFormat(isTable ? format.slice('table'.length).trim() : format);
   const template = prefixed('failed to parse template: ', () => compileTemplate(source, ROWS));
   const lines = prefixed('failed to execute template: ', () =>
     ordered.map((row) => `${template(row)}\n`).join(''),
@@ -81,6 +81,6 @@ function sorted(row: Row): Row {
 }
 
 /** A shell gives `\t` as two characters. */
-export function unescape(format: string): string {
+export function unescapeFormat(format: string): string {
   return format.replaceAll('\\t', '\t').replaceAll('\\n', '\n');
 }

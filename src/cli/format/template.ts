@@ -2,13 +2,7 @@
 // An unknown field is an error that names it, as in docker inspect.
 import { type Functions, FUNCTIONS, isTrue, printValue } from './template-functions.ts';
 import { templateError } from './template-lex.ts';
-import {
-  type Command,
-  type Node,
-  parseTemplate,
-  type Pipe,
-  type Term,
-} from './template-parse.ts';
+import { type Command, type Node, parseTemplate, type Pipe, type Term } from './template-parse.ts';
 
 export type Template = (data: unknown) => string;
 

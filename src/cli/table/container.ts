@@ -57,8 +57,7 @@ const EXEC_FLAGS: readonly FlagSpec[] = [
   },
 ];
 
-const TIME_EXAMPLES =
-  '(e.g. "2013-01-02T13:23:37Z") or relative (e.g. "42m" for 42 minutes)';
+const TIME_EXAMPLES = '(e.g. "2013-01-02T13:23:37Z") or relative (e.g. "42m" for 42 minutes)';
 
 const LOGS_FLAGS: readonly FlagSpec[] = [
   { name: 'details', kind: bool, usage: 'Show extra details provided to logs' },
@@ -139,11 +138,7 @@ export const CONTAINER_VERBS: readonly CommandSpec[] = [
     usage: '[OPTIONS] CONTAINER',
     short: 'Attach local standard input, output, and error streams to a running container',
     args: ONE,
-    flags: [
-      DETACH_KEYS,
-      { name: 'no-stdin', kind: bool, usage: 'Do not attach STDIN' },
-      SIG_PROXY,
-    ],
+    flags: [DETACH_KEYS, { name: 'no-stdin', kind: bool, usage: 'Do not attach STDIN' }, SIG_PROXY],
     completes: 'running',
     completesOne: true,
     load: () => import('../command/attach.ts'),

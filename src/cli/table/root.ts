@@ -35,11 +35,7 @@ const CONTAINER = both('container', CONTAINER_VERBS);
 const IMAGE = both('image', IMAGE_VERBS);
 const SYSTEM = both('system', SYSTEM_VERBS);
 
-function noun(
-  name: string,
-  short: string,
-  children: readonly CommandSpec[],
-): CommandSpec {
+function noun(name: string, short: string, children: readonly CommandSpec[]): CommandSpec {
   const args = { rule: 'none' } as const;
   return { name, usage: 'COMMAND', short, args, children, group: 'management' };
 }

@@ -1,6 +1,6 @@
-// Content-addressed blobs: `blobs/sha256/<hex>` below the data root. A blob appears by one rename after its
-// digest and size were checked and its bytes synced (D7); before that it is an ingest, which
-// disappears with its owner or at the next start.
+// Content-addressed blobs: `blobs/sha256/<hex>` below the data root. A blob appears by one rename
+// after its digest and size were checked and its bytes synced (D7); before that it is an ingest,
+// which disappears with its owner or at the next start.
 import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';

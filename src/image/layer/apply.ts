@@ -1,6 +1,6 @@
-// A layer archive becomes a tree: the one extractor for load, import, pull and build. It decides what each
-// entry means (whiteouts, replaced entries, which xattrs); the Tree only does. The OCI rules are in
-// image-spec layer.md; where it is silent we do as Docker's pkg/archive does.
+// A layer archive becomes a tree: the one extractor for load, import, pull and build. It decides
+// what each entry means (whiteouts, replaced entries, which xattrs); the Tree only does. The OCI
+// rules are in image-spec layer.md; where it is silent we do as Docker's pkg/archive does.
 import { lstatSync } from 'node:fs';
 import { EngineError } from '#base/error.ts';
 import { type TarEntry, decodeTar } from '#tar/decode.ts';
@@ -27,7 +27,9 @@ export async function applyLayer(
   options: {
     /** Directories of the layers below, top first: where implied parents get their attributes. */
     readonly lower: readonly string[];
-    /** The archive may end without its trailer: a digest covers it, and some builders write such. */
+    /**
+     * The archive may end without its trailer: a digest covers it, and some builders write such.
+     */
     readonly trailerOptional: boolean;
     readonly signal: AbortSignal;
   },
@@ -141,8 +143,8 @@ function metaOf(entry: TarEntry): TreeMeta {
 }
 
 /**
- * Directories that entries imply. In the union such a directory covers the lower one of the same name,
- * so it must look like that one; Docker makes it 0755 root.
+ * Directories that entries imply. In the union such a directory covers the lower one of the same
+ * name, so it must look like that one; Docker makes it 0755 root.
  */
 async function makeParents(
   context: Context,
@@ -155,7 +157,9 @@ async function makeParents(
   }
 }
 
-/** Synchronous on purpose: this runs in a worker, and a thread-pool trip costs more than lstat(2). */
+/**
+ * Synchronous on purpose: this runs in a worker, and a thread-pool trip costs more than lstat(2).
+ */
 function lowerMeta(lower: readonly string[], parts: readonly string[]): TreeMeta | undefined {
   next: for (const root of lower) {
     let path = root;

@@ -1,5 +1,5 @@
-// What the unpack pool and its workers say to each other, and one job's work. A job reads a blob from
-// disk, so no layer byte crosses the main thread.
+// What the unpack pool and its workers say to each other, and one job's work. A job reads a blob
+// from disk, so no layer byte crosses the main thread.
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import type { Digest } from '#base/digest.ts';

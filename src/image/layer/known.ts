@@ -1,5 +1,6 @@
-// What an unpack has made so far, as far as it decides what parents mean: directories and symbolic links.
-// A tree of maps, so that replacing a directory forgets all below it in one step, whatever its size.
+// What an unpack has made so far, as far as it decides what parents mean: directories and symbolic
+// links. A tree of maps, so that replacing a directory forgets all below it in one step, whatever
+// its size.
 
 type Node = { kind: 'dir' | 'symlink'; readonly children: Map<string, Node> };
 
@@ -7,8 +8,8 @@ export class KnownPaths {
   readonly #root: Node = { kind: 'dir', children: new Map() };
 
   /**
-   * The parents of a path that nothing has made yet, shortest first. Below a symbolic link nothing is
-   * said: the kernel resolves it inside the root.
+   * The parents of a path that nothing has made yet, shortest first. Below a symbolic link nothing
+   * is said: the kernel resolves it inside the root.
    */
   missingParents(parts: readonly string[]): string[][] {
     const missing: string[][] = [];

@@ -1,8 +1,8 @@
-// The port through which a layer's files are made. kernel/native's TreeWriter implements it in the C
-// program, where every path is confined to the tree (openat2, RESOLVE_IN_ROOT). Calls are pipelined: a
-// failure may surface on a later call or at finish(). Paths are binary strings relative to the root, ''
-// is the root; missing parents are made; what stands at a path is replaced, but a directory by a
-// directory is kept and gets the new attributes.
+// The port through which a layer's files are made. kernel/native's TreeWriter implements it in the
+// C program, where every path is confined to the tree (openat2, RESOLVE_IN_ROOT). Calls are
+// pipelined: a failure may surface on a later call or at finish(). Paths are binary strings
+// relative to the root, '' is the root; missing parents are made; what stands at a path is
+// replaced, but a directory by a directory is kept and gets the new attributes.
 
 export type TreeMeta = {
   readonly mode: number;

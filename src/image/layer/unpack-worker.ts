@@ -1,5 +1,5 @@
-// Entry of an unpack thread: untrusted archives are parsed here, so that the event loop that serves the
-// API never waits for them; their files are made by a C process of this thread's own.
+// Entry of an unpack thread: untrusted archives are parsed here, so that the event loop that serves
+// the API never waits for them; their files are made by a C process of this thread's own.
 import { workerData } from 'node:worker_threads';
 import { NativeTreeWriter } from '#kernel/native/tree.ts';
 import { serveUnpack } from './serve.ts';

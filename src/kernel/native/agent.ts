@@ -1,6 +1,6 @@
-// The agent process: the daemon's hands. Requests go out in order over a socket pair and are answered
-// in order. When it dies (it never should) pending requests fail and the next one starts a new agent:
-// it holds no state that matters, and the monitors live on.
+// The agent process: the daemon's hands. Requests go out in order over a socket pair and are
+// answered in order. When it dies (it never should) pending requests fail and the next one starts a
+// new agent: it holds no state that matters, and the monitors live on.
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { EngineError } from '#base/error.ts';
@@ -33,7 +33,10 @@ export class NativeProcess implements AsyncDisposable {
     this.#child.once('exit', (code, signal) => {
       const how = signal ?? `status ${code}`;
       const said = this.#stderr.trim();
-      this.#fail(new EngineError('internal', `${path} ended with ${how}${said ? `: ${said}` : ''}`), resolve);
+      this.#fail(
+        new EngineError('internal', `${path} ended with ${how}${said ? `: ${said}` : ''}`),
+        resolve,
+      );
     });
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#stderr = (this.#stderr + text).slice(-4096);
@@ -50,7 +53,9 @@ export class NativeProcess implements AsyncDisposable {
     return this.#error === undefined;
   }
 
-  /** Bytes written that the process has not taken yet; callers wait for `drained` above their limit. */
+  /**
+   * Bytes written that the process has not taken yet; callers wait for `drained` above their limit.
+   */
   get backlog(): number {
     return this.#socket.writableLength;
   }
@@ -99,13 +104,13 @@ export function decodeResults(body: Buffer): readonly OpResult[] {
   throw new OpError(last, results);
 }
 
+/** Started by the first thing it is asked to do. */
 export class NativeAgent implements Agent {
   readonly #path: string;
   #process: NativeProcess | undefined;
 
   constructor(nativePath: string) {
     this.#path = nativePath;
-    this.#process = new NativeProcess(nativePath, ['agent']);
   }
 
   get pid(): number {

@@ -180,7 +180,11 @@ export function encodeLaunch(plan: LaunchPlan): Buffer {
 
 export function encodeExec(id: string, plan: ExecPlan, streams: number): Buffer {
   const out = new Encoder();
-  out.string(id).u32(plan.stdio.tty ? 1 : 0).u32(STDIN[plan.stdio.stdin]).u32(streams);
+  out
+    .string(id)
+    .u32(plan.stdio.tty ? 1 : 0)
+    .u32(STDIN[plan.stdio.stdin])
+    .u32(streams);
   encodeOps(out, plan.join);
   encodeOps(out, plan.init);
   return out.finish();
@@ -242,7 +246,9 @@ export class Decoder {
 }
 
 const ERRNO_NAMES = new Map(Object.entries(constants.errno).map(([name, value]) => [value, name]));
-const FAULT_NAMES = new Map<number, string>(Object.entries(FAULT).map(([name, value]) => [value, name]));
+const FAULT_NAMES = new Map<number, string>(
+  Object.entries(FAULT).map(([name, value]) => [value, name]),
+);
 
 /** "ENOENT", "COMMAND_NOT_FOUND", or the number. */
 export function errnoName(errno: number): string {
@@ -258,7 +264,14 @@ export class OpError extends EngineError {
     super(
       'kernel_refused',
       `${result.op} failed: ${errnoName(result.errno)}${said === '' ? '' : ` (${said})`}`,
-      { facts: { op: result.op, place: result.place, step: result.index, errno: errnoName(result.errno) } },
+      {
+        facts: {
+          op: result.op,
+          place: result.place,
+          step: result.index,
+          errno: errnoName(result.errno),
+        },
+      },
     );
     this.result = result;
     this.results = results;
@@ -272,8 +285,12 @@ export function checkResults(results: readonly OpResult[]): readonly OpResult[] 
   return results;
 }
 
-/** The exit file of a monitor: `exit_code=`, `signal=`, `finished_at=`, `teardown=<hex results>`. */
-export function parseExitFile(text: string): (Exit & { readonly teardown: readonly OpResult[] }) | undefined {
+/**
+ * The exit file of a monitor: `exit_code=`, `signal=`, `finished_at=`, `teardown=<hex results>`.
+ */
+export function parseExitFile(
+  text: string,
+): (Exit & { readonly teardown: readonly OpResult[] }) | undefined {
   const fields = new Map(
     text.split('\n').flatMap((line) => {
       const at = line.indexOf('=');

@@ -1,5 +1,5 @@
-// A stream of frames over a socket: cuts the incoming bytes into frames, and can hand the socket over
-// when the rest of the connection is a raw stream.
+// A stream of frames over a socket: cuts the incoming bytes into frames, and can hand the socket
+// over when the rest of the connection is a raw stream.
 import type { Socket } from 'node:net';
 import { EngineError } from '#base/error.ts';
 import { FRAME_BYTES_MAX, FRAME_HEADER_BYTES } from './encode.ts';
@@ -24,12 +24,18 @@ export class FrameReader {
     while (data.length >= FRAME_HEADER_BYTES) {
       const length = data.readUInt32LE(0);
       if (length > FRAME_BYTES_MAX) {
-        this.#socket.destroy(new EngineError('internal', 'the C program sent a frame that is too large'));
+        this.#socket.destroy(
+          new EngineError('internal', 'the C program sent a frame that is too large'),
+        );
         return;
       }
       const whole = FRAME_HEADER_BYTES + length;
       if (data.length < whole) break;
-      const frame = { kind: data.readUInt32LE(4), id: data.readUInt32LE(8), body: data.subarray(FRAME_HEADER_BYTES, whole) };
+      const frame = {
+        kind: data.readUInt32LE(4),
+        id: data.readUInt32LE(8),
+        body: data.subarray(FRAME_HEADER_BYTES, whole),
+      };
       data = data.subarray(whole);
       this.#held = data;
       this.#onFrame(frame);

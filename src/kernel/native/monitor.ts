@@ -1,16 +1,33 @@
 // A control connection to one monitor, and the streams to its processes.
+import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { EngineError } from '#base/error.ts';
-import { Decoder, Encoder, encodeExec, encodeFrame, encodeLaunch, errnoName, FRAME, OpError, STREAM_BIT } from './encode.ts';
+import { EngineError, errnoOf } from '#base/error.ts';
+import {
+  Decoder,
+  Encoder,
+  encodeExec,
+  encodeFrame,
+  encodeLaunch,
+  errnoName,
+  FRAME,
+  OpError,
+  parseExitFile,
+  STREAM_BIT,
+} from './encode.ts';
 import { type Frame, FrameReader } from './frames.ts';
 import type { ExecSession, Monitor, MonitorState, Ready, Streams } from './native.ts';
 import type { ExecPlan, Exit, LaunchPlan, OpResult } from './op.ts';
 
 type ExitFacts = Exit & { readonly teardown: readonly OpResult[] };
-type Waiting = { readonly resolve: (frame: Frame) => void; readonly reject: (error: Error) => void };
+type Waiting = {
+  readonly resolve: (frame: Frame) => void;
+  readonly reject: (error: Error) => void;
+};
 
-/** Connects to `<directory>/monitor.sock`; rejects with the system's error (ENOENT, ECONNREFUSED). */
+/**
+ * Connects to `<directory>/monitor.sock`; rejects with the system's error (ENOENT, ECONNREFUSED).
+ */
 export async function connectMonitor(directory: string): Promise<NativeMonitor> {
   return new NativeMonitor(await open(directory), directory);
 }
@@ -58,12 +75,32 @@ export class NativeMonitor implements Monitor {
   }
 
   #onClose(): void {
+    const exit = this.#over ? undefined : this.#readExitFile();
+    if (exit !== undefined) {
+      this.#over = true;
+      this.#exited.resolve(exit);
+    }
     for (const waiting of this.#waiting.values()) waiting.reject(this.#goneError());
     this.#waiting.clear();
     if (!this.#over) this.#lost.resolve();
   }
 
-  /** After EXITED the monitor ends too: a request that crossed it finds no process, as ESRCH says. */
+  /**
+   * A request that meets a closed socket (EPIPE) makes Node drop what was not read yet, and EXITED
+   * may be in it. The monitor has written the same to its exit file before.
+   */
+  #readExitFile(): ExitFacts | undefined {
+    try {
+      return parseExitFile(readFileSync(`${this.#directory}/exit`, 'utf8'));
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return undefined;
+      throw error;
+    }
+  }
+
+  /**
+   * After EXITED the monitor ends too: a request that crossed it finds no process, as ESRCH says.
+   */
   #goneError(): EngineError {
     return this.#over ? notRunning() : lostError();
   }
@@ -120,7 +157,10 @@ export class NativeMonitor implements Monitor {
     const started = decoder.u32() === 1;
     const ended = decoder.u32() === 1;
     const exit = decoder.exit();
-    const execs = Array.from({ length: decoder.u32() }, () => ({ id: decoder.string(), pid: decoder.u32() }));
+    const execs = Array.from({ length: decoder.u32() }, () => ({
+      id: decoder.string(),
+      pid: decoder.u32(),
+    }));
     return { pid, started, exit: ended ? exit : undefined, execs };
   }
 
@@ -133,7 +173,10 @@ export class NativeMonitor implements Monitor {
     expectOk(await this.#ask(FRAME.SIGNAL, new Encoder().string(exec).u32(signal).finish()));
   }
 
-  async resize(exec: string, size: { readonly height: number; readonly width: number }): Promise<void> {
+  async resize(
+    exec: string,
+    size: { readonly height: number; readonly width: number },
+  ): Promise<void> {
     const body = new Encoder().string(exec).u32(size.height).u32(size.width).finish();
     expectOk(await this.#ask(FRAME.RESIZE, body));
   }
@@ -146,7 +189,10 @@ export class NativeMonitor implements Monitor {
       this.exited.then((end) => resolve(end), reject);
     });
     exit.catch(() => {});
-    const { socket, frame } = await this.#openStream(FRAME.EXEC, encodeExec(id, plan, bits(wanted)));
+    const { socket, frame } = await this.#openStream(
+      FRAME.EXEC,
+      encodeExec(id, plan, bits(wanted)),
+    );
     if (frame.kind !== FRAME.STARTED) {
       this.#execs.delete(id);
       socket.destroy();
@@ -196,7 +242,9 @@ export class NativeMonitor implements Monitor {
 
 function bits(wanted: Streams): number {
   return (
-    (wanted.stdin ? STREAM_BIT.stdin : 0) | (wanted.stdout ? STREAM_BIT.stdout : 0) | (wanted.stderr ? STREAM_BIT.stderr : 0)
+    (wanted.stdin ? STREAM_BIT.stdin : 0) |
+    (wanted.stdout ? STREAM_BIT.stdout : 0) |
+    (wanted.stderr ? STREAM_BIT.stderr : 0)
   );
 }
 
@@ -211,7 +259,10 @@ function failure(frame: Frame): Error {
   const last = results.at(-1);
   if (last !== undefined && last.errno !== 0) return new OpError(last, results);
   const after = last === undefined ? '' : ` after ${last.op}`;
-  return new EngineError('kernel_refused', `the process was killed while it was being set up${after}`);
+  return new EngineError(
+    'kernel_refused',
+    `the process was killed while it was being set up${after}`,
+  );
 }
 
 function notRunning(): EngineError {
@@ -221,7 +272,8 @@ function notRunning(): EngineError {
 
 function refusal(frame: Frame): Error {
   const name = errnoName(new Decoder(frame.body).u32());
-  const code = name === 'ESRCH' || name === 'ENOTTY' || name === 'EEXIST' ? 'conflict' : 'kernel_refused';
+  const code =
+    name === 'ESRCH' || name === 'ENOTTY' || name === 'EEXIST' ? 'conflict' : 'kernel_refused';
   const said = name === 'ESRCH' ? 'no such process is running' : `the monitor refused: ${name}`;
   return new EngineError(code, said, { facts: { errno: name } });
 }

@@ -5,7 +5,9 @@ import type { ExecPlan, Exit, LaunchPlan, Op, OpResult } from './op.ts';
 
 /** The daemon's hands: short operations, one at a time, in order. */
 export interface Agent extends AsyncDisposable {
-  /** Performs the list; throws an OpError at the first operation that fails (the rest is not done). */
+  /**
+   * Performs the list; throws an OpError at the first operation that fails (the rest is not done).
+   */
   perform(ops: readonly Op[]): Promise<readonly OpResult[]>;
   /** Forks a monitor that listens on `<directory>/monitor.sock`; answers its pid on the host. */
   monitor(directory: string): Promise<number>;
@@ -42,8 +44,8 @@ export interface Monitor extends AsyncDisposable {
   signal(exec: string, signal: number): Promise<void>;
   resize(exec: string, size: { readonly height: number; readonly width: number }): Promise<void>;
   /**
-   * Starts one more process, with its streams. The returned stream speaks like attach(). The process
-   * has passed its execve(2) when this resolves. `exit` resolves before the stream ends.
+   * Starts one more process, with its streams. The returned stream speaks like attach(). The
+   * process has passed its execve(2) when this resolves. `exit` resolves before the stream ends.
    */
   exec(id: string, plan: ExecPlan, wanted: Streams): Promise<ExecSession>;
   /**
@@ -53,7 +55,11 @@ export interface Monitor extends AsyncDisposable {
   attach(exec: string, wanted: Streams): Promise<Duplex>;
 }
 
-export type Streams = { readonly stdin: boolean; readonly stdout: boolean; readonly stderr: boolean };
+export type Streams = {
+  readonly stdin: boolean;
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+};
 
 export type ExecSession = {
   readonly pid: number;

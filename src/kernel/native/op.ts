@@ -12,16 +12,13 @@ type ArgumentTypes = {
 /** name → "argument:type ..."; the opcode is the position. Order and text as in ops.def. */
 export const OPS = {
   mkdir: 'path:s mode:u',
-  rmdir: 'path:s',
   read: 'path:s limit:u',
-  write: 'path:s data:b',
   remove_tree: 'path:s',
   cgroup_write: 'path:s value:s',
   cgroup_device: 'path:s insns:b',
   cgroup_kill: 'path:s',
   cgroup_rmdir: 'path:s',
   monitor: 'directory:s',
-  umount: 'path:s flags:u',
   netns_create: 'path:s',
   netns_delete: 'path:s',
   netlink: 'namespace:s namespaces:l protocol:u messages:b',
@@ -83,18 +80,25 @@ export const OPS = {
 
 export type OpName = keyof typeof OPS;
 
-type ParseArgument<T extends string> = T extends `${infer Name}:${infer Type extends keyof ArgumentTypes}`
-  ? { readonly [K in Name]: ArgumentTypes[Type] }
-  : unknown;
+type ParseArgument<T extends string> =
+  T extends `${infer Name}:${infer Type extends keyof ArgumentTypes}`
+    ? { readonly [K in Name]: ArgumentTypes[Type] }
+    : unknown;
 type ParseArguments<T extends string> = T extends `${infer Head} ${infer Rest}`
   ? ParseArgument<Head> & ParseArguments<Rest>
   : ParseArgument<T>;
 
-/** Strings are sent as UTF-8, except in tree_* operations, where they are latin1 ("binary strings"), because names in layers may hold any byte. */
+/**
+ * Strings are sent as UTF-8, except in tree_* operations, where they are latin1 ("binary strings"),
+ * because names in layers may hold any byte.
+ */
 export type Op = { [K in OpName]: { readonly op: K } & ParseArguments<(typeof OPS)[K]> }[OpName];
 export type OpOf<K extends OpName> = Extract<Op, { op: K }>;
 
-/** Flags of `bind`: copy the whole tree; make a missing target a file, not a directory; apply attr_set to the tree. */
+/**
+ * Flags of `bind`: copy the whole tree; make a missing target a file, not a directory; apply
+ * attr_set to the tree.
+ */
 export const BIND = { RECURSIVE: 1, FILE_TARGET: 2, ATTR_RECURSIVE: 4 } as const;
 
 /** Where in a plan an operation stood. */
@@ -145,13 +149,20 @@ export type ExecPlan = {
 
 export type Stdio = {
   readonly tty: boolean;
-  /** none: /dev/null; open: a pipe kept open; once: closed when the first client that writes ends. */
+  /**
+   * none: /dev/null; open: a pipe kept open; once: closed when the first client that writes ends.
+   */
   readonly stdin: 'none' | 'open' | 'once';
 };
 
 export type LogPlan =
   | { readonly driver: 'none' }
-  | { readonly driver: 'json-file'; readonly path: string; readonly maxBytes: number; readonly maxFiles: number };
+  | {
+      readonly driver: 'json-file';
+      readonly path: string;
+      readonly maxBytes: number;
+      readonly maxFiles: number;
+    };
 
 /** How a process ended: exit code, or 128 + signal as shells and Docker say it. */
 export type Exit = {

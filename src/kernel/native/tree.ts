@@ -22,7 +22,13 @@ export interface TreeWriter extends AsyncDisposable {
   hole(bytes: number): Promise<void>;
   symlink(path: string, target: string, meta: TreeMeta): Promise<void>;
   link(path: string, existing: string): Promise<void>;
-  node(path: string, kind: 'char' | 'block' | 'fifo', major: number, minor: number, meta: TreeMeta): Promise<void>;
+  node(
+    path: string,
+    kind: 'char' | 'block' | 'fifo',
+    major: number,
+    minor: number,
+    meta: TreeMeta,
+  ): Promise<void>;
   whiteout(path: string): Promise<void>;
   remove(path: string): Promise<void>;
   opaque(path: string): Promise<void>;
@@ -79,7 +85,13 @@ export class NativeTreeWriter implements TreeWriter {
     return this.#add({ op: 'tree_link', path, existing });
   }
 
-  node(path: string, kind: keyof typeof KINDS, major: number, minor: number, meta: TreeMeta): Promise<void> {
+  node(
+    path: string,
+    kind: keyof typeof KINDS,
+    major: number,
+    minor: number,
+    meta: TreeMeta,
+  ): Promise<void> {
     const { uid, gid } = meta;
     const mode = KINDS[kind] | (meta.mode & 0o7777);
     return this.#add({ op: 'tree_node', path, mode, major, minor, uid, gid, ...time(meta) });
@@ -153,8 +165,12 @@ function explain(error: unknown, ops: readonly Op[]): Error {
   if (!(error instanceof OpError)) return error instanceof Error ? error : new Error(String(error));
   const op = ops[error.result.index];
   const path = op !== undefined && 'path' in op ? op.path : '';
-  return new EngineError('kernel_refused', `cannot unpack ${JSON.stringify(path)}: ${error.message}`, {
-    cause: error,
-    facts: { ...error.facts, path },
-  });
+  return new EngineError(
+    'kernel_refused',
+    `cannot unpack ${JSON.stringify(path)}: ${error.message}`,
+    {
+      cause: error,
+      facts: { ...error.facts, path },
+    },
+  );
 }

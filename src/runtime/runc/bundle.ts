@@ -18,6 +18,13 @@ export function bundleSpec(box: Box, facts: HostFacts): OciSpec {
       '--init is a reaper of the built-in runtime; an external one cannot use it',
     );
   }
+  if (box.namespaces.user.mode === 'map') {
+    throw new EngineError(
+      'not_implemented',
+      'a user namespace needs the built-in runtime, which shifts the owners of the root by idmapped ' +
+        'mounts',
+    );
+  }
   const user = resolveUser(box.root.mount, box.process.user, box.process.groups);
   const spec = makeSpec(box, facts, user);
   const namespaces = spec.linux.namespaces.filter(({ type }) => type !== 'time');

@@ -60,7 +60,12 @@ export function planRun(
   const { mount } = box.root;
   const argv = [
     ...runcArgs(program, paths, paths.log),
-    'run', '--bundle', paths.directory, '--pid-file', paths.pidFile, box.id,
+    'run',
+    '--bundle',
+    paths.directory,
+    '--pid-file',
+    paths.pidFile,
+    box.id,
   ];
   const kill = cgroup.unified ?? cgroup.directories[0];
   return {
@@ -119,7 +124,12 @@ export function planExec(
 ): ExecPlan {
   const argv = [
     ...runcArgs(program, paths, files.log),
-    'exec', '--process', files.process, '--pid-file', files.pidFile, box.id,
+    'exec',
+    '--process',
+    files.process,
+    '--pid-file',
+    files.pidFile,
+    box.id,
   ];
   const size = request.consoleSize ?? { height: 0, width: 0 };
   return {

@@ -1,4 +1,5 @@
-// What an external runtime is given, and how its words are read. Running one is test/root/runc.test.ts.
+// What an external runtime is given, and how its words are read. Running one is
+// test/root/runc.test.ts.
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -43,7 +44,9 @@ test('a user is found by name or number, with the groups of the image', () => {
   const root = overlay(layer({}), layer({ passwd: PASSWD, group: GROUP }));
   assert.deepEqual(resolveUser(root, '', []), { uid: 0, gid: 0, additionalGids: [] });
   assert.deepEqual(resolveUser(root, 'app', ['video', '7']), {
-    uid: 1000, gid: 1001, additionalGids: [29, 44, 7],
+    uid: 1000,
+    gid: 1001,
+    additionalGids: [29, 44, 7],
   });
   assert.deepEqual(resolveUser(root, '1000', []), { uid: 1000, gid: 1001, additionalGids: [29] });
   assert.deepEqual(resolveUser(root, 'app:video', []), { uid: 1000, gid: 44, additionalGids: [] });
@@ -94,11 +97,18 @@ test('the bundle has no time namespace, and the ids of the user', () => {
   assert.deepEqual(spec.process.capabilities.effective, []);
 });
 
-test('--init is refused by name', () => {
-  assert.throws(
-    () => bundleSpec(boxWith({ process: { init: true } }), factsOf(1)),
-    (error) => isEngineError(error, 'not_implemented'),
-  );
+test('--init and user namespaces are refused by name', () => {
+  const map = [{ inside: 0, outside: 100_000, count: 65_536 }];
+  const refused = [
+    boxWith({ process: { init: true } }),
+    boxWith({ namespaces: { user: { mode: 'map', uid: map, gid: map } } }),
+  ];
+  for (const box of refused) {
+    assert.throws(
+      () => bundleSpec(box, factsOf(1)),
+      (error) => isEngineError(error, 'not_implemented'),
+    );
+  }
 });
 
 test('64-bit integers stay exact in config.json', () => {

@@ -96,7 +96,10 @@ export class RuncTask implements Task {
     } catch (error) {
       throw describeExecFailure(plan, error);
     }
-    const ended = session.exit.then(() => true, () => true);
+    const ended = session.exit.then(
+      () => true,
+      () => true,
+    );
     const pid = await waitForPid(files.pidFile, ended);
     void ended.then(() => removeFiles(files));
     if (pid !== undefined) {

@@ -15,7 +15,10 @@ type Entry = readonly string[];
 
 /** The lines of a passwd or group file, cut at the colons. */
 function entries(text: string): Entry[] {
-  return text.split('\n').filter((line) => line !== '').map((line) => line.split(':'));
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => line.split(':'));
 }
 
 /** The directories of a root, the top one first. */
@@ -41,11 +44,12 @@ export function resolveUser(
   if (uid === undefined) throw unknown('user', name, 'passwd');
   const login = found?.[0];
   const gid = group === '' ? (parseId(found?.[3]) ?? 0) : findGroup(groupFile, group);
-  const own = group === '' && login !== undefined
-    ? groupFile
-        .filter((entry) => (entry[3] ?? '').split(',').includes(login))
-        .flatMap((entry) => parseId(entry[2]) ?? [])
-    : [];
+  const own =
+    group === '' && login !== undefined
+      ? groupFile
+          .filter((entry) => (entry[3] ?? '').split(',').includes(login))
+          .flatMap((entry) => parseId(entry[2]) ?? [])
+      : [];
   const added = groups.map((each) => findGroup(groupFile, each));
   return { uid, gid, additionalGids: [...new Set([...own, ...added])] };
 }

@@ -1,0 +1,27 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { lockDataRoot, parseStartTime } from './lock.ts';
+
+const root = await mkdtemp(join(tmpdir(), 'coracle-lock-'));
+after(() => rm(root, { recursive: true, force: true }));
+
+const REST = Array.from({ length: 18 }, (_, i) => i).join(' ');
+
+test('the start time is read past a name with spaces and parentheses', () => {
+  assert.equal(parseStartTime(`7 (a) b (c) S ${REST} 4711 0`), '4711');
+});
+
+test('a killed owner that nobody has waited for does not hold the lock', () => {
+  assert.equal(parseStartTime(`7 (node) Z ${REST} 4711 0`), '');
+});
+
+test('one daemon at a time has a data root, and a stale file of a dead one is no hindrance', async () => {
+  await writeFile(join(root, 'daemon.lock'), '4194000 1\n');
+  const lock = await lockDataRoot(root);
+  await assert.rejects(lockDataRoot(root), { code: 'conflict' });
+  await lock[Symbol.asyncDispose]();
+  await using _again = await lockDataRoot(root);
+});
