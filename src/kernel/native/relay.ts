@@ -21,7 +21,10 @@ export class Relay implements AsyncDisposable {
   readonly #nativePath: string;
   readonly #handle: QueryHandler;
   readonly #report: (error: unknown) => void;
-  readonly #waiting = new Map<number, { resolve(frame: Frame): void; reject(error: Error): void }>();
+  readonly #waiting = new Map<
+    number,
+    { resolve(frame: Frame): void; reject(error: Error): void }
+  >();
   #socket: Promise<Socket> | undefined;
   #id = 0;
 
@@ -54,9 +57,13 @@ export class Relay implements AsyncDisposable {
     const frame = await this.#ask(FRAME.RELAY_ADD, body);
     if (frame.kind !== FRAME.OK) {
       const errno = errnoName(new Decoder(frame.body).u32());
-      throw new EngineError('kernel_refused', `cannot listen on 127.0.0.11:53 in the container: ${errno}`, {
-        facts: { sandbox, errno },
-      });
+      throw new EngineError(
+        'kernel_refused',
+        `cannot listen on 127.0.0.11:53 in the container: ${errno}`,
+        {
+          facts: { sandbox, errno },
+        },
+      );
     }
   }
 
@@ -88,7 +95,11 @@ export class Relay implements AsyncDisposable {
     } catch {
       // None is running: the usual case for the first container with a network of its own.
     }
-    const child = spawn(this.#nativePath, ['relay', this.#path], { stdio: 'ignore', detached: true, env: {} });
+    const child = spawn(this.#nativePath, ['relay', this.#path], {
+      stdio: 'ignore',
+      detached: true,
+      env: {},
+    });
     child.on('error', this.#report);
     child.unref();
     for (let waited = 0; ; waited += START_STEP_MS) {
@@ -97,7 +108,11 @@ export class Relay implements AsyncDisposable {
       } catch (error) {
         if (waited >= START_MS_MAX) {
           this.#socket = undefined;
-          throw new EngineError('internal', `the DNS relay does not answer: ${errnoOf(error) ?? ''}`, { cause: error });
+          throw new EngineError(
+            'internal',
+            `the DNS relay does not answer: ${errnoOf(error) ?? ''}`,
+            { cause: error },
+          );
         }
         await new Promise((resolve) => setTimeout(resolve, START_STEP_MS));
       }
