@@ -2,6 +2,7 @@
  * The C program of Coracle. It performs plans and decides nothing (docs/native.md). Roles:
  *   coracle-native agent        operations for the daemon on descriptor 3; forks monitors
  *   coracle-native tree ROOT    a layer's files below ROOT, by operations on descriptor 3
+ *   coracle-native relay SOCKET the sockets of 127.0.0.11:53 inside containers, for whoever connects
  *   coracle-init -- PATH ARGS   pid 1 of `docker run --init`
  */
 #define _GNU_SOURCE
@@ -66,8 +67,10 @@ int main(int argc, char **argv)
 	const char *name = argc > 0 ? argv[0] : "";
 	if (!strcmp(name, "coracle-init") && argc > 3 && !strcmp(argv[1], "--"))
 		return reaper_main(argv + 2);
-	if (argc < 2 || (strcmp(argv[1], "agent") && (strcmp(argv[1], "tree") || argc != 3))) {
-		fprintf(stderr, "usage: coracle-native agent | tree ROOT\n"
+	bool agent = argc == 2 && !strcmp(argv[1], "agent"), tree = argc == 3 && !strcmp(argv[1], "tree");
+	bool relay = argc == 3 && !strcmp(argv[1], "relay");
+	if (!agent && !tree && !relay) {
+		fprintf(stderr, "usage: coracle-native agent | tree ROOT | relay SOCKET\n"
 				"Serves the Coracle daemon on descriptor 3; not meant to be started by hand.\n");
 		return 2;
 	}
@@ -77,5 +80,5 @@ int main(int argc, char **argv)
 	}
 	prctl(PR_SET_DUMPABLE, 0);
 	umask(0);
-	return !strcmp(argv[1], "agent") ? agent_main() : tree_main(argv[2]);
+	return agent ? agent_main() : tree ? tree_main(argv[2]) : relay_main(argv[2]);
 }

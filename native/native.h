@@ -139,6 +139,8 @@ int spawn(const struct spawn *s, int *sync, pid_t *pid, pid_t *helper);
 bool send_packet(int fd, enum packet kind, uint32_t value, const struct results *r, int pass_fd);
 /* monitor.c, stream.c, log.c */
 _Noreturn void monitor_main(int listener, const char *directory);
+/* relay.c */
+int relay_main(const char *path);
 /* reaper.c */
 int reaper_main(char **argv);
 /* main.c: the sealed copy of this program, for a reaper */

@@ -80,12 +80,37 @@ int op_netns_delete(struct context *c, const struct op *op)
 
 static int open_netlink(void *protocol)
 {
-	return socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, *(int *)protocol);
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, *(int *)protocol), on = 1;
+	if (fd >= 0) { /* old kernels have neither, and then say less */
+		setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof on);
+		setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof on);
+	}
+	return fd;
+}
+
+/* What the kernel says beside the errno (NETLINK_EXT_ACK), moved to the front of data as text. */
+static void keep_reason(char *data, struct nlmsghdr *h)
+{
+	size_t at = NLMSG_ALIGN(sizeof *h + sizeof(struct nlmsgerr)), length = 0;
+	const char *text = NULL;
+	while (h->nlmsg_flags & NLM_F_ACK_TLVS && at + NLA_HDRLEN <= h->nlmsg_len) {
+		struct nlattr *a = (struct nlattr *)((char *)h + at);
+		if (a->nla_len < NLA_HDRLEN || at + a->nla_len > h->nlmsg_len)
+			break;
+		if (a->nla_type == NLMSGERR_ATTR_MSG) {
+			text = (char *)a + NLA_HDRLEN;
+			length = strnlen(text, a->nla_len - NLA_HDRLEN);
+		}
+		at += NLA_ALIGN(a->nla_len);
+	}
+	if (text)
+		memmove(data, text, length);
+	data[length] = 0;
 }
 
 /*
  * Reads answers until the request with this sequence number is acknowledged or its dump is done.
- * Messages that are not acknowledgements go to the output.
+ * Messages that are not acknowledgements go to the output. After a failure data is text for people.
  */
 static int read_answers(struct context *c, int fd, uint32_t sequence, char *data)
 {
@@ -93,10 +118,8 @@ static int read_answers(struct context *c, int fd, uint32_t sequence, char *data
 		ssize_t n = recv(fd, data, NETLINK_BUFFER_BYTES, MSG_TRUNC);
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0)
-			return -1;
-		if (n > (ssize_t)NETLINK_BUFFER_BYTES)
-			return errno = FAULT_TOO_MANY, -1;
+		if (n < 0 || n > (ssize_t)NETLINK_BUFFER_BYTES)
+			return data[0] = 0, n < 0 ? -1 : (errno = FAULT_TOO_MANY, -1);
 		for (struct nlmsghdr *h = (struct nlmsghdr *)data; NLMSG_OK(h, (uint32_t)n); h = NLMSG_NEXT(h, n)) {
 			if (h->nlmsg_seq != sequence)
 				continue;
@@ -104,10 +127,13 @@ static int read_answers(struct context *c, int fd, uint32_t sequence, char *data
 				return 0;
 			if (h->nlmsg_type == NLMSG_ERROR) {
 				int error = -((struct nlmsgerr *)NLMSG_DATA(h))->error;
-				return error ? (errno = error, -1) : 0;
+				if (error == 0)
+					return 0;
+				keep_reason(data, h);
+				return errno = error, -1;
 			}
 			if (c->out.used + h->nlmsg_len > NETLINK_BYTES_MAX)
-				return errno = FAULT_TOO_MANY, -1;
+				return data[0] = 0, errno = FAULT_TOO_MANY, -1;
 			put(&c->out, h, h->nlmsg_len);
 		}
 	}
@@ -130,13 +156,14 @@ static int exchange(struct context *c, int fd, const struct argument *messages)
 			break;
 		}
 		if (send(fd, messages->s + at, h.nlmsg_len, 0) < 0)
-			result = -1;
+			result = (data[0] = 0, -1);
 		else
 			result = read_answers(c, fd, h.nlmsg_seq, data);
 		if (result < 0) {
 			int saved = errno;
 			c->out.used = 0;
 			put_u32(&c->out, index); /* which message it was */
+			put(&c->out, data, strlen(data));
 			errno = saved;
 		}
 		at += NLMSG_ALIGN(h.nlmsg_len);

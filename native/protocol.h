@@ -51,6 +51,12 @@ enum frame_kind {
 	FRAME_REFUSED = 37,     /* u32 errno or fault */
 	FRAME_EXITED = 38,      /* exit, results of teardown */
 	FRAME_EXEC_EXITED = 39, /* s id, exit */
+	/* to and from the relay of DNS queries */
+	FRAME_RELAY_ADD = 64,    /* s sandbox, s path of its namespace; OK or REFUSED */
+	FRAME_RELAY_REMOVE = 65, /* s sandbox; OK */
+	FRAME_RELAY_LIST = 66,   /* answered by the same kind: u32 count, (s sandbox)* */
+	FRAME_RELAY_QUERY = 67,  /* id is the query's token; s sandbox, u32 tcp, bytes message */
+	FRAME_RELAY_ANSWER = 68, /* the same id; bytes message */
 };
 /* exit: u32 code, u32 signal, u64 nanoseconds since 1970 */
 /* result: u32 place, u32 index, u32 opcode, u32 errno or fault, u64 nanoseconds, bytes output */

@@ -25,6 +25,7 @@ const EXEMPT: Readonly<Record<string, string>> = {};
 /** Files that may start a program, and which. */
 const SPAWNERS: Readonly<Record<string, string>> = {
   'src/kernel/native/': 'the C program itself',
+  'src/kernel/netfilter/': 'nft and iptables-restore, whose text is their interface',
   'src/runtime/runc/': 'an OCI runtime that the user chose',
   'src/container/top.ts': 'ps, whose columns the client chooses',
   'src/cli/connect.ts': 'the daemon, when none runs',

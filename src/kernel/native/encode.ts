@@ -31,6 +31,11 @@ export const FRAME = {
   REFUSED: 37,
   EXITED: 38,
   EXEC_EXITED: 39,
+  RELAY_ADD: 64,
+  RELAY_REMOVE: 65,
+  RELAY_LIST: 66,
+  RELAY_QUERY: 67,
+  RELAY_ANSWER: 68,
 } as const;
 
 export const FRAME_HEADER_BYTES = 12;

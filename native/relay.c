@@ -1,0 +1,471 @@
+/*
+ * The relay of the embedded DNS: holds 127.0.0.11:53 (udp and tcp) inside containers' network
+ * namespaces, passes each query to the daemon as a frame and the answer back. It knows no DNS. It
+ * outlives the daemon: queries that come while none is connected wait for the next one, so a restart
+ * of the daemon costs a resolver a delay and not a failure.
+ *
+ * It ends when it holds no namespace and no daemon has been connected for RELAY_IDLE_MS.
+ */
+#define _GNU_SOURCE
+#include "native.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define RELAY_IDLE_MS 30000
+#define QUERY_WAIT_MS_MAX 8000 /* resolvers ask again after 5 s; older queries are dropped */
+#define QUERIES_MAX 4096
+#define SESSIONS_MAX 512 /* tcp connections */
+#define SESSION_IDLE_MS 10000
+#define MESSAGE_BYTES_MAX 65535
+
+struct sandbox {
+	struct sandbox *next;
+	char *id;
+	int udp, tcp;
+};
+struct session { /* one tcp connection of a container */
+	struct session *next;
+	struct sandbox *sandbox;
+	int fd;
+	bool dead;
+	uint64_t last;
+	struct buffer in;
+};
+struct query {
+	struct query *next;
+	struct sandbox *sandbox;
+	struct session *session; /* NULL for udp */
+	struct sockaddr_in from;
+	uint32_t token;
+	bool sent; /* to the daemon that is connected now */
+	uint64_t deadline;
+	struct buffer message;
+};
+
+static struct {
+	int listener, daemon;
+	uint64_t alone_since; /* 0 while a daemon is connected */
+	uint32_t token;
+	unsigned queries_count, sessions_count;
+	struct sandbox *sandboxes;
+	struct session *sessions;
+	struct query *queries;
+	struct buffer in, out;
+} relay = { .listener = -1, .daemon = -1 };
+
+static uint64_t now_ms(void) { return now_ns(1 /* CLOCK_MONOTONIC */) / 1000000; }
+
+static void drop_daemon(void)
+{
+	if (relay.daemon >= 0)
+		close(relay.daemon);
+	relay.daemon = -1;
+	relay.alone_since = now_ms();
+	relay.in.used = relay.out.used = 0;
+	for (struct query *q = relay.queries; q; q = q->next)
+		q->sent = false; /* the next daemon shall answer it */
+}
+
+static void flush_daemon(void)
+{
+	if (relay.daemon < 0 || relay.out.used == 0)
+		return;
+	ssize_t n = send(relay.daemon, relay.out.data, relay.out.used, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (n < 0 && errno != EAGAIN && errno != EINTR)
+		drop_daemon();
+	else if (n > 0) {
+		relay.out.used -= (size_t)n;
+		memmove(relay.out.data, relay.out.data + n, relay.out.used);
+	}
+}
+
+static void send_query(struct query *q)
+{
+	if (relay.daemon < 0 || q->sent)
+		return;
+	size_t begin = frame_begin(&relay.out, FRAME_RELAY_QUERY, q->token);
+	put_bytes(&relay.out, q->sandbox->id, strlen(q->sandbox->id));
+	put_u32(&relay.out, q->session != NULL);
+	put_bytes(&relay.out, q->message.data, q->message.used);
+	frame_end(&relay.out, begin);
+	q->sent = true;
+}
+
+static void free_query(struct query **at)
+{
+	struct query *q = *at;
+	*at = q->next;
+	relay.queries_count--;
+	free(q->message.data);
+	free(q);
+}
+
+static void ask(struct sandbox *s, struct session *t, const struct sockaddr_in *from, const char *data, size_t length)
+{
+	if (relay.queries_count >= QUERIES_MAX)
+		return; /* as a full queue of a name server: the resolver asks again */
+	struct query *q = calloc(1, sizeof *q);
+	if (!q)
+		return;
+	q->sandbox = s;
+	q->session = t;
+	if (from)
+		q->from = *from;
+	q->token = ++relay.token;
+	q->deadline = now_ms() + QUERY_WAIT_MS_MAX;
+	put(&q->message, data, length);
+	q->next = relay.queries;
+	relay.queries = q;
+	relay.queries_count++;
+	send_query(q);
+}
+
+/* A socket of the namespace at path; we have one thread, and come back at once. */
+static int socket_in(const char *path, int type)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(53) };
+	address.sin_addr.s_addr = htonl(0x7f00000b); /* 127.0.0.11 */
+	int one = 1, fd = -1;
+	int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	int there = home < 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+	int saved = errno;
+	if (there >= 0 && setns(there, CLONE_NEWNET) == 0) {
+		fd = socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		saved = errno;
+		if (setns(home, CLONE_NEWNET) < 0)
+			abort();
+	} else if (there >= 0) {
+		saved = errno;
+	}
+	if (there >= 0)
+		close(there);
+	if (home >= 0)
+		close(home);
+	if (fd < 0)
+		return errno = saved, -1;
+	/* So that a name server of the container may bind 0.0.0.0:53 beside us (udp). */
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+	if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0 || (type == SOCK_STREAM && listen(fd, 64) < 0)) {
+		saved = errno;
+		close(fd);
+		return errno = saved, -1;
+	}
+	return fd;
+}
+
+static struct sandbox *find_sandbox(const char *id)
+{
+	for (struct sandbox *s = relay.sandboxes; s; s = s->next)
+		if (!strcmp(s->id, id))
+			return s;
+	return NULL;
+}
+
+static int add_sandbox(const char *id, const char *path)
+{
+	if (find_sandbox(id))
+		return 0;
+	struct sandbox *s = calloc(1, sizeof *s);
+	if (!s || !(s->id = strdup(id)))
+		abort();
+	s->udp = socket_in(path, SOCK_DGRAM);
+	s->tcp = s->udp < 0 ? -1 : socket_in(path, SOCK_STREAM);
+	if (s->tcp < 0) {
+		int saved = errno;
+		if (s->udp >= 0)
+			close(s->udp);
+		free(s->id);
+		free(s);
+		return errno = saved, -1;
+	}
+	s->next = relay.sandboxes;
+	relay.sandboxes = s;
+	return 0;
+}
+
+static void remove_sandbox(const char *id)
+{
+	struct sandbox **at = &relay.sandboxes;
+	while (*at && strcmp((*at)->id, id))
+		at = &(*at)->next;
+	struct sandbox *s = *at;
+	if (!s)
+		return;
+	*at = s->next;
+	for (struct query **q = &relay.queries; *q;)
+		if ((*q)->sandbox == s)
+			free_query(q);
+		else
+			q = &(*q)->next;
+	for (struct session *t = relay.sessions; t; t = t->next)
+		if (t->sandbox == s)
+			t->dead = true;
+	close(s->udp);
+	close(s->tcp);
+	free(s->id);
+	free(s);
+}
+
+static void send_answer(struct query *q, const char *data, uint32_t length)
+{
+	if (!q->session) {
+		sendto(q->sandbox->udp, data, length, MSG_NOSIGNAL | MSG_DONTWAIT, (struct sockaddr *)&q->from, sizeof q->from);
+		return;
+	}
+	/* One small answer fits the socket's buffer; a client that does not read loses its connection. */
+	unsigned char size[2] = { (unsigned char)(length >> 8), (unsigned char)length };
+	struct buffer b = { 0 };
+	put(&b, size, 2);
+	put(&b, data, length);
+	if (send(q->session->fd, b.data, b.used, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)b.used)
+		q->session->dead = true;
+	free(b.data);
+}
+
+static void on_frame(const struct frame_header *h, struct reader *r)
+{
+	uint32_t length;
+	size_t begin;
+	const char *id, *data;
+	int result = 0;
+	switch (h->kind) {
+	case FRAME_RELAY_ANSWER:
+		data = get_string(r, &length);
+		for (struct query **q = &relay.queries; *q; q = &(*q)->next)
+			if ((*q)->token == h->id) {
+				if (!r->broken && length <= MESSAGE_BYTES_MAX && length > 0)
+					send_answer(*q, data, length);
+				free_query(q);
+				break;
+			}
+		return;
+	case FRAME_RELAY_ADD:
+		id = get_string(r, NULL);
+		data = get_string(r, NULL);
+		result = r->broken ? (errno = EPROTO, -1) : add_sandbox(id, data);
+		break;
+	case FRAME_RELAY_REMOVE:
+		remove_sandbox(get_string(r, NULL));
+		break;
+	case FRAME_RELAY_LIST: {
+		uint32_t count = 0;
+		for (struct sandbox *s = relay.sandboxes; s; s = s->next)
+			count++;
+		begin = frame_begin(&relay.out, FRAME_RELAY_LIST, h->id);
+		put_u32(&relay.out, count);
+		for (struct sandbox *s = relay.sandboxes; s; s = s->next)
+			put_bytes(&relay.out, s->id, strlen(s->id));
+		frame_end(&relay.out, begin);
+		return;
+	}
+	default:
+		result = -1;
+		errno = EPROTO;
+	}
+	int saved = errno;
+	begin = frame_begin(&relay.out, result < 0 ? FRAME_REFUSED : FRAME_OK, h->id);
+	if (result < 0)
+		put_u32(&relay.out, (uint32_t)saved);
+	frame_end(&relay.out, begin);
+}
+
+static void read_daemon(void)
+{
+	char chunk[16384];
+	ssize_t n = recv(relay.daemon, chunk, sizeof chunk, MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		drop_daemon();
+		return;
+	}
+	put(&relay.in, chunk, (size_t)n);
+	size_t at = 0;
+	while (relay.in.used - at >= sizeof(struct frame_header)) {
+		struct frame_header h;
+		memcpy(&h, relay.in.data + at, sizeof h);
+		if (h.length > 4 * MESSAGE_BYTES_MAX) {
+			drop_daemon();
+			return;
+		}
+		if (relay.in.used - at < sizeof h + h.length)
+			break;
+		struct reader r = { relay.in.data + at + sizeof h, relay.in.data + at + sizeof h + h.length, false };
+		on_frame(&h, &r);
+		at += sizeof h + h.length;
+	}
+	relay.in.used -= at;
+	memmove(relay.in.data, relay.in.data + at, relay.in.used);
+}
+
+static void accept_daemon(void)
+{
+	int fd = accept4(relay.listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (fd < 0)
+		return;
+	drop_daemon(); /* the newest is the one that lives */
+	relay.daemon = fd;
+	relay.alone_since = 0;
+	for (struct query *q = relay.queries; q; q = q->next)
+		send_query(q);
+}
+
+static void read_udp(struct sandbox *s)
+{
+	char data[MESSAGE_BYTES_MAX];
+	struct sockaddr_in from;
+	socklen_t size = sizeof from;
+	ssize_t n = recvfrom(s->udp, data, sizeof data, MSG_DONTWAIT, (struct sockaddr *)&from, &size);
+	if (n > 0)
+		ask(s, NULL, &from, data, (size_t)n);
+}
+
+static void accept_tcp(struct sandbox *s)
+{
+	int fd = accept4(s->tcp, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct session *t = fd < 0 || relay.sessions_count >= SESSIONS_MAX ? NULL : calloc(1, sizeof *t);
+	if (!t) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	*t = (struct session){ .next = relay.sessions, .sandbox = s, .fd = fd, .last = now_ms() };
+	relay.sessions = t;
+	relay.sessions_count++;
+}
+
+static void read_tcp(struct session *t)
+{
+	char chunk[4096];
+	ssize_t n = recv(t->fd, chunk, sizeof chunk, MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		t->dead = true;
+		return;
+	}
+	t->last = now_ms();
+	put(&t->in, chunk, (size_t)n);
+	while (t->in.used >= 2) {
+		size_t length = (size_t)(unsigned char)t->in.data[0] << 8 | (unsigned char)t->in.data[1];
+		if (t->in.used < length + 2)
+			return;
+		ask(t->sandbox, t, NULL, t->in.data + 2, length);
+		t->in.used -= length + 2;
+		memmove(t->in.data, t->in.data + length + 2, t->in.used);
+	}
+}
+
+static void remove_dead(uint64_t now)
+{
+	for (struct session *t = relay.sessions; t; t = t->next)
+		t->dead = t->dead || now - t->last > SESSION_IDLE_MS;
+	for (struct query **q = &relay.queries; *q;)
+		if (now >= (*q)->deadline || ((*q)->session && (*q)->session->dead))
+			free_query(q);
+		else
+			q = &(*q)->next;
+	for (struct session **at = &relay.sessions; *at;) {
+		struct session *t = *at;
+		if (!t->dead) {
+			at = &t->next;
+			continue;
+		}
+		*at = t->next;
+		relay.sessions_count--;
+		close(t->fd);
+		free(t->in.data);
+		free(t);
+	}
+}
+
+static struct pollfd *polls;
+static void **watched;
+static size_t watch_count, watch_size;
+
+static void watch(int fd, short events, void *of)
+{
+	if (fd < 0)
+		return;
+	if (watch_count == watch_size) {
+		watch_size = watch_size ? watch_size * 2 : 32;
+		polls = realloc(polls, watch_size * sizeof *polls);
+		watched = realloc(watched, watch_size * sizeof *watched);
+		if (!polls || !watched)
+			abort();
+	}
+	polls[watch_count] = (struct pollfd){ .fd = fd, .events = events };
+	watched[watch_count++] = of;
+}
+
+static void serve(int fd, void *of)
+{
+	if (fd == relay.listener)
+		accept_daemon();
+	else if (fd == relay.daemon)
+		read_daemon();
+	else
+		for (struct sandbox *s = relay.sandboxes; s; s = s->next)
+			if (s == of) {
+				if (fd == s->udp)
+					read_udp(s);
+				else
+					accept_tcp(s);
+				return;
+			}
+	for (struct session *t = relay.sessions; t; t = t->next)
+		if (t == of && fd == t->fd && !t->dead)
+			read_tcp(t);
+}
+
+int relay_main(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	if (strlen(path) >= sizeof address.sun_path)
+		return 2;
+	strcpy(address.sun_path, path);
+	prctl(PR_SET_NAME, "coracle-relay");
+	setsid();
+	sigset_t all;
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	relay.listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	unlink(path);
+	if (relay.listener < 0 || bind(relay.listener, (struct sockaddr *)&address, sizeof address) < 0 ||
+	    listen(relay.listener, 8) < 0)
+		return 1;
+	relay.alone_since = now_ms();
+	for (;;) {
+		watch_count = 0;
+		watch(relay.listener, POLLIN, NULL);
+		watch(relay.daemon, (short)(POLLIN | (relay.out.used ? POLLOUT : 0)), NULL);
+		for (struct sandbox *s = relay.sandboxes; s; s = s->next) {
+			watch(s->udp, POLLIN, s);
+			watch(s->tcp, POLLIN, s);
+		}
+		for (struct session *t = relay.sessions; t; t = t->next)
+			watch(t->fd, POLLIN, t);
+		int n = poll(polls, watch_count, relay.queries || relay.sessions || !relay.sandboxes ? 1000 : -1);
+		for (size_t i = 0; n > 0 && i < watch_count; i++)
+			if (polls[i].revents)
+				serve(polls[i].fd, watched[i]);
+		flush_daemon();
+		uint64_t now = now_ms();
+		remove_dead(now);
+		if (!relay.sandboxes && relay.daemon < 0 && now - relay.alone_since > RELAY_IDLE_MS) {
+			unlink(path);
+			return 0;
+		}
+	}
+}

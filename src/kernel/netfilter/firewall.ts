@@ -1,0 +1,131 @@
+// The firewall of one engine: keeps the state that the kernel should hold and brings changes to a
+// back end, one transaction a change. Only what is named after our table is ever made, changed or
+// removed; rules of other software are read and never touched.
+import type { BackendOptions, FirewallBackend, Verification } from './backend.ts';
+import { CommitQueue } from './commit-queue.ts';
+import { IptablesBackend } from './iptables.ts';
+import { NftablesBackend } from './nftables.ts';
+import { Programs, type ProgramRunner, type RunnerOptions } from './run.ts';
+import { type FirewallState, parseTableName, type PortCounters } from './state.ts';
+import { type FirewallChange, StateBook } from './state-book.ts';
+
+export const FIREWALL_BACKENDS = {
+  nftables: (options: BackendOptions): FirewallBackend => new NftablesBackend(options),
+  iptables: (options: BackendOptions): FirewallBackend => new IptablesBackend(options),
+} as const;
+export type FirewallBackendName = keyof typeof FIREWALL_BACKENDS;
+
+export interface Firewall {
+  readonly backend: FirewallBackendName;
+  /** Replaces the state and brings the kernel to it in one transaction. */
+  apply(state: FirewallState): Promise<void>;
+  /**
+   * Replaces the state and writes only where the kernel differs: at the daemon's start, so that
+   * counters and packets are not disturbed. Answers what was found.
+   */
+  adopt(state: FirewallState): Promise<Verification>;
+  /** Adds and removes. Removing what is not there is no error; adding twice is `conflict`. */
+  change(change: FirewallChange): Promise<void>;
+  verify(): Promise<Verification>;
+  /** verify(), and where something is amiss the whole state again. Answers what was found. */
+  repair(): Promise<Verification>;
+  counters(): Promise<readonly PortCounters[]>;
+  /** Our rules as the kernel holds them, with counters. */
+  list(): Promise<string>;
+  /** Takes everything of ours out of the kernel; an administrator's own rules stay. */
+  remove(): Promise<void>;
+}
+
+class KeptFirewall implements Firewall {
+  readonly backend: FirewallBackendName;
+  readonly #rules: FirewallBackend;
+  readonly #queue = new CommitQueue<FirewallChange>((changes) => this.#perform(changes));
+  #book = new StateBook();
+
+  constructor(name: FirewallBackendName, rules: FirewallBackend) {
+    this.backend = name;
+    this.#rules = rules;
+  }
+
+  apply(state: FirewallState): Promise<void> {
+    return this.#queue.alone(async () => {
+      const book = StateBook.of(state);
+      await this.#rules.whole(book);
+      this.#book = book;
+    });
+  }
+
+  adopt(state: FirewallState): Promise<Verification> {
+    return this.#queue.alone(async () => {
+      const book = StateBook.of(state);
+      const found = await this.#rules.verify(book);
+      if (!found.ok) await this.#rules.whole(book);
+      this.#book = book;
+      return found;
+    });
+  }
+
+  change(change: FirewallChange): Promise<void> {
+    return this.#queue.submit(change);
+  }
+
+  verify(): Promise<Verification> {
+    return this.#queue.alone(() => this.#rules.verify(this.#book));
+  }
+
+  repair(): Promise<Verification> {
+    return this.#queue.alone(async () => {
+      const found = await this.#rules.verify(this.#book);
+      if (!found.ok) await this.#rules.whole(this.#book);
+      return found;
+    });
+  }
+
+  counters(): Promise<readonly PortCounters[]> {
+    return this.#queue.alone(() => this.#rules.counters(this.#book));
+  }
+
+  list(): Promise<string> {
+    return this.#rules.list();
+  }
+
+  remove(): Promise<void> {
+    return this.#queue.alone(async () => {
+      await this.#rules.remove();
+      this.#book = new StateBook();
+    });
+  }
+
+  async #perform(changes: readonly FirewallChange[]): Promise<void> {
+    const step = this.#book.note(changes);
+    try {
+      await this.#rules.step(step, this.#book);
+    } catch {
+      // Somebody flushed what we were to change: the whole state repairs it. Where the change
+      // itself is refused, so is the whole state, and that refusal is the answer.
+      try {
+        await this.#rules.whole(this.#book);
+      } catch (error) {
+        this.#book.undo(step);
+        throw error;
+      }
+    }
+  }
+}
+
+export type FirewallOptions = RunnerOptions & {
+  readonly backend: FirewallBackendName;
+  /** --firewall-table: name of the table, and upper-cased of the chains. */
+  readonly table?: string;
+  /** Instead of real programs, for tests. */
+  readonly programs?: ProgramRunner;
+};
+
+export const DEFAULT_TABLE = 'coracle';
+
+/** Opens the firewall with an empty state; nothing is written before apply() or change(). */
+export function openFirewall(options: FirewallOptions): Firewall {
+  const table = parseTableName(options.table ?? DEFAULT_TABLE);
+  const programs = options.programs ?? new Programs(options);
+  return new KeptFirewall(options.backend, FIREWALL_BACKENDS[options.backend]({ table, programs }));
+}

@@ -1,0 +1,184 @@
+// A host with containers and a neighbour, made of network namespaces: what a firewall is tested in.
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+const PROBE = join(import.meta.dirname, '../fixture/net-probe.py');
+const READY_MS_MAX = 20_000;
+/** A dropped packet is silence: long enough for an answer on a busy machine. */
+const SILENCE_SECONDS = 1.2;
+
+export type Bridge = {
+  readonly bridge: string;
+  /** Third number of 10.91.N.0/24 and second group of fd91:N::/64. */
+  readonly n: number;
+  readonly containers: readonly string[];
+};
+
+export type Where = {
+  readonly protocol: 'tcp' | 'udp' | 'sctp';
+  readonly ip: string;
+  readonly port: number;
+};
+
+class Probe {
+  readonly child: ChildProcess;
+  readonly #waiting = new Map<number, (result: string) => void>();
+  #next = 0;
+  readonly ready: Promise<string>;
+  constructor(namespace: string, name: string, ports: readonly number[]) {
+    const argv = [
+      'netns',
+      'exec',
+      namespace,
+      '/usr/bin/python3',
+      PROBE,
+      name,
+      ...ports.map(String),
+    ];
+    this.child = spawn('ip', argv, { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.ready = new Promise((resolve, reject) => {
+      this.#waiting.set(-1, resolve);
+      this.child.once('exit', () => reject(new Error(`the probe of ${name} ended`)));
+      setTimeout(() => reject(new Error(`no probe in ${name}`)), READY_MS_MAX).unref();
+    });
+    this.ready.catch(() => undefined);
+    if (this.child.stdout === null) throw new Error('no stdout');
+    createInterface({ input: this.child.stdout }).on('line', (line) => {
+      const { id, result }: { id: number; result: string } = JSON.parse(line);
+      this.#waiting.get(id)?.(result);
+      this.#waiting.delete(id);
+    });
+  }
+
+  ask(where: Where): Promise<string> {
+    const id = this.#next;
+    this.#next += 1;
+    const { promise, resolve } = Promise.withResolvers<string>();
+    this.#waiting.set(id, resolve);
+    this.child.stdin?.write(`${JSON.stringify({ id, seconds: SILENCE_SECONDS, ...where })}\n`);
+    return promise;
+  }
+}
+
+export class NetLab implements AsyncDisposable {
+  readonly #id: string;
+  readonly #bridges: readonly Bridge[];
+  readonly #probes = new Map<string, Probe>();
+
+  constructor(bridges: readonly Bridge[], ports: Readonly<Record<string, readonly number[]>>) {
+    this.#id = `clab${process.pid}`;
+    this.#bridges = bridges;
+    try {
+      for (const name of this.names) execFileSync('ip', ['netns', 'add', this.namespace(name)]);
+      this.#wire();
+      for (const name of this.names) {
+        this.#probes.set(name, new Probe(this.namespace(name), name, ports[name] ?? [80, 81]));
+      }
+    } catch (error) {
+      this.#removeNamespaces();
+      throw error;
+    }
+  }
+
+  get names(): readonly string[] {
+    return ['host', 'out', ...this.#bridges.flatMap(({ containers }) => containers)];
+  }
+
+  namespace(name: string): string {
+    return `${this.#id}-${name}`;
+  }
+
+  async ready(): Promise<void> {
+    await Promise.all([...this.#probes.values()].map((probe) => probe.ready));
+  }
+
+  /** Command prefix that runs a program as the host. */
+  get prefix(): readonly string[] {
+    return ['ip', 'netns', 'exec', this.namespace('host')];
+  }
+
+  run(name: string, ...argv: readonly string[]): string {
+    return execFileSync('ip', ['netns', 'exec', this.namespace(name), ...argv], {
+      encoding: 'utf8',
+    });
+  }
+
+  /** Who answered and whom it saw ("a1 192.0.2.2"), "refused N", or "none". */
+  async ask(from: string, where: Where): Promise<string> {
+    return (await this.#probes.get(from)?.ask(where)) ?? 'no such namespace';
+  }
+
+  #batch(name: string, lines: readonly string[]): void {
+    execFileSync('ip', ['-n', this.namespace(name), '-batch', '-'], {
+      input: `${lines.join('\n')}\n`,
+    });
+  }
+
+  #wire(): void {
+    const out = this.namespace('out');
+    this.#batch('host', [
+      'link set lo up',
+      `link add eth0 type veth peer name eth0 netns ${out}`,
+      'addr add 192.0.2.1/24 dev eth0',
+      'addr add 2001:db8:9::1/64 dev eth0 nodad',
+      'link set eth0 up',
+      ...this.#bridges.flatMap(({ bridge, n, containers }) => [
+        `link add ${bridge} type bridge`,
+        `addr add 10.91.${n}.1/24 dev ${bridge}`,
+        `addr add fd91:${n}::1/64 dev ${bridge} nodad`,
+        `link set ${bridge} up`,
+        ...containers.flatMap((name) => [
+          `link add v-${name} type veth peer name eth0 netns ${this.namespace(name)}`,
+          `link set v-${name} master ${bridge} up`,
+          `link set v-${name} type bridge_slave hairpin on`,
+        ]),
+      ]),
+    ]);
+    this.#batch('out', [
+      'link set lo up',
+      'addr add 192.0.2.2/24 dev eth0',
+      'addr add 2001:db8:9::2/64 dev eth0 nodad',
+      'link set eth0 up',
+      'route add 10.91.0.0/16 via 192.0.2.1',
+      'route add fd91::/16 via 2001:db8:9::1',
+    ]);
+    for (const { n, containers } of this.#bridges) {
+      for (const [index, name] of containers.entries()) {
+        this.#batch(name, [
+          'link set lo up',
+          `addr add 10.91.${n}.${index + 2}/24 dev eth0`,
+          `addr add fd91:${n}::${index + 2}/64 dev eth0 nodad`,
+          'link set eth0 up',
+          `route add default via 10.91.${n}.1`,
+          `route add default via fd91:${n}::1`,
+        ]);
+      }
+    }
+    const sysctls = ['net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1'];
+    for (const { bridge } of this.#bridges)
+      sysctls.push(`net.ipv4.conf.${bridge}.route_localnet=1`);
+    this.run('host', 'sysctl', '-qw', ...sysctls);
+  }
+
+  #removeNamespaces(): void {
+    for (const name of this.names) {
+      try {
+        execFileSync('ip', ['netns', 'del', this.namespace(name)], { stdio: 'ignore' });
+      } catch {
+        // It was never made.
+      }
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const { child } of this.#probes.values()) {
+      if (child.exitCode !== null) continue;
+      const gone = once(child, 'exit');
+      child.kill('SIGKILL');
+      await gone;
+    }
+    this.#removeNamespaces();
+  }
+}

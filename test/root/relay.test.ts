@@ -1,0 +1,98 @@
+// The relay of DNS queries: sockets inside a namespace, answers from whoever is connected outside.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { NativeAgent } from '#kernel/native/agent.ts';
+import { type QueryHandler, Relay } from '#kernel/native/relay.ts';
+import { setLink } from '#kernel/netlink/link.ts';
+import { Netlink } from '#kernel/netlink/netlink.ts';
+
+const NATIVE =
+  process.env['CORACLE_NATIVE'] ?? join(import.meta.dirname, '../../build/coracle-native');
+const ASK_MS_MAX = 15_000;
+let base = '';
+let agent: NativeAgent;
+let namespace = '';
+const relays: Relay[] = [];
+
+before(async () => {
+  base = mkdtempSync(join(tmpdir(), 'coracle-relay-'));
+  namespace = join(base, 'net');
+  agent = new NativeAgent(NATIVE);
+  await agent.perform([{ op: 'netns_create', path: namespace }]);
+  await new Netlink(agent).exchange(namespace, [setLink('lo', { up: true })]);
+});
+
+after(async () => {
+  const last = relays.at(-1);
+  await last?.remove('box');
+  for (const relay of relays) await relay[Symbol.asyncDispose]();
+  await agent.perform([{ op: 'netns_delete', path: namespace }]);
+  await agent[Symbol.asyncDispose]();
+  rmSync(base, { recursive: true, force: true });
+});
+
+function makeRelay(handle: QueryHandler): Relay {
+  const report = (error: unknown): never => {
+    throw error;
+  };
+  const relay = new Relay({ path: join(base, 'dns.sock'), nativePath: NATIVE, handle, report });
+  relays.push(relay);
+  return relay;
+}
+
+const shout: QueryHandler = (sandbox, message, tcp) =>
+  Promise.resolve(Buffer.from(`${sandbox} ${tcp ? 'tcp' : 'udp'} ${message.toString()}`));
+
+/** Sends bytes to 127.0.0.11:53 from inside, by a program there; answers what came back. */
+function ask(kind: 'udp' | 'tcp', text: string): Promise<string> {
+  const script = `import socket,struct,sys
+s=socket.socket(socket.AF_INET, socket.SOCK_${kind === 'udp' ? 'DGRAM' : 'STREAM'})
+s.settimeout(10)
+s.connect(("127.0.0.11",53))
+m=sys.argv[1].encode()
+s.sendall(${kind === 'udp' ? 'm' : 'struct.pack(">H",len(m))+m'})
+d=s.recv(4096)
+sys.stdout.write(d[${kind === 'udp' ? '0' : '2'}:].decode())`;
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const child = spawn('nsenter', [`--net=${namespace}`, 'python3', '-c', script, text], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    timeout: ASK_MS_MAX,
+  });
+  let output = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    output += chunk.toString();
+  });
+  child.on('error', reject);
+  child.on('close', () => resolve(output));
+  return promise;
+}
+
+test('a query by udp or tcp inside is answered by the daemon outside', async () => {
+  const relay = makeRelay(shout);
+  await relay.add('box', namespace);
+  assert.equal(await ask('udp', 'hello'), 'box udp hello');
+  assert.equal(await ask('tcp', 'world'), 'box tcp world');
+  assert.deepEqual(await relay.list(), ['box']);
+});
+
+test('a query that comes while no daemon is connected is answered by the next one', async () => {
+  await relays.at(-1)?.[Symbol.asyncDispose]();
+  const waiting = ask('udp', 'later');
+  const next = makeRelay(shout);
+  assert.equal(await next.resume(), true);
+  assert.equal(await waiting, 'box udp later');
+});
+
+test('a namespace without the relay refuses, and removing twice is success', async () => {
+  const relay = relays.at(-1);
+  assert.ok(relay);
+  await relay.remove('box');
+  await relay.remove('box');
+  assert.deepEqual(await relay.list(), []);
+  await relay.add('box', namespace);
+  await assert.rejects(relay.add('other', join(base, 'nothing')), /ENOENT/);
+});
