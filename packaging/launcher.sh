@@ -1,5 +1,7 @@
 #!/bin/sh
 # Finds the Node that npm brought (or that `make install` copied), and becomes the engine.
+# Young objects get 1 MiB and no more: by default Node lets that grow, and a daemon that has started a
+# thousand containers keeps 170 MB resident for a heap of 12; with this it stays below 100, as fast.
 here=$0
 [ -L "$here" ] && here=$(readlink -f "$here")
 root=${here%/*}/..
