@@ -29,6 +29,7 @@ const SPAWNERS: Readonly<Record<string, string>> = {
   'src/runtime/runc/': 'an OCI runtime that the user chose',
   'src/container/top.ts': 'ps, whose columns the client chooses',
   'src/cli/connect.ts': 'the daemon, when none runs',
+  'src/cli/terminal.ts': 'stty, for the one setting of a terminal that Node cannot reach',
 };
 
 const SOURCES = sourceFiles(['src'], /\.ts$/);
