@@ -181,6 +181,7 @@ function planHost(flags: Flags): Record<string, unknown> {
     ...nonEmpty('Tmpfs', planTmpfs(flags.list('tmpfs'))),
     UTSMode: flags.string('uts'),
     UsernsMode: flags.string('userns'),
+    ...optional('TimensMode', flags.string('timens')),
     ShmSize: flags.number('shm-size'),
     ...nonEmpty('Sysctls', flags.map('sysctl')),
     ...optional('Runtime', flags.string('runtime')),

@@ -143,7 +143,12 @@ const NAMESPACES_AND_NAMES: readonly FlagSpec[] = [
   { name: 'ipc', kind: string, usage: 'IPC mode to use' },
   { name: 'pid', kind: string, usage: 'PID namespace to use' },
   { name: 'uts', kind: string, usage: 'UTS namespace to use' },
-  { name: 'userns', kind: string, usage: 'User namespace to use' },
+  {
+    name: 'userns',
+    kind: string,
+    usage: 'User namespace to use ("host", "auto", "map:OUTSIDE:COUNT")',
+  },
+  { name: 'timens', kind: string, usage: 'Time namespace to use ("host" or "private")' },
   { name: 'cgroupns', kind: string, usage: CGROUPNS_USAGE },
   { name: 'sysctl', kind: sysctlKind, usage: 'Sysctl options (default map[])' },
 ];

@@ -117,7 +117,11 @@ export function checkModes(flags: Flags): void {
   };
   if (!/^(|host|container:.+)$/.test(pid)) throw invalid('--pid: invalid PID mode');
   if (!['', 'host'].includes(uts)) throw invalid('--uts: invalid UTS mode');
-  if (!['', 'host'].includes(userns)) throw invalid('--userns: invalid USER mode');
+  // Docker knows only "host"; the ranges are checked by the daemon.
+  if (!/^(|host|auto|map:\d+:\d+)$/.test(userns)) throw invalid('--userns: invalid USER mode');
+  if (!['', 'host', 'private'].includes(flags.string('timens'))) {
+    throw invalid('--timens: invalid TIME mode');
+  }
   if (!['', 'host', 'private'].includes(cgroupns)) {
     throw invalid('--cgroupns: invalid CGROUP mode');
   }
