@@ -1,4 +1,5 @@
 // The user's terminal: raw mode, size, and the key sequence that detaches.
+import { spawnSync } from 'node:child_process';
 import { EngineError } from '#base/error.ts';
 
 export interface TerminalSize {
@@ -19,6 +20,9 @@ export function rawMode(): Disposable {
   const { stdin } = process;
   if (stdin.isTTY !== true) return { [Symbol.dispose]: () => {} };
   stdin.setRawMode(true);
+  // libuv keeps ONLCR on, and a line feed would go to column 0 behind the back of a full-screen
+  // program. Leaving raw mode puts the old setting back (uv_tty_set_mode). Without stty, as it is.
+  spawnSync('stty', ['-opost'], { stdio: ['inherit', 'ignore', 'ignore'] });
   return {
     [Symbol.dispose]: () => {
       stdin.setRawMode(false);

@@ -44,7 +44,7 @@ export async function run({ flags, args, client }: Context): Promise<number> {
   const stream = await client.hijack(`${path}/start`, { json });
   using _size = tty ? followSize(client, path) : undefined;
   const end = await join(stream, { tty, stdin, detachKeys });
-  if (end === 'detached') return 0;
+  if (end === 'detached') throw new CliError(1, 'read escape sequence');
   try {
     const inspect = await client.json<ExecInspect>('GET', `${path}/json`);
     return inspect.ExitCode ?? 0;
