@@ -165,7 +165,8 @@ test('a terminal of the container itself is pid 1s controlling terminal, with it
 
 test('a user by name has the groups and the home that the image says', async () => {
   const { output } = await runBox({ argv: ['sh', '-c', 'id; echo $HOME'], user: 'bob' });
-  assert.equal(payload(output, 1), 'uid=1000(bob) gid=1000(bob) groups=1000(bob),2000(extra)\n/home/bob\n');
+  const id = 'uid=1000(bob) gid=1000(bob) groups=1000(bob),2000(extra)';
+  assert.equal(payload(output, 1), `${id}\n/home/bob\n`);
 });
 
 test('ids out of range, unknown users and missing commands fail with their own faults', async () => {
