@@ -39,7 +39,11 @@ help:
 setup: node_modules/.package-lock.json build/.packages
 
 node_modules/.package-lock.json: package-lock.json
-	npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@# npm ci would empty the folder behind a link, which another work tree is using.
+	@if test -L node_modules; then \
+	  cmp -s package-lock.json "$$(readlink -f node_modules)/../package-lock.json" || \
+	  { echo "setup: node_modules leads to packages of another package-lock.json; remove the link" >&2; exit 1; }; \
+	else npm ci --ignore-scripts --no-audit --no-fund --loglevel=error; fi
 	@test -x $(NODE) || { echo "setup: npm brought no Node for $$(uname -m); linux x64 and arm64 are served" >&2; exit 1; }
 	@touch $@
 
