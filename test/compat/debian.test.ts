@@ -56,7 +56,7 @@ before(async () => {
   try {
     await makeArchive();
   } catch (error) {
-    noDebian = `mmdebstrap could not make a root file system: ${String(error).trim()}`;
+    noDebian = `mmdebstrap could not make a root file system: ${String(error).trim().replaceAll('\n', '; ')}`;
     return;
   }
   daemon = await startDaemon();
