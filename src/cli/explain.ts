@@ -38,7 +38,9 @@ export function explainText(
   const steps = reply.Groups.reduce((sum, group) => sum + group.Steps.length, 0);
   const total = reply.TotalNanoseconds;
   const name = reply.Name === '' ? reply.Image : reply.Name.replace(/^\//, '');
-  const time = total === null ? 'not run' : `${timeText(total)} in all`;
+  // The account of a start lies in the exec root, and goes with it; what is shown then is the plan.
+  const untimed = title === 'Plan' ? 'not run' : 'as planned (no account of a start is kept)';
+  const time = total === null ? untimed : `${timeText(total)} in all`;
   const lines = [`${paint('bold', `${title} of ${name}`)}: ${steps} kernel operations, ${time}`];
   if (reply.Id !== '') lines.push(paint('dim', `container ${reply.Id.slice(0, 12)}`));
   lines.push(paint('dim', `image ${reply.Image}`));

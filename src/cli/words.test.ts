@@ -163,3 +163,11 @@ test('explain shows groups, numbered operations, times at the right, and an errn
   assert.equal(text, expected.join('\n'));
   assert.equal(timeText(2_500_000_000), '2.50 s');
 });
+
+test('explain says that it shows a plan where no account of the start is kept', () => {
+  const reply = { Id: '', Name: 'web', Image: 'busybox', Groups: [], TotalNanoseconds: null };
+  const first = (title: string): string =>
+    explainText(reply, title, false, 80).split('\n')[0] ?? '';
+  assert.equal(first('Plan'), 'Plan of web: 0 kernel operations, not run');
+  assert.match(first('Making'), /as planned \(no account of a start is kept\)$/);
+});
