@@ -51,7 +51,7 @@ test('exec, signals, pause, pids and find work as with our own runtime', async (
   const ran = await execScript(task, 'id; hostname; exit 4', { user: 'app' });
   assert.match(
     ran.out,
-    /^uid=1000\(app\) gid=1000\(app\) groups=(1000\(app\),)?29\(audio\)\nc0ffee\n/,
+    /^uid=1000\(app\) gid=1000\(app\) groups=29\(audio\),1000\(app\)\nc0ffee\n/,
   );
   assert.equal(ran.exitCode, 4);
   assert.equal(readFileSync(`/proc/${task.pid}/comm`, 'utf8'), 'sh\n');
