@@ -19,7 +19,7 @@ export const HEADERS_MS_MAX = 60_000;
 export const KEEP_ALIVE_MS = 600_000;
 /** Go's default is 1 MiB; filters and registry credentials travel in the head. */
 export const HEADERS_BYTES_MAX = 256 * 1024;
-/** How long a refused client may take to read why. */
+/** How long a client that spoke no HTTP may take to read why. */
 const REFUSED_LINGER_MS = 1_000;
 
 export type ApiServer = {
@@ -120,29 +120,7 @@ function fail(exchange: Exchange, error: unknown): void {
     return;
   }
   if (status === 304) sendEmpty(exchange, 304);
-  else sendRefusal(exchange, status, publicMessage(error));
-}
-
-/**
- * Node closes right behind an answer when the body was not read to its end. A client that is still
- * sending then fails with EPIPE before it reads why; so the end of the answer waits for the end of
- * the body, for a while (RFC 9112, 9.6). Content-Length tells the client that it has all.
- */
-function sendRefusal(exchange: Exchange, status: number, message: string): void {
-  const { request, response } = exchange;
-  if (request.complete || request.destroyed) return sendJson(exchange, status, { message });
-  const body = Buffer.from(`${JSON.stringify({ message })}\n`);
-  const headers = { 'Content-Type': 'application/json', 'Content-Length': body.length };
-  response.writeHead(status, { ...headers, Connection: 'close' });
-  response.write(body);
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, REFUSED_LINGER_MS);
-  for (const event of ['end', 'close']) request.once(event, resolve);
-  void promise.then(() => {
-    clearTimeout(timer);
-    response.end();
-  });
-  request.resume();
+  else sendJson(exchange, status, { message: publicMessage(error) });
 }
 
 function setCommonHeaders(response: ServerResponse, deps: ApiDeps): void {
