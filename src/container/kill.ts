@@ -1,5 +1,5 @@
 // kill, and the parts of it that stop, restart and remove share.
-import { EngineError } from '#base/error.ts';
+import { EngineError, isEngineError } from '#base/error.ts';
 import type { Deps } from './deps.ts';
 import { publish } from './event.ts';
 import { guard } from './guard.ts';
@@ -61,7 +61,13 @@ export async function sendSignal(
   if (task === undefined) {
     throw new EngineError('unavailable', `container ${id} has lost its monitor`);
   }
-  await task.signal('', signal);
+  try {
+    await task.signal('', signal);
+  } catch (error) {
+    // It has ended by itself, and its exit waits for our lock: what SIGKILL asks for is so.
+    if (signal === SIGKILL && isEngineError(error, 'conflict')) return true;
+    throw error;
+  }
   // A frozen process takes its signal when it is thawed.
   if (isEnd && record.state.status === 'paused') await task.resume();
   publish(deps, record, 'kill', { signal: String(signal) });
