@@ -82,7 +82,8 @@ int op_cgroup_join(struct context *c, const struct op *op)
 	(void)c;
 	/*
 	 * v1's `tasks` moves one thread, and we have one. For it the kernel does not hold up every fork and
-	 * exit of the machine, which takes milliseconds (cgroup_procs_write_start()). v2 has no such file.
+	 * exit of the machine, which takes milliseconds (cgroup_procs_write_start()). v2 has no such file,
+	 * and its processes are cloned into place.
 	 */
 	static const char *const files[] = { "tasks", "cgroup.procs" };
 	char path[4096];
@@ -100,6 +101,17 @@ int op_cgroup_join(struct context *c, const struct op *op)
 	int saved = errno;
 	close(fd);
 	return n == 1 ? 0 : (errno = saved, -1);
+}
+
+/*
+ * A process that is cloned into its cgroup costs nothing. One that is moved there through v2's
+ * cgroup.procs makes the kernel wait until no fork and no exit is under way on the whole machine,
+ * which takes a grace period, 10 ms and more, unless somebody else just did (cgroup_attach_lock()).
+ */
+int op_cgroup_into(struct context *c, const struct op *op)
+{
+	c->cgroup = open(op->a[0].s, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return c->cgroup < 0 ? -1 : 0;
 }
 
 typedef int visit(int directory, void *data);

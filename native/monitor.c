@@ -357,7 +357,7 @@ static void serve(struct monitor *m, const struct watched *w, short happened)
 
 _Noreturn void monitor_main(int listener, const char *directory)
 {
-	struct monitor m = { .listener = listener, .directory = strdup(directory) };
+	struct monitor m = { .listener = listener, .directory = strdup(directory), .cgroup = -1 };
 	sigset_t set;
 	prctl(PR_SET_NAME, "coracle-monitor");
 	prctl(PR_SET_CHILD_SUBREAPER, 1);

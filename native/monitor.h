@@ -51,6 +51,7 @@ struct monitor {
 	struct client *clients;
 	struct process *processes; /* the first process is the last in the list */
 	struct process *first;
+	int cgroup; /* which every process is cloned into; -1 where cgroups have version 1 only */
 	char *frame; /* the LAUNCH frame, kept for the teardown list that points into it */
 	struct ops teardown;
 	struct results teardown_results;

@@ -78,6 +78,7 @@ struct context {
 	int userns;      /* made by the userns operation */
 	uid_t userns_uid; /* who root inside of it is outside */
 	gid_t userns_gid;
+	int cgroup;      /* of version 2, which the processes are cloned into */
 	int init_pidfd;  /* of the container's first process, for join_init */
 	int sync;        /* init's end of the packet socket to the monitor */
 	int slave;       /* of the terminal */
@@ -105,7 +106,8 @@ int remove_tree_at(int parent, const char *name);
 int read_file(int at, const char *path, char *data, size_t size);
 performer op_mkdir, op_read, op_remove_tree;
 /* cgroup.c */
-performer op_cgroup_write, op_cgroup_device, op_cgroup_kill, op_cgroup_rmdir, op_cgroup_join;
+performer op_cgroup_write, op_cgroup_device, op_cgroup_kill, op_cgroup_rmdir, op_cgroup_join,
+	op_cgroup_into;
 /* overlay.c, mount.c, root.c: the mounts that make the world inside */
 performer op_root_overlay, op_root_bind, op_source, op_propagation, op_root_attach, op_mount, op_bind, op_tmpfs_copy,
 	op_directory, op_file, op_symlink, op_node, op_mask, op_readonly, op_root_readonly, op_terminal, op_console,
@@ -133,7 +135,7 @@ struct spawn {
 	uint64_t clone_flags;
 	int stdio[3];    /* the child's ends; -1 for /dev/null or a terminal */
 	int init_pidfd;
-	int userns, root;
+	int userns, root, cgroup;
 };
 int spawn(const struct spawn *s, int *sync, pid_t *pid, pid_t *helper);
 bool send_packet(int fd, enum packet kind, uint32_t value, const struct results *r, int pass_fd);

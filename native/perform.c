@@ -86,12 +86,13 @@ static const struct {
 	[OP_tree_xattr] = { op_tree_xattr, IN_TREE },
 	[OP_tree_finish] = { op_tree_finish, IN_TREE },
 	[OP_source] = { op_source, ENTER },
+	[OP_cgroup_into] = { op_cgroup_into, AT(HOST) },
 };
 
 void context_init(struct context *c)
 {
 	memset(c, 0, sizeof *c);
-	c->root = c->userns = c->init_pidfd = c->sync = c->slave = c->mask_tmpfs = -1;
+	c->root = c->userns = c->cgroup = c->init_pidfd = c->sync = c->slave = c->mask_tmpfs = -1;
 	strcpy(c->home, "/");
 }
 

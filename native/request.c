@@ -78,10 +78,11 @@ static void on_launch(struct monitor *m, struct client *c, uint32_t id, struct r
 	if (!good) {
 		errno = EPROTO;
 	} else if (perform(&context, PLACE_HOST, &host, 0, &p->results) == 0) {
+		m->cgroup = context.cgroup;
 		if (json && length)
 			log_open(path, max_bytes, max_files);
 		struct spawn s = { .join = &join, .init = &init, .clone_flags = flags, .init_pidfd = -1,
-				   .userns = context.userns, .root = context.root };
+				   .userns = context.userns, .root = context.root, .cgroup = m->cgroup };
 		if (start_process(p, &s) < 0) {
 			put_u32(&p->results.body, PLACE_HOST);
 			put_u32(&p->results.body, host.count);
@@ -129,7 +130,8 @@ static void on_exec(struct monitor *m, struct client *c, uint32_t id, struct rea
 		errno = EPROTO;
 		fail(p);
 	} else {
-		struct spawn s = { .join = &join, .init = &init, .init_pidfd = m->first->pidfd, .userns = -1, .root = -1 };
+		struct spawn s = { .join = &join, .init = &init, .init_pidfd = m->first->pidfd,
+				   .userns = -1, .root = -1, .cgroup = m->cgroup };
 		if (start_process(p, &s) < 0)
 			fail(p);
 	}

@@ -62,9 +62,13 @@ static _Noreturn void perform_and_report(struct context *c, enum place place, co
 	_exit(error || place == PLACE_INIT ? 1 : 0);
 }
 
-static pid_t clone3(uint64_t flags, int exit_signal)
+static pid_t clone3(uint64_t flags, int exit_signal, int cgroup)
 {
 	struct clone_args args = { .flags = flags, .exit_signal = (uint64_t)exit_signal };
+	if (cgroup >= 0) {
+		args.flags |= CLONE_INTO_CGROUP;
+		args.cgroup = (uint64_t)cgroup;
+	}
 	return (pid_t)syscall(SYS_clone3, &args, sizeof args);
 }
 
@@ -75,7 +79,7 @@ static _Noreturn void become_helper(const struct spawn *s, struct context *c)
 		send_packet(c->sync, PACKET_FAILED, 0, &results, -1);
 		_exit(1);
 	}
-	pid_t pid = clone3(s->clone_flags | CLONE_PARENT, 0); /* the exit signal is inherited from us */
+	pid_t pid = clone3(s->clone_flags | CLONE_PARENT, 0, -1); /* the exit signal is inherited from us, so is the cgroup */
 	if (pid == 0) {
 		char go;
 		if (recv(c->sync, &go, 1, 0) != 1) /* until the monitor knows our pid */
@@ -107,7 +111,7 @@ int spawn(const struct spawn *s, int *sync, pid_t *pid, pid_t *helper)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return -1;
 	bool join = s->join->count > 0;
-	pid_t child = clone3(join ? 0 : s->clone_flags, SIGCHLD);
+	pid_t child = clone3(join ? 0 : s->clone_flags, SIGCHLD, s->cgroup);
 	if (child == 0) {
 		struct context *c = malloc(sizeof *c);
 		if (!c)

@@ -17,6 +17,7 @@ export type ExecBase = {
   /** The container's bounding set. */
   readonly capabilities: readonly string[];
   readonly seccomp: OciSeccomp | undefined;
+  /** Of version 1; into the other one the monitor clones every process. */
   readonly cgroupDirectories: readonly string[];
 };
 

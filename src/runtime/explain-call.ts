@@ -109,8 +109,8 @@ const CALLS: Callers = {
     `fsopen("overlay"); ${op.lower.map((path) => `fsconfig("lowerdir+", ${q(path)}); `).join('')}` +
     `fsconfig("upperdir", ${q(op.upper)}); fsconfig("workdir", ${q(op.work)}); fsmount(0)`,
   root_bind: (op) => `open_tree(${q(op.path)}, OPEN_TREE_CLONE|AT_RECURSIVE)`,
-  // v1 has `tasks`, v2 only the other.
-  cgroup_join: (op) => `write(open(${q(`${op.path}/{tasks,cgroup.procs}`)}), "0")`,
+  cgroup_join: (op) => `write(open(${q(`${op.path}/tasks`)}), "0")`,
+  cgroup_into: (op) => `clone3(CLONE_INTO_CGROUP, open(${q(op.path)}, O_PATH))`,
   join_init: (op) => `setns(pidfd_open(init), ${clone(op.flags)})`,
   join_userns: () => 'setns(userns, CLONE_NEWUSER); setresgid(0, 0, 0); setresuid(0, 0, 0)',
   setns: (op) => `setns(open(${q(op.path)}), ${clone(op.flag)})`,

@@ -32,6 +32,7 @@ const GROUP_OF = {
   root_overlay: 'union mount',
   root_bind: 'union mount',
   cgroup_join: 'cgroups',
+  cgroup_into: 'cgroups',
   join_init: 'namespaces',
   join_userns: 'namespaces',
   setns: 'namespaces',

@@ -76,6 +76,7 @@ const WHY: Reasons = {
     'The layers of the image, read-only, under one writable directory: changes go to the top.',
   root_bind: 'A directory of the host as the root, without layers.',
   cgroup_join: 'The process enters the cgroup itself, before it runs anything of the image.',
+  cgroup_into: 'The process is born in this cgroup: moving it there later would cost far more.',
   join_init: 'Enters the namespaces of the running container.',
   join_userns: 'Becomes root of the new user namespace, and loses all rights over the host.',
   setns: 'Enters a namespace that exists already: shared with another, or made by the network.',

@@ -138,6 +138,7 @@ function detailOf(op: Op, result: OpResult, kernel: string): string {
       );
     case 'mkdir':
     case 'cgroup_join':
+    case 'cgroup_into':
     case 'cgroup_device':
       return `unable to apply cgroup configuration: ${op.op} ${op.path}: ${kernel}`;
     case 'setns':

@@ -41,7 +41,7 @@ export function execBaseOf(spec: OciSpec, cgroup: CgroupPlan): ExecBase {
     oomScoreAdj: process.oomScoreAdj,
     capabilities: process.capabilities.bounding,
     seccomp: linux.seccomp,
-    cgroupDirectories: cgroup.directories,
+    cgroupDirectories: cgroup.join,
   };
 }
 

@@ -81,13 +81,15 @@ for (const [name, { box, cgroups }] of Object.entries(BOXES)) {
     }
   });
 
-  test(`${name}: every cgroup that is made is joined before a program runs, and removed`, () => {
-    const joined = [...join, ...init].flatMap((op) => (op.op === 'cgroup_join' ? [op.path] : []));
+  test(`${name}: every cgroup that is made is entered before a program runs, and removed`, () => {
+    const entered = [...host, ...join, ...init].flatMap((op) =>
+      op.op === 'cgroup_join' || op.op === 'cgroup_into' ? [op.path] : [],
+    );
     const removed = teardown.flatMap((op) => (op.op === 'cgroup_rmdir' ? [op.path] : []));
     const made = host.flatMap((op) =>
       op.op === 'mkdir' && op.path.endsWith(`/${box.id}`) ? [op.path] : [],
     );
-    assert.deepEqual(joined.toSorted(), made.toSorted());
+    assert.deepEqual(entered.toSorted(), made.toSorted());
     assert.deepEqual(removed.toSorted(), made.toSorted());
   });
 

@@ -131,6 +131,8 @@ function hostOps(spec: OciSpec, extras: LaunchExtras): Op[] {
         ? { op: 'cgroup_write', path: step.path, value: step.value }
         : { op: 'cgroup_device', path: step.path, insns: step.insns },
   );
+  const { unified } = extras.cgroup;
+  if (unified !== undefined) ops.push({ op: 'cgroup_into', path: unified });
   if (uidMappings.length > 0) {
     ops.push({ op: 'userns', uid_map: mapText(uidMappings), gid_map: mapText(gidMappings) });
   }

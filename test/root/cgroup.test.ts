@@ -55,9 +55,11 @@ function apply(made: CgroupPlan): void {
   }
 }
 
-/** Runs a shell script inside the cgroup: it joins first, as init does. */
+/** Runs a shell script inside the cgroup, which it enters first. */
 function runInside(made: CgroupPlan, script: string) {
-  const join = made.join.map((directory) => `echo 0 > ${directory}/cgroup.procs`).join(' && ');
+  const join = made.directories
+    .map((directory) => `echo 0 > ${directory}/cgroup.procs`)
+    .join(' && ');
   return spawnSync('/bin/sh', ['-c', `${join} && ${script}`], { encoding: 'utf8' });
 }
 

@@ -101,7 +101,7 @@ test('v1: devices start from nothing', () => {
   assert.ok(steps.includes('/cg/devices/coracle/ab/devices.allow = c 136:* rwm'));
 });
 
-test('hybrid: init joins every hierarchy, and each leaf is removed', () => {
+test('hybrid: init joins every v1 hierarchy, is cloned into v2, and each leaf is removed', () => {
   const made = plan(V1, {}, V1_FACTS);
   assert.deepEqual(made.join, [
     '/cg/cpu,cpuacct/coracle/ab',
@@ -110,9 +110,8 @@ test('hybrid: init joins every hierarchy, and each leaf is removed', () => {
     '/cg/devices/coracle/ab',
     '/cg/freezer/coracle/ab',
     '/cg/pids/coracle/ab',
-    '/cg/unified/coracle/ab',
   ]);
-  assert.deepEqual(made.directories, made.join);
+  assert.deepEqual(made.directories, [...made.join, '/cg/unified/coracle/ab']);
   assert.equal(made.unified, '/cg/unified/coracle/ab');
   assert.equal(made.freezer?.path, '/cg/freezer/coracle/ab/freezer.state');
   assert.equal(made.oomFile, '/cg/memory/coracle/ab/memory.oom_control');
@@ -142,7 +141,8 @@ test('v2: controllers are enabled from the top down, then limits are written', (
     '/cg/coracle/ab/pids.max = 10',
     'cgroup_device /cg/coracle/ab',
   ]);
-  assert.deepEqual(made.join, ['/cg/coracle/ab']);
+  assert.deepEqual(made.join, []);
+  assert.equal(made.unified, '/cg/coracle/ab');
   assert.equal(made.freezer?.path, '/cg/coracle/ab/cgroup.freeze');
   assert.equal(made.oomFile, '/cg/coracle/ab/memory.events');
   assert.deepEqual(made.view, { version: 2, path: '/coracle/ab', source: '/cg/coracle/ab' });

@@ -39,11 +39,11 @@ export type CgroupFacts = Readonly<Record<string, string>>;
 export type CgroupPlan = {
   /** In order: ancestors first, then the leaf and its limits. Directories may exist already. */
   readonly create: readonly CgroupStep[];
-  /** Directories whose cgroup.procs init writes "0" into, before it limits itself further. */
+  /** Directories of version 1, whose `tasks` init writes "0" into, before it limits itself further. */
   readonly join: readonly string[];
   /** Leaf directories, one a hierarchy, to rmdir (retrying on EBUSY) once they are empty. */
   readonly directories: readonly string[];
-  /** The leaf in cgroup2, for CLONE_INTO_CGROUP. It is in `join` too. */
+  /** The leaf in cgroup2, for CLONE_INTO_CGROUP. */
   readonly unified?: string;
   readonly freezer?: Freezer;
   /** Writing "1" kills every process at once (cgroup2, Linux 5.14). */
@@ -106,7 +106,7 @@ export function planCgroup(
   const oomFile = planOomFile(host, leaf, unified);
   return {
     create,
-    join: directories,
+    join: host.hierarchies.map((each) => directoryOf(each, leaf(each))),
     directories,
     ...(unified === undefined ? {} : { unified, killFile: `${unified}/cgroup.kill` }),
     ...(freezer === undefined ? {} : { freezer }),

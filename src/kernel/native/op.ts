@@ -76,6 +76,7 @@ export const OPS = {
   tree_xattr: 'path:s name:s value:b',
   tree_finish: '',
   source: 'path:s flags:u',
+  cgroup_into: 'path:s',
 } as const;
 
 export type OpName = keyof typeof OPS;
