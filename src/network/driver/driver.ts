@@ -19,8 +19,11 @@ export interface NetworkDriver {
   /** Whether containers get addresses of IPAM, and a gateway is chosen for its subnets. */
   readonly addresses: boolean;
   gateway(record: Pick<NetworkRecord, 'internal' | 'options'>): boolean;
-  /** Checks options and subnets before anything is stored; texts are Docker's. */
-  validate(record: NetworkRecord, others: readonly NetworkRecord[]): void;
+  /**
+   * Checks options and subnets, and whether this host can carry them, before anything is stored;
+   * texts are Docker's. It makes nothing that stays.
+   */
+  validate(record: NetworkRecord, others: readonly NetworkRecord[]): void | Promise<void>;
   validateWish(record: NetworkRecord, wish: EndpointWish): void;
   /** Its MAC when the user gives none; undefined = the kernel's own (ipvlan has its parent's). */
   mac(record: NetworkRecord, ip: string | undefined): string | undefined;
@@ -41,7 +44,7 @@ export interface NetworkDriver {
   /** Of a namespace that lives on. ENODEV means it is gone already. */
   planDetach(record: NetworkRecord, plan: EndpointPlan): readonly Step[];
   /** Before the namespace is deleted: nothing may pass any more. ENODEV as above. */
-  planQuiesce(record: NetworkRecord, endpoint: Endpoint): readonly Step[];
+  planQuiesce(record: NetworkRecord, plan: EndpointPlan): readonly Step[];
   /** Whether the endpoint is still what the record says; false = detach and attach it again. */
   verify(record: NetworkRecord, plan: EndpointPlan): Promise<boolean>;
 }
