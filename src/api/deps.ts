@@ -3,6 +3,7 @@
 import type { Log } from '#base/log.ts';
 import type { ContainerEngine } from '#container/engine.ts';
 import type { EventBus } from '#event/bus.ts';
+import type { NetworkEngine } from '#network/engine.ts';
 import type { ImagePort } from './image/port.ts';
 import type { SystemFacts } from './system/facts.ts';
 import type { VolumePort } from './volume/port.ts';
@@ -11,6 +12,7 @@ export type ApiDeps = {
   readonly containers: ContainerEngine;
   readonly images: ImagePort;
   readonly volumes: VolumePort;
+  readonly networks: NetworkEngine;
   readonly events: Pick<EventBus, 'subscribe' | 'listeners'>;
   readonly facts: SystemFacts;
   readonly log: Log;

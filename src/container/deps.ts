@@ -2,6 +2,7 @@
 import type { KeyedLock } from '#base/keyed-lock.ts';
 import type { UndoReport } from '#base/undo.ts';
 import type { Publisher } from '#event/event.ts';
+import type { NetworkEngine } from '#network/engine.ts';
 import type { VolumeStore } from '#volume/volume.ts';
 import type { Lives } from './live.ts';
 import type { Images, ResourceChecker, Runtime, Snapshots } from './port.ts';
@@ -33,6 +34,7 @@ export type Deps = {
   readonly images: Images;
   readonly snapshots: Snapshots;
   readonly volumes: VolumeStore;
+  readonly networks: NetworkEngine;
   readonly runtime: Runtime;
   readonly resources: ResourceChecker;
   readonly usernsRanges: UsernsRanges;

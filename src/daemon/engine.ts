@@ -20,6 +20,7 @@ import { UnpackPool } from '#image/layer/pool.ts';
 import { NativeAgent } from '#kernel/native/agent.ts';
 import type { HostFacts } from '#runtime/facts.ts';
 import { readHostFacts } from '#runtime/facts.ts';
+import { NetworkService } from '#network/service.ts';
 import { OverlaySnapshotter } from '#snapshot/overlay.ts';
 import { removeTree } from '#snapshot/remove-tree.ts';
 import { VolumeStore } from '#volume/volume.ts';
@@ -68,6 +69,7 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
   const volumes = new VolumeStore(join(config.dataRoot, 'volumes'));
   const problems = [...images.problems.map((each) => `${each.path}: ${each.message}`)];
   problems.push(...(await volumes.load()));
+  const networks = new NetworkService();
   const lives = new Lives();
   parts.defer(() => lives.close());
   const deps: Deps = {
@@ -78,6 +80,7 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
     images: makeImagePort(images),
     snapshots: makeSnapshotPort(snapshots, images, config.dataRoot),
     volumes,
+    networks,
     runtime: makeRuntimePort(agent, host, config.cgroupParent, config.runtimes),
     resources: makeResourceChecker(host.cgroups, features),
     usernsRanges: new UsernsRanges(join(config.dataRoot, 'userns-next')),
@@ -96,6 +99,7 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
       containers,
       images,
       volumes: makeVolumePort(volumes, store),
+      networks,
       events,
       facts,
       log,

@@ -4,6 +4,7 @@
 // containers do.
 import type {
   Endpoint,
+  NetworkExplanation,
   NetworkRate,
   NetworkRecord,
   PortBinding,
@@ -83,4 +84,9 @@ export interface RatePart {
    * none. Called only for sandboxes with a rate.
    */
   remove(plug: Plug): Promise<void>;
+}
+
+export interface ExplainPart {
+  /** Everything of a network in the order that a packet meets it; `targets` are its sandboxes. */
+  explain(network: ActiveNetwork, targets: readonly Plugged[]): Promise<NetworkExplanation>;
 }
