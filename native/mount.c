@@ -5,6 +5,8 @@
 #define _GNU_SOURCE
 #include "mountapi.h"
 #include <errno.h>
+#include <linux/openat2.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -138,6 +140,63 @@ int op_source(struct context *c, const struct op *op)
 	return 0;
 }
 
+static bool same_namespace(int one, int other)
+{
+	struct stat a, b;
+	return fstat(one, &a) < 0 || fstat(other, &b) < 0 || (a.st_dev == b.st_dev && a.st_ino == b.st_ino);
+}
+
+/* There and back by descriptor. setns(2) puts us at the root of the namespace, so our own is kept, too. */
+static int copy_in(int namespace, int own, int root, const char *path)
+{
+	struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS };
+	if (setns(namespace, CLONE_NEWNS) < 0)
+		return -1;
+	int there = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int at = there < 0 ? -1 : (int)syscall(SYS_openat2, there, path, &how, sizeof how);
+	int tree = -1;
+	struct statx sx;
+	/* A mount of its own, nothing less: a directory would bring the file system that it lies on. */
+	if (at >= 0 && statx(at, "", AT_EMPTY_PATH, 0, &sx) == 0) {
+		if (sx.stx_attributes & STATX_ATTR_MOUNT_ROOT)
+			tree = sys_open_tree(at, "", OPEN_TREE_CLONE | AT_EMPTY_PATH);
+		else
+			errno = FAULT_NOT_CONFINED;
+	}
+	closing(there, closing(at, 0));
+	int saved = errno;
+	if (setns(own, CLONE_NEWNS) < 0 || fchdir(root) < 0 || chroot(".") < 0)
+		return tree >= 0 ? closing(tree, -1) : -1;
+	return errno = saved, tree;
+}
+
+int op_source_in(struct context *c, const struct op *op)
+{
+	if (c->inside)
+		return errno = FAULT_BAD_PLAN, -1;
+	struct source *s = malloc(sizeof *s);
+	int namespace = open(op->a[0].s, O_RDONLY | O_CLOEXEC);
+	int own = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int tree = -1;
+	if (s && namespace >= 0 && own >= 0 && root >= 0) {
+		/* The process has ended and its number is somebody else's: of ours nothing is shared. */
+		if (same_namespace(namespace, own))
+			errno = FAULT_NOT_CONFINED;
+		else
+			tree = copy_in(namespace, own, root, op->a[1].s);
+	}
+	int result = closing(root, closing(own, closing(namespace, tree < 0 ? -1 : 0)));
+	if (result < 0) {
+		int saved = errno;
+		free(s);
+		return errno = saved, -1;
+	}
+	*s = (struct source){ c->sources, op->a[2].s, 0, tree };
+	c->sources = s;
+	return 0;
+}
+
 /* The copy made by `source`, once; else a new one. */
 static int take_source(struct context *c, const char *path, unsigned flags)
 {
@@ -168,6 +227,19 @@ int op_bind(struct context *c, const struct op *op)
 		return closing(tree, -1);
 	int result = attach_on(c, tree, target, op->a[1].s);
 	return closing(target, closing(tree, result));
+}
+
+/* For a program that makes the container's mounts itself: it finds the copy at a path. */
+int op_attach(struct context *c, const struct op *op)
+{
+	if (c->inside || !c->sources || strcmp(c->sources->path, op->a[0].s))
+		return errno = FAULT_BAD_PLAN, -1;
+	struct source *s = c->sources;
+	int tree = s->tree;
+	c->sources = s->next;
+	free(s);
+	int result = (int)syscall(SYS_move_mount, tree, "", AT_FDCWD, op->a[1].s, MOVE_MOUNT_F_EMPTY_PATH);
+	return closing(tree, result);
 }
 
 int op_tmpfs_copy(struct context *c, const struct op *op)

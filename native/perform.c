@@ -86,6 +86,8 @@ static const struct {
 	[OP_tree_xattr] = { op_tree_xattr, IN_TREE },
 	[OP_tree_finish] = { op_tree_finish, IN_TREE },
 	[OP_source] = { op_source, ENTER },
+	[OP_source_in] = { op_source_in, ENTER },
+	[OP_attach] = { op_attach, INSIDE },
 	[OP_cgroup_into] = { op_cgroup_into, AT(HOST) },
 };
 

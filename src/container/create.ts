@@ -14,6 +14,7 @@ import { parseExtraHost } from './files.ts';
 import { hostnameOf, mergeConfig } from './merge.ts';
 import { type MountWish, planMounts } from './mount-point.ts';
 import { generateName, NAME_TRIES_MAX, parseName } from './name.ts';
+import { settleJoins } from './namespace.ts';
 import type { Image } from './port.ts';
 import { type ContainerRecord, type MountPoint, RECORD_VERSION } from './record.ts';
 import { checkRestartPolicy } from './restart-policy.ts';
@@ -22,8 +23,9 @@ import { parseSignal } from './signal.ts';
 import type { ContainerSpec } from './spec.ts';
 import { parseUsernsMode } from './userns.ts';
 
-export async function create(deps: Deps, spec: ContainerSpec): Promise<CreateAnswer> {
-  const { warnings } = checkSpec(deps, spec);
+export async function create(deps: Deps, wish: ContainerSpec): Promise<CreateAnswer> {
+  const { warnings } = checkSpec(deps, wish);
+  const spec = { ...wish, host: settleJoins(wish.host, (ref) => idOf(deps, ref)) };
   const id = newId();
   await using undo = new Undo(deps.report);
   const name = reserveName(deps, spec.name, id);
@@ -41,6 +43,13 @@ export async function create(deps: Deps, spec: ContainerSpec): Promise<CreateAns
   undo.commit();
   publish(deps, record, 'create');
   return { id, warnings };
+}
+
+/** 400 as in Docker: a client takes 404 here for a missing image. */
+function idOf(deps: Pick<Deps, 'store'>, ref: string): string {
+  const found = deps.store.find(ref);
+  if (found !== undefined) return found.id;
+  throw new EngineError('invalid_argument', `No such container: ${ref}`);
 }
 
 /** All that can be refused without looking at the image. */

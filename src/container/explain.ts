@@ -7,7 +7,7 @@ import type { Explanation } from './engine.ts';
 import { makeBox, runDirectoryOf } from './make-box.ts';
 import type { MountWish } from './mount-point.ts';
 import { generateName, parseName } from './name.ts';
-import { joinPath, planNamespaces } from './namespace.ts';
+import { joiner, planNamespaces } from './namespace.ts';
 import type { ContainerRecord } from './record.ts';
 import type { ContainerSpec } from './spec.ts';
 import { boxOf } from './start.ts';
@@ -39,9 +39,9 @@ export async function plan(deps: Deps, spec: ContainerSpec): Promise<Explanation
   };
   const box = makeBox(record, {
     settings: deps.settings,
-    namespaces: planNamespaces(record, {
+    ...planNamespaces(record, {
       cgroupVersion: deps.settings.cgroupVersion,
-      join: (ref, kind) => joinPath(record, deps.store.get(ref), kind),
+      join: joiner(deps, record),
     }),
     devices: readDevices(spec.host.devices),
     root: deps.snapshots.plan(id, image.chain),

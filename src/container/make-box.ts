@@ -8,6 +8,7 @@ import type {
   BoxNamespaces,
   BoxResources,
   BoxRoot,
+  BoxShm,
 } from '#runtime/box.ts';
 import { parseLogConfig } from './check.ts';
 import type { Settings } from './deps.ts';
@@ -15,12 +16,10 @@ import { processEnv } from './merge.ts';
 import type { ContainerRecord, MountPoint } from './record.ts';
 import { parseSecurityOpt } from './security.ts';
 
-/** Docker's default of /dev/shm. */
-export const SHM_BYTES_DEFAULT = 64 * 1024 * 1024;
-
 export type BoxFacts = {
   readonly settings: Settings;
   readonly namespaces: BoxNamespaces;
+  readonly shm: BoxShm;
   readonly devices: readonly BoxDevice[];
   readonly root: BoxRoot['mount'];
   readonly resources: BoxResources;
@@ -64,16 +63,12 @@ export function makeBox(record: ContainerRecord, facts: BoxFacts): Box {
     security: makeSecurity(record, settings),
     namespaces: facts.namespaces,
     root: { readonly: host.readonlyRootfs, mount: facts.root },
-    mounts: [
-      ...record.mounts.map((mount) => boxMount(mount, facts.isFile)),
-      // The host's shared memory belongs to its IPC namespace (ipc_namespaces(7)).
-      ...(host.ipcMode === 'host' ? [hostShm()] : []),
-    ],
+    mounts: record.mounts.map((mount) => boxMount(mount, facts.isFile)),
     files: ownFiles(record, paths),
     devices: facts.devices,
     deviceRules: host.deviceCgroupRules,
     sysctls: host.sysctls,
-    shmBytes: host.shmSize === undefined || host.shmSize === 0 ? SHM_BYTES_DEFAULT : host.shmSize,
+    shm: facts.shm,
     cgroup: {
       parent: host.cgroupParent === '' ? settings.cgroupParent : host.cgroupParent,
       resources: facts.resources,
@@ -151,19 +146,6 @@ function boxMount(mount: MountPoint, isFile: (path: string) => boolean): BoxMoun
     recursive: mount.recursive,
     recursiveReadonly: mount.recursiveReadonly,
     propagation: (mount.propagation === '' ? 'rprivate' : mount.propagation) as 'rprivate',
-  };
-}
-
-function hostShm(): BoxMount {
-  return {
-    kind: 'bind',
-    source: '/dev/shm',
-    target: '/dev/shm',
-    file: false,
-    readonly: false,
-    recursive: true,
-    recursiveReadonly: 'no',
-    propagation: 'rprivate',
   };
 }
 

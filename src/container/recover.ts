@@ -10,7 +10,7 @@ import type { Deps } from './deps.ts';
 import { settleExit, sweepRun, unseen, watchExit } from './exit.ts';
 import { isRunning } from './guard.ts';
 import { makeBox, runDirectoryOf, runNameOf } from './make-box.ts';
-import { namespacePath, planNamespaces } from './namespace.ts';
+import { planNamespaces } from './namespace.ts';
 import type { ContainerRecord } from './record.ts';
 import { removeLocked } from './remove.ts';
 import { shouldStartAtBoot } from './restart-policy.ts';
@@ -75,10 +75,10 @@ async function find(deps: Deps, record: ContainerRecord): Promise<Found> {
   const pid = isRunning(record.state) ? record.state.pid : 0;
   const box = makeBox(record, {
     settings: deps.settings,
-    namespaces: planNamespaces(record, {
+    ...planNamespaces(record, {
       cgroupVersion: deps.settings.cgroupVersion,
       // The other container may be gone; the process itself is in the namespace that it joined.
-      join: (_ref, kind) => namespacePath(pid, kind),
+      join: () => pid,
     }),
     // Devices matter only to the first process, which has them.
     devices: [],

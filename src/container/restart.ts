@@ -1,6 +1,6 @@
 // restart: stop if there is something to stop, then start. One verb to its callers: neither the
 // restart policy nor --rm act in between.
-import { isEngineError } from '#base/error.ts';
+import { EngineError, isEngineError, messageOf } from '#base/error.ts';
 import type { Deps } from './deps.ts';
 import { publish } from './event.ts';
 import { guard, isRunning } from './guard.ts';
@@ -8,7 +8,31 @@ import { startLocked } from './start.ts';
 import { stop, type StopOptions } from './stop.ts';
 
 export async function restart(deps: Deps, ref: string, options: StopOptions): Promise<void> {
-  const { id, state } = deps.store.get(ref);
+  const { id } = deps.store.get(ref);
+  try {
+    await stopAndStart(deps, id, ref, options);
+  } catch (error) {
+    throw failed(ref, error);
+  }
+}
+
+/** dockerd says which verb it was, and does not tell a refusal (409) from a failure (500). */
+function failed(ref: string, cause: unknown): EngineError {
+  const known = isEngineError(cause) && cause.code !== 'internal';
+  return new EngineError(
+    known ? 'kernel_refused' : 'internal',
+    `Cannot restart container ${ref}: ${messageOf(cause)}`,
+    { cause, ...(isEngineError(cause) ? { facts: cause.facts } : {}) },
+  );
+}
+
+async function stopAndStart(
+  deps: Deps,
+  id: string,
+  ref: string,
+  options: StopOptions,
+): Promise<void> {
+  const { state } = deps.store.get(id);
   guard(deps.store.get(id), 'restart', ref);
   const live = deps.lives.of(id);
   live.held += 1;

@@ -17,7 +17,7 @@ import { hostsText, readHostHosts, readHostResolvConf, resolvConfText } from './
 import { guard } from './guard.ts';
 import type { Live } from './live.ts';
 import { makeBox, pathsOf, runDirectoryOf } from './make-box.ts';
-import { joinPath, planNamespaces } from './namespace.ts';
+import { joiner, planNamespaces } from './namespace.ts';
 import type { Task } from './port.ts';
 import type { ContainerRecord } from './record.ts';
 import { removeLocked } from './remove.ts';
@@ -53,12 +53,14 @@ async function run(deps: Deps, record: ContainerRecord, live: Live): Promise<Con
   undo.add('end the connection to the monitor', () => task.close());
   const startedAt = now();
   const before = deps.store.get(record.id);
-  const running: ContainerRecord = {
+  const runningAs = (pid: number): ContainerRecord => ({
     ...record,
-    state: { status: 'running', pid: task.pid as Pid, startedAt },
+    state: { status: 'running', pid: pid as Pid, startedAt },
     hasRun: true,
     startError: undefined,
-  };
+  });
+  const { pid } = task;
+  const running = runningAs(pid);
   // Not durable: after a power cut there is no process, whatever the record says.
   await deps.store.put(running, { durable: false });
   undo.add('store the state before', () => deps.store.put(before, { durable: false }));
@@ -67,7 +69,11 @@ async function run(deps: Deps, record: ContainerRecord, live: Live): Promise<Con
   undo.commit();
   live.task = task;
   watchExit(deps, record.id, task);
-  return running;
+  if (task.pid === pid) return running;
+  // An external runtime has made the first process only now.
+  const known = runningAs(task.pid);
+  await deps.store.put(known, { durable: false });
+  return known;
 }
 
 /** The socket of a former run would be in the way of this one's. */
@@ -89,9 +95,9 @@ async function connect(task: Task, live: Live): Promise<void> {
 export async function boxOf(deps: Deps, record: ContainerRecord): Promise<Box> {
   return makeBox(record, {
     settings: deps.settings,
-    namespaces: planNamespaces(record, {
+    ...planNamespaces(record, {
       cgroupVersion: deps.settings.cgroupVersion,
-      join: (ref, kind) => joinPath(record, deps.store.get(ref), kind),
+      join: joiner(deps, record),
     }),
     devices: devicesOf(record),
     root: deps.snapshots.root(record.id),

@@ -25,7 +25,7 @@ export type Box = {
   /** Extra device cgroup rules, "c 1:3 rwm". */
   readonly deviceRules: readonly string[];
   readonly sysctls: Readonly<Record<string, string>>;
-  readonly shmBytes: number;
+  readonly shm: BoxShm;
   readonly cgroup: { readonly parent: string; readonly resources: BoxResources };
   readonly log: LogPlan;
   readonly annotations: Readonly<Record<string, string>>;
@@ -68,6 +68,14 @@ export type NamespaceMode =
   | { readonly mode: 'host' }
   /** Join the namespace at /proc/PID/ns/NAME or a pinned one; shared = another container's. */
   | { readonly mode: 'path'; readonly path: string; readonly shared?: boolean };
+
+/** What is at /dev/shm; it goes with the IPC namespace. */
+export type BoxShm =
+  | { readonly kind: 'own'; readonly bytes: number }
+  | { readonly kind: 'host' }
+  | { readonly kind: 'none' }
+  /** That of the container whose first process this is. */
+  | { readonly kind: 'joined'; readonly pid: number };
 
 export type IdMapping = {
   readonly inside: number;

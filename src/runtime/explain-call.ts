@@ -175,5 +175,9 @@ const CALLS: Callers = {
   tree_xattr: (op) => `fsetxattr(${q(op.path)}, ${q(op.name)}, ${op.value.length} bytes)`,
   source: (op) =>
     `open_tree(${q(op.path)}, OPEN_TREE_CLONE${Number(op.flags) & BIND.RECURSIVE ? '|AT_RECURSIVE' : ''})`,
+  source_in: (op) =>
+    `setns(open(${q(op.namespace)}), CLONE_NEWNS); open_tree(${q(op.path)}, OPEN_TREE_CLONE); ` +
+    'setns(its own, CLONE_NEWNS)',
+  attach: (op) => `move_mount(${q(op.name)}, ${q(op.directory)})`,
   tree_finish: () => 'utimensat(directories); syncfs()',
 };

@@ -82,6 +82,8 @@ const GROUP_OF = {
   tree_xattr: 'union mount',
   tree_finish: 'union mount',
   source: 'mounts',
+  source_in: 'mounts',
+  attach: 'mounts',
 } as const satisfies Record<OpName, GroupName>;
 
 export function groupOf(op: Op, place: Place): GroupName {

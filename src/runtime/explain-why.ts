@@ -45,6 +45,11 @@ function bindWhy(op: OpOf<'bind'>): string {
   if (/^\/etc\/(hosts|hostname|resolv\.conf)$/.test(op.target)) {
     return "A file that the engine keeps up to date, in the place of the image's.";
   }
+  if (op.target === '/dev/shm') {
+    return op.source === '/dev/shm'
+      ? "The host's shared memory, which goes with the host's ipc namespace."
+      : 'The shared memory of the container whose ipc namespace it joined.';
+  }
   if (op.target.startsWith('/dev/')) {
     return 'A device of the host: making one is forbidden in a user namespace.';
   }
@@ -125,5 +130,7 @@ const WHY: Reasons = {
   tree_opaque: 'Hides all that the layers below have in this directory.',
   tree_xattr: 'An extended attribute, such as file capabilities.',
   source: 'Takes hold of something of the host while the process still may reach it.',
+  source_in: 'Takes hold of a mount that only the other container sees, and comes back.',
+  attach: 'Puts it where the runtime that makes the container finds it; the host does not see it.',
   tree_finish: 'Directory times last, because filling a directory changes them.',
 };

@@ -118,6 +118,8 @@ function detailOf(op: Op, result: OpResult, kernel: string): string {
       return mountDetail(op.path, '/', kernel);
     case 'source':
       return mountDetail(op.path, op.path, kernel);
+    case 'source_in':
+      return `cannot join the ${op.path} of ${op.namespace}: ${kernel}`;
     case 'mask':
       return `can't mask path ${JSON.stringify(op.path)}: ${kernel}`;
     case 'readonly':

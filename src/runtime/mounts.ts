@@ -7,10 +7,12 @@ import { ALWAYS_WRITABLE, DEFAULT_MOUNTS, TMPFS_OPTIONS } from './baseline.ts';
 import type { HostFacts, KernelVersion } from './facts.ts';
 import type { OciMount } from './oci.ts';
 
+export const SHM = '/dev/shm';
+
 export function makeMounts(box: Box, facts: HostFacts): readonly OciMount[] {
   const own = box.mounts.map((mount) => userMount(mount, facts.kernel));
   const targets = new Set(own.map((mount) => mount.destination));
-  const defaults = [...DEFAULT_MOUNTS, shmMount(box)]
+  const defaults = [...DEFAULT_MOUNTS, ...shmMount(box)]
     .filter((mount) => !hidden(mount.destination, targets))
     .filter((mount) => mount.type !== 'mqueue' || mayMountQueues(box))
     .map((mount) => adjust(box, mount));
@@ -36,16 +38,29 @@ function depth(mount: OciMount): number {
   return mount.destination.split('/').filter((part) => part !== '').length;
 }
 
-function shmMount(box: Box): OciMount {
-  if (box.namespaces.ipc.mode === 'host') {
-    return bindOf('/dev/shm', '/dev/shm', ['rbind', 'rprivate']);
+function shmMount({ shm }: Box): OciMount[] {
+  switch (shm.kind) {
+    case 'own': {
+      const options = ['nosuid', 'noexec', 'nodev', 'mode=1777', `size=${shm.bytes}`];
+      return [{ destination: SHM, type: 'tmpfs', source: 'shm', options }];
+    }
+    case 'host':
+      return [bindOf(SHM, SHM, ['rbind', 'rprivate'])];
+    case 'joined':
+      return [bindOf(SHM, joinedShm(shm.pid), ['bind', 'private', 'nosuid', 'noexec', 'nodev'])];
+    case 'none':
+      return [];
+    default:
+      return shm satisfies never;
   }
-  return {
-    destination: '/dev/shm',
-    type: 'tmpfs',
-    source: 'shm',
-    options: ['nosuid', 'noexec', 'nodev', 'mode=1777', `size=${box.shmBytes}`],
-  };
+}
+
+/**
+ * The kernel's name for the donor's /dev/shm. No mount(2) can take it: only from inside of its
+ * mount namespace it may be copied (open_tree(2)), so the plan has an operation of its own for it.
+ */
+export function joinedShm(pid: number): string {
+  return `/proc/${pid}/root${SHM}`;
 }
 
 function bindOf(destination: string, source: string, options: readonly string[]): OciMount {

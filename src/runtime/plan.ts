@@ -7,14 +7,14 @@
 import { posix } from 'node:path';
 import type { CgroupPlan } from '#kernel/cgroup/cgroup.ts';
 import { MS } from '#kernel/mount/flags.ts';
-import { CLONE } from '#kernel/namespace/namespace.ts';
+import { CLONE, namespacePath } from '#kernel/namespace/namespace.ts';
 import { BIND, type LaunchPlan, type LogPlan, type Op, type Stdio } from '#kernel/native/op.ts';
 import { DEVICE_LINKS } from './baseline.ts';
-import type { Box, BoxRoot } from './box.ts';
+import type { Box, BoxRoot, BoxShm } from './box.ts';
 import type { HostFacts } from './facts.ts';
 import { becomeOps, rlimitOps, settleOps } from './identity-ops.ts';
 import { type MountFacts, mountOps } from './mount-ops.ts';
-import { cleanPath } from './mounts.ts';
+import { cleanPath, joinedShm, SHM } from './mounts.ts';
 import type { OciDevice, OciIdMapping, OciNamespaceType, OciRlimit, OciSpec } from './oci.ts';
 
 /** What a launch needs beside the OCI spec, which has no words for it. */
@@ -30,6 +30,7 @@ export type LaunchExtras = {
   readonly fileTargets: readonly string[];
   /** Where on the host a device is that has another path inside. */
   readonly deviceSources: Readonly<Record<string, string>>;
+  readonly shm: BoxShm;
 };
 
 export function launchExtras(box: Box, cgroup: CgroupPlan): LaunchExtras {
@@ -52,6 +53,7 @@ export function launchExtras(box: Box, cgroup: CgroupPlan): LaunchExtras {
     cgroup,
     fileTargets: [...targets].flatMap(([path, file]) => (file ? [path] : [])),
     deviceSources: Object.fromEntries(sources),
+    shm: box.shm,
   };
 }
 
@@ -157,7 +159,7 @@ function joinOps(spec: OciSpec, extras: LaunchExtras, modes: Modes, facts: HostF
   return [
     { op: 'oom_score_adj', value: String(spec.process.oomScoreAdj) },
     ...rlimitOps(earlyLimits(spec.process.rlimits)),
-    ...sourceOps(worldOps(spec, extras, modes, facts)),
+    ...sourceOps(worldOps(spec, extras, modes, facts), extras.shm),
     ...cgroupJoins(extras.cgroup),
     ...modes.joins(true),
     ...(modes.own('network') ? [] : sysctlOps(spec, isNetwork)),
@@ -205,6 +207,7 @@ function initOps(spec: OciSpec, extras: LaunchExtras, modes: Modes, facts: HostF
         { op: 'oom_score_adj', value: String(process.oomScoreAdj) },
         ...cgroupJoins(extras.cgroup),
         ...modes.joins(false),
+        ...(world.some((op) => isJoinedShm(op, extras.shm)) ? joinShmOps(extras.shm) : []),
       ];
   // The root is put over "/": path resolution starts below it, at the host's root, until
   // pivot_root. So no directory has to exist for it that a mapped user could not reach. Slave: what
@@ -218,7 +221,7 @@ function initOps(spec: OciSpec, extras: LaunchExtras, modes: Modes, facts: HostF
       ? []
       : [{ op: 'domainname', name: spec.domainname } as const]),
     ...(modes.own('network') ? [{ op: 'loopback_up' } as const] : []),
-    ...sourceOps(world.filter(isShared)),
+    ...sourceOps(world.filter(isShared), extras.shm),
     { op: 'propagation', flags: MS.REC | MS.SLAVE },
     { op: 'root_attach', directory: '/' },
     ...world,
@@ -240,12 +243,23 @@ function initOps(spec: OciSpec, extras: LaunchExtras, modes: Modes, facts: HostF
 }
 
 /** Takes copies now of what these operations bind later. */
-function sourceOps(ops: readonly Op[]): Op[] {
-  return ops.flatMap((op): Op[] =>
-    op.op === 'bind'
-      ? [{ op: 'source', path: op.source, flags: Number(op.flags) & BIND.RECURSIVE }]
-      : [],
-  );
+function sourceOps(ops: readonly Op[], shm: BoxShm): Op[] {
+  return ops.flatMap((op): Op[] => {
+    if (isJoinedShm(op, shm)) return joinShmOps(shm);
+    if (op.op !== 'bind') return [];
+    return [{ op: 'source', path: op.source, flags: Number(op.flags) & BIND.RECURSIVE }];
+  });
+}
+
+function isJoinedShm(op: Op, shm: BoxShm): boolean {
+  return shm.kind === 'joined' && op.op === 'bind' && op.source === joinedShm(shm.pid);
+}
+
+/** Shared memory of POSIX lies at /dev/shm, so who joins an IPC namespace gets that, too. */
+export function joinShmOps(shm: BoxShm): Op[] {
+  if (shm.kind !== 'joined') return [];
+  const namespace = namespacePath(shm.pid, 'mount');
+  return [{ op: 'source_in', namespace, path: SHM, name: joinedShm(shm.pid) }];
 }
 
 /** Must be copied while its source still is shared: before `propagation`. */

@@ -58,7 +58,7 @@ export const PLAIN_BOX: Box = {
   devices: [],
   deviceRules: [],
   sysctls: {},
-  shmBytes: 64 * 1024 * 1024,
+  shm: { kind: 'own', bytes: 64 * 1024 * 1024 },
   cgroup: { parent: '/coracle', resources: {} },
   log: { driver: 'none' },
   annotations: {},

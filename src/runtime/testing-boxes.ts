@@ -80,6 +80,7 @@ export const BOXES: Readonly<Record<string, Case>> = {
         time: { mode: 'host' },
         user: { mode: 'host' },
       },
+      shm: { kind: 'host' },
     }),
   ),
   'joined-namespaces': v1(
@@ -89,6 +90,20 @@ export const BOXES: Readonly<Record<string, Case>> = {
         network: { mode: 'path', path: '/proc/99/ns/net', shared: true },
         ipc: { mode: 'path', path: '/proc/99/ns/ipc' },
       },
+      shm: { kind: 'joined', pid: 99 },
+    }),
+  ),
+  'mapped-joined-ipc': v1(
+    boxWith({
+      namespaces: {
+        user: {
+          mode: 'map',
+          uid: [{ inside: 0, outside: 100_000, count: 65_536 }],
+          gid: [{ inside: 0, outside: 100_000, count: 65_536 }],
+        },
+        ipc: { mode: 'path', path: '/proc/99/ns/ipc' },
+      },
+      shm: { kind: 'joined', pid: 99 },
     }),
   ),
   'pinned-network': v1(

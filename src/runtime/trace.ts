@@ -9,7 +9,7 @@ import type { Box } from './box.ts';
 const PLACES = ['host', 'join', 'init'] as const;
 
 export type Trace = {
-  readonly version: 1;
+  readonly version: 2;
   readonly box: Box;
   /** Nanoseconds of each operation, in the order of the lists of the plan. */
   readonly times: Readonly<Record<(typeof PLACES)[number], readonly number[]>>;
@@ -28,7 +28,7 @@ export function writeTrace(directory: string, box: Box, results: readonly OpResu
   for (const { place, index, nanoseconds } of results) {
     if (place === 'host' || place === 'join' || place === 'init') times[place][index] = nanoseconds;
   }
-  const trace: Trace = { version: 1, box, times };
+  const trace: Trace = { version: 2, box, times };
   writeFileSync(pathOf(directory), JSON.stringify(trace), { mode: 0o600 });
 }
 
@@ -39,7 +39,9 @@ export async function readTrace(directory: string): Promise<Trace | undefined> {
   });
   if (text === undefined) return undefined;
   const trace = JSON.parse(text) as Trace;
-  if (trace.version === 1 && typeof trace.box === 'object') return trace;
+  if (trace.version === 2 && typeof trace.box === 'object') return trace;
+  // Of an engine before this one, whose boxes had less: not told rather than told wrong.
+  if (Number(trace.version) === 1) return undefined;
   throw new EngineError('corrupt', `${pathOf(directory)} cannot be read`);
 }
 

@@ -77,6 +77,8 @@ export const OPS = {
   tree_finish: '',
   source: 'path:s flags:u',
   cgroup_into: 'path:s',
+  source_in: 'namespace:s path:s name:s',
+  attach: 'name:s directory:s',
 } as const;
 
 export type OpName = keyof typeof OPS;

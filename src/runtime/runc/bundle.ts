@@ -3,15 +3,16 @@ import { EngineError } from '#base/error.ts';
 import type { Box } from '../box.ts';
 import { execProcess, type ExecBase, type ExecRequest } from '../exec.ts';
 import type { HostFacts } from '../facts.ts';
+import { joinedShm } from '../mounts.ts';
 import type { OciProcess, OciSpec, OciUser } from '../oci.ts';
 import { makeSpec } from '../spec.ts';
 import { resolveUser } from './user.ts';
 
 /**
  * The OCI spec with names resolved, and without what a runtime of the 1.0 era does not know: runc
- * before 1.2 refuses a spec that has a time namespace.
+ * before 1.2 refuses a spec that has a time namespace. `shm`: where a joined /dev/shm stands.
  */
-export function bundleSpec(box: Box, facts: HostFacts): OciSpec {
+export function bundleSpec(box: Box, facts: HostFacts, shm: string): OciSpec {
   if (box.process.init) {
     throw new EngineError(
       'not_implemented',
@@ -28,7 +29,11 @@ export function bundleSpec(box: Box, facts: HostFacts): OciSpec {
   const user = resolveUser(box.root.mount, box.process.user, box.process.groups);
   const spec = makeSpec(box, facts, user);
   const namespaces = spec.linux.namespaces.filter(({ type }) => type !== 'time');
-  return { ...spec, linux: { ...spec.linux, namespaces } };
+  const joined = box.shm.kind === 'joined' ? joinedShm(box.shm.pid) : undefined;
+  const mounts = spec.mounts.map((mount) =>
+    mount.source === joined ? { ...mount, source: shm } : mount,
+  );
+  return { ...spec, mounts, linux: { ...spec.linux, namespaces } };
 }
 
 /** JSON.rawJSON (ECMAScript 2026) is not in TypeScript's own types yet. */

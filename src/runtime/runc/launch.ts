@@ -27,8 +27,9 @@ export function prepareRunc(
   directory: string,
 ): Prepared {
   const cgroup = planContainerCgroup(cgroupRequest(box), facts);
-  const plan = planRun(program, box, runcPaths(directory), cgroup);
-  return { spec: bundleSpec(box, facts), cgroup, plan };
+  const paths = runcPaths(directory);
+  const plan = planRun(program, box, paths, cgroup);
+  return { spec: bundleSpec(box, facts, paths.shm), cgroup, plan };
 }
 
 export async function launchRunc(
@@ -43,6 +44,7 @@ export async function launchRunc(
   // Of an earlier run: its state, its pid file and its log would be taken for this one's.
   rmSync(directory, { recursive: true, force: true });
   mkdirSync(paths.rootfs, { recursive: true, mode: 0o700 });
+  if (box.shm.kind === 'joined') mkdirSync(paths.shm, { mode: 0o700 });
   writeFileSync(paths.config, jsonText(spec), { mode: 0o600 });
   await deps.agent.monitor(directory);
   const monitor = await deps.connectMonitor(directory);

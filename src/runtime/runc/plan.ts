@@ -5,14 +5,18 @@ import type { CgroupPlan } from '#kernel/cgroup/cgroup.ts';
 import { MOUNT_ATTR, MS } from '#kernel/mount/flags.ts';
 import { CLONE } from '#kernel/namespace/namespace.ts';
 import type { ExecPlan, LaunchPlan, Op } from '#kernel/native/op.ts';
-import type { Box } from '../box.ts';
+import type { Box, BoxShm } from '../box.ts';
 import type { ExecRequest } from '../exec.ts';
+import { joinedShm } from '../mounts.ts';
+import { joinShmOps } from '../plan.ts';
 
 /** Files below the run directory of a container. */
 export type RuncPaths = {
   readonly directory: string;
   readonly rootfs: string;
   readonly config: string;
+  /** Where a joined /dev/shm stands, in the private mount namespace only. */
+  readonly shm: string;
   readonly pidFile: string;
   readonly log: string;
   /** runc's own state. */
@@ -24,6 +28,7 @@ export function runcPaths(directory: string): RuncPaths {
     directory,
     rootfs: `${directory}/rootfs`,
     config: `${directory}/config.json`,
+    shm: `${directory}/shm`,
     pidFile: `${directory}/pid`,
     log: `${directory}/log.json`,
     state: `${directory}/state`,
@@ -49,6 +54,12 @@ function terminalOps(size: { readonly height: number; readonly width: number }):
     },
     { op: 'terminal', ...size },
   ];
+}
+
+/** runc has no words for the mount of another namespace: it finds a copy at a path. */
+function shmOps(shm: BoxShm, paths: RuncPaths): Op[] {
+  if (shm.kind !== 'joined') return [];
+  return [...joinShmOps(shm), { op: 'attach', name: joinedShm(shm.pid), directory: paths.shm }];
 }
 
 export function planRun(
@@ -86,6 +97,7 @@ export function planRun(
     cloneFlags: CLONE.NEWNS,
     init: [
       { op: 'propagation', flags: MS.REC | MS.SLAVE },
+      ...shmOps(box.shm, paths),
       { op: 'root_attach', directory: paths.rootfs },
       { op: 'file', path: '/.dockerenv', mode: 0o755, data: new Uint8Array(0) },
       ...(box.process.stdio.tty

@@ -7,9 +7,12 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { isEngineError } from '#base/error.ts';
 import type { BoxRoot } from '../box.ts';
-import { boxWith, factsOf } from '../testing-box.ts';
+import { planCgroup } from '#kernel/cgroup/cgroup.ts';
+import { cgroupRequest } from '../spec.ts';
+import { boxWith, CPUSETS, factsOf } from '../testing-box.ts';
 import { bundleSpec, jsonText } from './bundle.ts';
 import { lastError } from './log.ts';
+import { planRun, runcPaths } from './plan.ts';
 import { resolveUser } from './user.ts';
 
 let directory: string;
@@ -92,10 +95,31 @@ test('the bundle has no time namespace, and the ids of the user', () => {
     root: { readonly: false, mount: overlay(upper) },
     process: { user: 'app' },
   });
-  const spec = bundleSpec(box, factsOf(1));
+  const spec = bundleSpec(box, factsOf(1), '/run/c/shm');
   assert.ok(!spec.linux.namespaces.some(({ type }) => type === 'time'));
   assert.equal(spec.process.user.uid, 1000);
   assert.deepEqual(spec.process.capabilities.effective, []);
+});
+
+test('a joined /dev/shm is put where the bundle looks for it, before runc starts', () => {
+  const box = boxWith({ shm: { kind: 'joined', pid: 99 }, root: { mount: overlay(layer({})) } });
+  const paths = runcPaths('/run/c');
+  const shm = bundleSpec(box, factsOf(1), paths.shm).mounts.find(
+    ({ destination }) => destination === '/dev/shm',
+  );
+  assert.equal(shm?.type, 'bind');
+  assert.equal(shm.source, '/run/c/shm');
+  const cgroup = planCgroup(factsOf(1).cgroups, cgroupRequest(box), CPUSETS);
+  const { init } = planRun('runc', box, paths, cgroup);
+  assert.deepEqual(
+    init.slice(0, 4).map(({ op }) => op),
+    [
+      'propagation', // so that it does not get out to the host
+      'source_in',
+      'attach',
+      'root_attach',
+    ],
+  );
 });
 
 test('--init and user namespaces are refused by name', () => {
@@ -106,7 +130,7 @@ test('--init and user namespaces are refused by name', () => {
   ];
   for (const box of refused) {
     assert.throws(
-      () => bundleSpec(box, factsOf(1)),
+      () => bundleSpec(box, factsOf(1), '/run/c/shm'),
       (error) => isEngineError(error, 'not_implemented'),
     );
   }
