@@ -1,6 +1,6 @@
 // What a network driver must do; test/root/network-driver.test.ts holds all of them to it. One
-// folder a driver; a driver decides with pure functions. It does not perform what makes an endpoint:
-// the service puts the steps of all endpoints of a container into one round trip.
+// folder a driver; a driver decides with pure functions. It does not perform what makes an
+// endpoint: the service puts the steps of all endpoints of a container into one round trip.
 import type { Step } from '#kernel/netlink/netlink.ts';
 import type { Endpoint, EndpointWish, NetworkDriverName, NetworkRecord } from '../engine.ts';
 
