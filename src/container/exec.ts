@@ -22,6 +22,8 @@ export const EXECS_PER_CONTAINER_MAX = 4096;
 /** An exec resize may come right before the process is up. */
 const EXEC_READY_WAIT_MS = 10_000;
 const EXIT_LOST = 137;
+/** Docker's code for an exec that cannot be made. */
+const EXIT_NOT_EXECUTABLE = 126;
 
 /** Executions by id; inspect and start name nothing but the id. */
 export class Execs {
@@ -70,9 +72,12 @@ export class Exec {
     this.#onEnd?.(exitCode);
   }
 
-  /** The kernel ends all processes of a PID namespace with its first one. */
+  /**
+   * The kernel ends all processes of a PID namespace with its first one. One that is still being
+   * made fails by itself.
+   */
   containerEnded(): void {
-    if (this.status === 'running') this.end(EXIT_LOST);
+    if (this.status === 'running' && this.pid !== 0) this.end(EXIT_LOST);
   }
 
   view(): ExecView {
@@ -156,13 +161,15 @@ async function launch(
   const { spec } = exec;
   const [height = 0, width = 0] = options.consoleSize ?? spec.consoleSize ?? [];
   const env = processEnv(record.merged, record.merged.hostname, spec.tty);
+  const cwd = spec.workingDir || record.merged.workingDir || '/';
   try {
+    if (!cwd.startsWith('/')) throw relativeCwd();
     return await taskOf(deps, record.id).exec(
       exec.id,
       {
         argv: spec.cmd,
         env: mergeEnv(env, spec.env),
-        cwd: spec.workingDir || record.merged.workingDir || '/',
+        cwd,
         user: spec.user || record.merged.user,
         groups: spec.user === '' ? record.spec.host.groupAdd : [],
         privileged: spec.privileged,
@@ -180,6 +187,15 @@ async function launch(
     exec.end(startExitCode(error));
     throw error;
   }
+}
+
+/** In the words of runc, which dockerd leaves it to. */
+function relativeCwd(): EngineError {
+  return new EngineError(
+    'invalid_argument',
+    'OCI runtime exec failed: exec failed: Cwd must be an absolute path: unknown',
+    { facts: { exitCode: EXIT_NOT_EXECUTABLE } },
+  );
 }
 
 function serve(
@@ -210,10 +226,13 @@ function serve(
 
 function ended(deps: ExecDeps, record: ContainerRecord, exec: Exec, exitCode: number): void {
   deps.lives.of(record.id).execs.delete(exec.id);
-  publish(deps, deps.store.find(record.id) ?? record, 'exec_die', {
-    execID: exec.id,
-    exitCode: String(exitCode),
-  });
+  // What never ran does not die: dockerd has no event for a start that failed.
+  if (exec.pid !== 0) {
+    publish(deps, deps.store.find(record.id) ?? record, 'exec_die', {
+      execID: exec.id,
+      exitCode: String(exitCode),
+    });
+  }
   setTimeout(() => deps.execs.delete(exec.id), EXEC_KEEP_MS).unref();
 }
 

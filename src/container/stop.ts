@@ -1,11 +1,12 @@
 // stop: the stop signal, the grace period, SIGKILL.
+import { EngineError, isEngineError } from '#base/error.ts';
 import type { Deps } from './deps.ts';
 import { publish } from './event.ts';
-import { guard } from './guard.ts';
-import { killAndWait, sendSignal } from './kill.ts';
+import { guard, isRunning } from './guard.ts';
+import { KILL_WAIT_MS, killAndWait, sendSignal } from './kill.ts';
 import type { ContainerRecord } from './record.ts';
 import { parseSignal, SIGTERM } from './signal.ts';
-import { isEngineError } from '#base/error.ts';
+import type { State } from './state.ts';
 
 /** Docker's grace period. */
 export const STOP_TIMEOUT_SECONDS = 10;
@@ -35,9 +36,7 @@ async function end(deps: Deps, record: ContainerRecord, options: StopOptions): P
   try {
     if (!(await sendSignal(deps, record.id, signal))) return;
   } catch (error) {
-    // It ended between the look and the signal: what was asked for is so.
-    if (isEngineError(error, 'conflict') || isEngineError(error, 'not_found')) return;
-    throw error;
+    return hasEnded(deps, record, error);
   }
   try {
     await ended;
@@ -48,9 +47,34 @@ async function end(deps: Deps, record: ContainerRecord, options: StopOptions): P
   try {
     await killAndWait(deps, record.id);
   } catch (error) {
-    if (isEngineError(error, 'conflict') || isEngineError(error, 'not_found')) return;
-    throw error;
+    await hasEnded(deps, record, error);
   }
+}
+
+/**
+ * There was nothing to signal: it ended by itself between the look and the signal, which is what
+ * was asked for. Its exit may still wait for its turn, and is told before this resolves: who has
+ * stopped a container may start or remove it.
+ */
+async function hasEnded(deps: Deps, before: ContainerRecord, error: unknown): Promise<void> {
+  if (!isEngineError(error, 'conflict') && !isEngineError(error, 'not_found')) throw error;
+  let told: Promise<unknown>;
+  {
+    // An exit is settled under the lock: who has it sees an exit that is whole, or not begun.
+    using _lock = await deps.locks.acquire(before.id);
+    const now = deps.store.find(before.id);
+    if (now === undefined || !sameRun(now.state, before.state)) return;
+    told = deps.lives.of(before.id).exited.next(AbortSignal.timeout(KILL_WAIT_MS));
+  }
+  await told.catch((cause: unknown) => {
+    const text = `container ${before.id} has ended, but did not tell how`;
+    throw new EngineError('internal', text, { cause });
+  });
+}
+
+/** Somebody may have started it again meanwhile. */
+function sameRun(now: State, before: State): boolean {
+  return isRunning(now) && 'startedAt' in before && now.startedAt === before.startedAt;
 }
 
 function stopSignalOf(record: ContainerRecord, wish: string | undefined): number {

@@ -155,57 +155,6 @@ test('a taken name is refused with the id of its owner', { skip }, async () => {
   assert.equal(await daemon.ok('rm', 'taken'), 'taken');
 });
 
-test('the flags of run show their effect inside', { skip }, async () => {
-  const out = await daemon
-    .ok(
-      'run',
-      '--rm',
-      '-m',
-      '64m',
-      '--cpus',
-      '0.5',
-      '--pids-limit',
-      '64',
-      '-v',
-      '/etc/hostname:/h:ro',
-      '--tmpfs',
-      '/t',
-      '-w',
-      '/t',
-      '-e',
-      'A=b',
-      '-u',
-      '1000:1000',
-      '--hostname',
-      'inside',
-      'busybox',
-      'sh',
-      '-c',
-      'pwd; echo $A; id -u; id -g; hostname; cat /h; touch /t/x && echo tmp; touch /h',
-    )
-    .catch((error: Error) => error.message);
-  assert.match(out, /Read-only file system|Permission denied/i);
-  const shown = await daemon.ok(
-    'run',
-    '--rm',
-    '-w',
-    '/t',
-    '--tmpfs',
-    '/t',
-    '-e',
-    'A=b',
-    '-u',
-    '1000:1000',
-    '--hostname',
-    'inside',
-    'busybox',
-    'sh',
-    '-c',
-    'pwd; echo $A; id -u; id -g; hostname; touch /t/x && echo tmp',
-  );
-  assert.equal(shown, '/t\nb\n1000\n1000\ninside\ntmp');
-});
-
 test('a life: -d, ps, logs, exec, stats of inspect, stop, start, rm', { skip }, async () => {
   const script = 'echo started; trap "echo bye; exit 0" TERM; while true; do sleep 0.1; done';
   const id = await daemon.ok(
@@ -339,6 +288,33 @@ test('exec: exit codes, stdin, environment, user, detach', { skip }, async () =>
   );
   await daemon.ok('rm', '-f', 'exe');
   assert.match((await daemon.docker('exec', 'exe', 'true')).stderr, /No such container/);
+});
+
+test('an exec that cannot start: 126 or 127, why, and no exec_die of what never ran', {
+  skip,
+}, async () => {
+  const since = String(Date.now() / 1000 - 0.001);
+  await daemon.ok('run', '-d', '--name', 'noexec', 'busybox', 'sleep', '100');
+  const relative = await daemon.docker('exec', '-w', 'tmp', 'noexec', 'pwd');
+  assert.equal(relative.code, 126);
+  assert.equal(
+    relative.stdout.trimEnd(),
+    'OCI runtime exec failed: exec failed: Cwd must be an absolute path: unknown',
+  );
+  const missing = await daemon.docker('exec', '-w', '/none', 'noexec', 'pwd');
+  assert.match(missing.stdout, /chdir to cwd \("\/none"\) .*no such file or directory/);
+  const detached = await daemon.docker('exec', '-d', 'noexec', 'nosuch');
+  assert.equal(detached.code, 1);
+  assert.match(detached.stderr, /exec: "nosuch": executable file not found in \$PATH/);
+  assert.equal(await daemon.ok('exec', '-w', '/tmp', 'noexec', 'pwd'), '/tmp');
+  const until = String(Date.now() / 1000 + 0.1);
+  const shown = ['--filter', 'container=noexec', '--format', '{{.Action}}'];
+  const lines = (await daemon.ok('events', '--since', since, '--until', until, ...shown)).split(
+    '\n',
+  );
+  assert.equal(lines.filter((line) => line.startsWith('exec_start:')).length, 4);
+  assert.equal(lines.filter((line) => line === 'exec_die').length, 1);
+  await daemon.ok('rm', '-f', 'noexec');
 });
 
 test('a terminal: run -it, its size, and exec -it', { skip }, async () => {

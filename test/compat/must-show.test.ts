@@ -18,7 +18,8 @@ after(async () => {
 });
 
 const FLAGS =
-  '-m 64m --cpus 0.5 --pids-limit 64 -v /etc/hostname:/h:ro --tmpfs /t -w /t -e A=b -u 1000:1000';
+  '-m 64m --cpus 0.5 --pids-limit 64 -v /etc/hostname:/h:ro --tmpfs /t -w /t -e A=b ' +
+  '-u 1000:1000 --hostname inside';
 
 const THROTTLED_SECONDS_MAX = 20;
 
@@ -41,7 +42,7 @@ for (const [name, program] of CLIENTS) {
   };
 
   test(`${name} run: user, directory, environment and tmpfs are as asked`, { skip }, async () => {
-    assert.equal(await says('id -u; id -g; pwd; echo $A'), '1000\n1000\n/t\nb');
+    assert.equal(await says('id -u; id -g; pwd; echo $A; hostname'), '1000\n1000\n/t\nb\ninside');
     assert.equal(
       await says('echo kept > f; cat /t/f; grep -c "^tmpfs /t tmpfs rw" /proc/mounts'),
       'kept\n1',
