@@ -1,6 +1,6 @@
 // What the service of networks leaves to others, as narrow ports: who publishes (port/ and
-// firewall.ts), who answers names (names/), who limits rates (rate.ts). The service calls them under
-// the lock of the container, so no two calls for one container overlap; calls for different
+// firewall.ts), who answers names (names/), who limits rates (rate.ts). The service calls them
+// under the lock of the container, so no two calls for one container overlap; calls for different
 // containers do.
 import type {
   Endpoint,
@@ -21,7 +21,9 @@ export type Plug = {
   readonly bridge: string | undefined;
 };
 
-/** A sandbox with one plug for each endpoint, in the same order: the first has the default route. */
+/**
+ * A sandbox with one plug for each endpoint, in the same order: the first has the default route.
+ */
 export type Plugged = { readonly sandbox: Sandbox; readonly plugs: readonly Plug[] };
 
 /** A network that is in the kernel, and its bridge (undefined for drivers without). */
@@ -77,13 +79,16 @@ export interface NamePart {
 }
 
 export interface RatePart {
-  /** Limits one endpoint whose links exist, or changes its limit; undefined = no limit. */
-  apply(plug: Plug, rate: NetworkRate | undefined): Promise<void>;
+  /**
+   * Limits one endpoint whose links exist, or changes its limit; undefined = no limit. `namespace`
+   * is the container's: a driver without an end on the host is limited inside.
+   */
+  apply(namespace: string, plug: Plug, rate: NetworkRate | undefined): Promise<void>;
   /**
    * The endpoint goes away: removes what does not go with its links (the ifb); success if there is
    * none. Called only for sandboxes with a rate.
    */
-  remove(plug: Plug): Promise<void>;
+  remove(namespace: string, plug: Plug): Promise<void>;
 }
 
 export interface ExplainPart {
