@@ -1,5 +1,6 @@
 // The end of a container's process: the record, the events, then the restart policy or --rm.
 import { now } from '#base/clock.ts';
+import { keepTrace } from '#runtime/trace.ts';
 import type { Deps } from './deps.ts';
 import { publish } from './event.ts';
 import { isRunning } from './guard.ts';
@@ -89,9 +90,19 @@ export async function settleExit(
   for (const exec of live.execs.values()) exec.containerEnded();
   live.attachments.clear();
   live.exited.tell({ statusCode: exit.exitCode, error: undefined });
+  // For `explain`: the next daemon takes the run directory of what does not run away.
+  if (!host.autoRemove) keepAccount(deps, record.id);
   if (restart) scheduleRestart(deps, after, ranMs);
   else if (host.autoRemove && live.held === 0) {
     await removeLocked(deps, after, { volumes: true });
+  }
+}
+
+function keepAccount(deps: Deps, id: string): void {
+  try {
+    keepTrace(runDirectoryOf(deps.settings, id), deps.store.directory(id));
+  } catch (error) {
+    deps.report(`keep the account of container ${id}`, error);
   }
 }
 

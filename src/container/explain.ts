@@ -15,12 +15,15 @@ import { AUTO_COUNT, AUTO_FIRST, parseUsernsMode } from './userns.ts';
 
 export async function explain(deps: Deps, ref: string): Promise<Explanation> {
   const record = deps.store.get(ref);
-  const done = await deps.runtime.explain(runDirectoryOf(deps.settings, record.id));
+  const done = await deps.runtime.explain(
+    runDirectoryOf(deps.settings, record.id),
+    deps.store.directory(record.id),
+  );
   return {
     id: record.id,
     name: record.name,
     image: record.image.name,
-    // Never started, or a restart of the host has taken the account of it: then the plan.
+    // Never started, or a restart of the host under it took the account: then the plan.
     ...(done ?? { groups: deps.runtime.plan(await boxOf(deps, record)), totalNanoseconds: null }),
   };
 }

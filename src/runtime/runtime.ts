@@ -24,8 +24,8 @@ export interface BoxRuntime {
   sweep(id: string, cgroupParent: string, directory: string): Promise<void>;
   /** The operations that launch() would have performed. */
   plan(box: Box): readonly ExplainedGroup[];
-  /** Those that it has performed, as long as the run directory is there. */
-  explain(directory: string): Promise<Story | undefined>;
+  /** Those that it has performed; when the run directory is gone, as keepTrace() kept them. */
+  explain(directory: string, kept: string): Promise<Story | undefined>;
 }
 
 /** Name as `docker run --runtime` has it → path of the program, or its name to be found by PATH. */
@@ -59,8 +59,8 @@ export function createRuntime(
     },
     sweep: (id, cgroupParent, directory) => sweep(deps, { id, cgroupParent }, facts, directory),
     plan: (box) => explain(planOf(box, `/run/${OWN_RUNTIME}/${box.id}`), []),
-    explain: async (directory) => {
-      const trace = await readTrace(directory);
+    explain: async (directory, kept) => {
+      const trace = (await readTrace(directory)) ?? (await readTrace(kept));
       if (trace === undefined) return undefined;
       const plan = planOf(trace.box, directory);
       const groups = explain(plan, resultsOf(plan, trace));

@@ -1,6 +1,6 @@
 // What was done to make a container, kept in its run directory so that `explain` can tell it later:
 // the box, from which the plan follows again, and the time of each operation.
-import { writeFileSync } from 'node:fs';
+import { copyFileSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { EngineError, errnoOf } from '#base/error.ts';
 import type { LaunchPlan, OpResult } from '#kernel/native/op.ts';
@@ -30,6 +30,19 @@ export function writeTrace(directory: string, box: Box, results: readonly OpResu
   }
   const trace: Trace = { version: 2, box, times };
   writeFileSync(pathOf(directory), JSON.stringify(trace), { mode: 0o600 });
+}
+
+/**
+ * Keeps it in another directory: that of the run goes with its daemon or the host. At once, and the
+ * caller sees to it that the directory is not removed meanwhile.
+ */
+export function keepTrace(directory: string, kept: string): void {
+  try {
+    copyFileSync(pathOf(directory), pathOf(kept));
+  } catch (error) {
+    // Never written, or lost with the host: then there is nothing to tell.
+    if (errnoOf(error) !== 'ENOENT') throw error;
+  }
 }
 
 export async function readTrace(directory: string): Promise<Trace | undefined> {

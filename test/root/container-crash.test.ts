@@ -118,6 +118,26 @@ test('a container goes on without its daemon: output, exec, attach, exit code an
   await engine.kill('SIGTERM');
 });
 
+test('what made a container is told with its times by every later daemon, until it is removed', async () => {
+  let engine = await startHere();
+  const id = await create(engine, { Cmd: ['true'] });
+  await call(engine.socket, 'POST', `/containers/${id}/start`);
+  await call(engine.socket, 'POST', `/containers/${id}/wait`);
+  const explain = async (): Promise<string> =>
+    (await call(engine.socket, 'GET', `/coracle/containers/${id}/explain`)).body;
+  const told = await explain();
+  const total = (JSON.parse(told) as { TotalNanoseconds: number | null }).TotalNanoseconds;
+  assert.ok((total ?? 0) > 0, told);
+  for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+    await engine.kill(signal);
+    engine = await startHere();
+    assert.equal(await explain(), told);
+  }
+  await removeAll(engine);
+  await checkEmpty();
+  await engine.kill('SIGTERM');
+});
+
 const ROUNDS = Number(process.env['CORACLE_CRASH_ROUNDS'] ?? 12);
 
 test(`killed ${ROUNDS} times in the middle of create, start, stop and remove, nothing is wedged`, async () => {

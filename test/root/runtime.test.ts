@@ -308,7 +308,7 @@ test('what was done is explained with the time of each operation', async () => {
   await task.go();
   await task.exited;
   await task.close();
-  const story = await host.runtime.explain(host.runDirectory(box));
+  const story = await host.runtime.explain(host.runDirectory(box), host.directory);
   assert.ok(story !== undefined && (story.totalNanoseconds ?? 0) > 0);
   const steps = story.groups.flatMap((group) => group.steps);
   const done = steps.filter((step) => step.where === 'init' && step.op !== 'exec');
