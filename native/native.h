@@ -120,6 +120,9 @@ performer op_rlimit, op_umask, op_lookup_user, op_workdir, op_ready, op_no_new_p
 	op_set_user, op_caps, op_exec;
 /* net.c */
 performer op_netns_create, op_netns_delete, op_netlink, op_netns_sysctl;
+int in_namespace(const char *path, int (*f)(void *), void *data);
+/* port.c */
+performer op_port_hold, op_port_release;
 /* agent.c */
 performer op_monitor;
 int agent_main(void);

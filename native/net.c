@@ -7,6 +7,7 @@
 #include "native.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -21,7 +22,7 @@
 #define NETLINK_BUFFER_BYTES (1u << 20)
 
 /* Runs f in the namespace at path ("" = here), and comes back whatever happened. */
-static int in_namespace(const char *path, int (*f)(void *), void *data)
+int in_namespace(const char *path, int (*f)(void *), void *data)
 {
 	if (!*path)
 		return f(data);
@@ -139,23 +140,72 @@ static int read_answers(struct context *c, int fd, uint32_t sequence, char *data
 	}
 }
 
-/* Each message is sent and answered before the next; the first that the kernel refuses ends the batch. */
-static int exchange(struct context *c, int fd, const struct argument *messages)
+static bool header_at(const struct argument *messages, uint32_t at, struct nlmsghdr *h)
+{
+	if (at > messages->length || messages->length - at < sizeof *h)
+		return false;
+	memcpy(h, messages->s + at, sizeof *h);
+	return h->nlmsg_len >= sizeof *h && h->nlmsg_len <= messages->length - at;
+}
+
+/*
+ * A transaction of nfnetlink stands in one datagram, from its begin to its end: the kernel takes back
+ * all of it when it refuses a part (nfnetlink_rcv_batch()). The answers are queued before send()
+ * returns, so a missing one is no reason to wait. *index is which message was refused.
+ */
+static int exchange_transaction(int fd, const struct argument *messages, uint32_t *at, uint32_t *index, char *data)
+{
+	uint32_t begin = *at, first = 0, count = 0, last = 0;
+	struct nlmsghdr h;
+	data[0] = 0;
+	do {
+		if (!header_at(messages, *at, &h))
+			return errno = FAULT_BAD_PLAN, -1;
+		if (count++ == 0)
+			first = h.nlmsg_seq;
+		if (h.nlmsg_flags & NLM_F_ACK)
+			last = h.nlmsg_seq;
+		*at += NLMSG_ALIGN(h.nlmsg_len);
+	} while (h.nlmsg_type != NFNL_MSG_BATCH_END);
+	if (send(fd, messages->s + begin, *at - begin, 0) < 0)
+		return -1;
+	for (;;) {
+		ssize_t n = recv(fd, data, NETLINK_BUFFER_BYTES, MSG_DONTWAIT);
+		if (n < 0)
+			return data[0] = 0, errno = errno == EAGAIN ? EIO : errno, -1;
+		for (struct nlmsghdr *a = (struct nlmsghdr *)data; NLMSG_OK(a, (uint32_t)n); a = NLMSG_NEXT(a, n)) {
+			if (a->nlmsg_type != NLMSG_ERROR || a->nlmsg_seq - first >= count)
+				continue;
+			int error = -((struct nlmsgerr *)NLMSG_DATA(a))->error;
+			if (error) {
+				*index += a->nlmsg_seq - first;
+				keep_reason(data, a);
+				return errno = error, -1;
+			}
+			if (a->nlmsg_seq == last)
+				return *index += count - 1, 0;
+		}
+	}
+}
+
+/*
+ * Each message is sent and answered before the next, but for transactions; the first that the kernel
+ * refuses ends the batch.
+ */
+static int exchange(struct context *c, int fd, bool netfilter, const struct argument *messages)
 {
 	char *data = malloc(NETLINK_BUFFER_BYTES);
 	int result = data ? 0 : -1;
 	for (uint32_t at = 0, index = 0; result == 0 && at < messages->length; index++) {
 		struct nlmsghdr h;
-		if (messages->length - at < sizeof h) {
+		if (!header_at(messages, at, &h)) {
 			result = (errno = FAULT_BAD_PLAN, -1);
 			break;
 		}
-		memcpy(&h, messages->s + at, sizeof h);
-		if (h.nlmsg_len < sizeof h || h.nlmsg_len > messages->length - at) {
-			result = (errno = FAULT_BAD_PLAN, -1);
-			break;
-		}
-		if (send(fd, messages->s + at, h.nlmsg_len, 0) < 0)
+		if (netfilter && h.nlmsg_type == NFNL_MSG_BATCH_BEGIN) {
+			h.nlmsg_len = 0;
+			result = exchange_transaction(fd, messages, &at, &index, data);
+		} else if (send(fd, messages->s + at, h.nlmsg_len, 0) < 0)
 			result = (data[0] = 0, -1);
 		else
 			result = read_answers(c, fd, h.nlmsg_seq, data);
@@ -189,7 +239,7 @@ int op_netlink(struct context *c, const struct op *op)
 		errno = saved;
 	}
 	int fd = result < 0 ? -1 : in_namespace(op->a[0].s, open_netlink, &protocol);
-	result = fd < 0 ? -1 : exchange(c, fd, &op->a[3]);
+	result = fd < 0 ? -1 : exchange(c, fd, protocol == NETLINK_NETFILTER, &op->a[3]);
 	int saved = errno;
 	if (fd >= 0)
 		close(fd);

@@ -89,6 +89,8 @@ static const struct {
 	[OP_source_in] = { op_source_in, ENTER },
 	[OP_attach] = { op_attach, INSIDE },
 	[OP_cgroup_into] = { op_cgroup_into, AT(HOST) },
+	[OP_port_hold] = { op_port_hold, AT(AGENT) },
+	[OP_port_release] = { op_port_release, AT(AGENT) },
 };
 
 void context_init(struct context *c)

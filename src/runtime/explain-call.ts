@@ -102,6 +102,8 @@ const CALLS: Callers = {
   netns_delete: (op) => `umount2("${op.path}", MNT_DETACH); unlink("${op.path}")`,
   netlink: (op) => `sendto(netlink, ${op.messages.length} bytes) in ${op.namespace || 'the host'}`,
   netns_sysctl: (op) => `write(open("/proc/sys/${op.key.replaceAll('.', '/')}"), "${op.value}")`,
+  port_hold: (op) => `bind(socket(${op.protocol}), port ${op.port})`,
+  port_release: (op) => `close(the socket of port ${op.port})`,
   userns: (op) =>
     `unshare(CLONE_NEWUSER); write("uid_map", ${q(op.uid_map)}); ` +
     `write("gid_map", ${q(op.gid_map)})`,

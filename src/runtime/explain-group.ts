@@ -28,6 +28,8 @@ const GROUP_OF = {
   netns_delete: 'clean-up',
   netlink: 'namespaces',
   netns_sysctl: 'namespaces',
+  port_hold: 'namespaces',
+  port_release: 'clean-up',
   userns: 'namespaces',
   root_overlay: 'union mount',
   root_bind: 'union mount',

@@ -76,6 +76,8 @@ const WHY: Reasons = {
   netns_delete: 'Lets the network go; the kernel removes its interfaces with it.',
   netlink: 'Speaks to the kernel about interfaces, addresses and routes.',
   netns_sysctl: 'A network setting of that namespace only.',
+  port_hold: 'Keeps a published port of the host from every other program.',
+  port_release: 'Gives the port back.',
   userns: 'Maps user 0 inside to an ordinary user outside: root in there is nobody out here.',
   root_overlay:
     'The layers of the image, read-only, under one writable directory: changes go to the top.',

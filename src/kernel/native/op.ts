@@ -79,6 +79,8 @@ export const OPS = {
   cgroup_into: 'path:s',
   source_in: 'namespace:s path:s name:s',
   attach: 'name:s directory:s',
+  port_hold: 'namespace:s protocol:u address:b port:u',
+  port_release: 'namespace:s protocol:u address:b port:u',
 } as const;
 
 export type OpName = keyof typeof OPS;
