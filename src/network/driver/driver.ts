@@ -2,6 +2,7 @@
 // folder a driver; a driver decides with pure functions. It does not perform what makes an
 // endpoint: the service puts the steps of all endpoints of a container into one round trip.
 import type { Step } from '#kernel/netlink/netlink.ts';
+import type { Route } from '#kernel/netlink/route.ts';
 import type { Endpoint, EndpointWish, NetworkDriverName, NetworkRecord } from '../engine.ts';
 
 /** An endpoint whose addresses are decided, to be made inside a namespace. */
@@ -19,6 +20,8 @@ export interface NetworkDriver {
   /** Whether containers get addresses of IPAM, and a gateway is chosen for its subnets. */
   readonly addresses: boolean;
   gateway(record: Pick<NetworkRecord, 'internal' | 'options'>): boolean;
+  /** Whether an endpoint may have the default routes. */
+  leadsOut(record: NetworkRecord): boolean;
   /**
    * Checks options and subnets, and whether this host can carry them, before anything is stored;
    * texts are Docker's. It makes nothing that stays.
@@ -39,8 +42,12 @@ export interface NetworkDriver {
   activate(record: NetworkRecord, options: { readonly again: boolean }): Promise<boolean>;
   /** Takes it away; success if it is not there. */
   deactivate(record: NetworkRecord): Promise<void>;
+  /** The default routes that are this endpoint's, also in what planAttach() makes. */
+  routes(record: NetworkRecord, plan: EndpointPlan): readonly Route[];
   /** The network was activated. The steps come behind netns_create in one round trip. */
   planAttach(record: NetworkRecord, plan: EndpointPlan): readonly Step[];
+  /** Puts what is out of the network back in, where activate() had to make the network anew. */
+  planReplug(record: NetworkRecord, plan: EndpointPlan): readonly Step[];
   /** Of a namespace that lives on. ENODEV means it is gone already. */
   planDetach(record: NetworkRecord, plan: EndpointPlan): readonly Step[];
   /** Before the namespace is deleted: nothing may pass any more. ENODEV as above. */

@@ -88,6 +88,7 @@ export function makeSubordinate(
   return {
     name: kind.name,
     addresses: true,
+    leadsOut: (record) => !record.internal && leadsOut(record),
     gateway: (record) => !record.internal && leadsOut(record) && kind.gateway(record),
     validate: async (record, others) => {
       mtuOf(record);
@@ -107,6 +108,8 @@ export function makeSubordinate(
     activate: (record, { again }) => parents.activate(record, again),
     deactivate: (record) => parents.deactivate(record),
     planAttach: (record, plan) => planAttach(record, plan, kind, parents.index(record)),
+    routes: (record, plan) => insideOf(record, plan, kind).routes,
+    planReplug: () => [],
     planDetach: (_record, { namespace, endpoint }) => [
       { namespace, messages: [deleteLink(endpoint.index)] },
     ],

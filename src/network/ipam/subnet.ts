@@ -54,6 +54,9 @@ export type SubnetPlanRequest = {
 export const SUBNETS_PER_NETWORK_MAX = 64;
 export const AUX_ADDRESSES_MAX = 1024;
 
+/** Of an address or a prefix that was parsed before. */
+export const familyOf = (text: string): IpFamily => (text.includes(':') ? 6 : 4);
+
 const given = (text: string | undefined): text is string => text !== undefined && text !== '';
 
 /** Faults of one request, in Docker's words; empty when there is none. */
