@@ -12,7 +12,7 @@ export type Ulimit = { readonly name: string; readonly soft: number; readonly ha
 export type Config = {
   readonly dataRoot: string;
   readonly execRoot: string;
-  readonly pidfile: string | undefined;
+  readonly pidfile: string;
   readonly logLevel: LogLevel;
   readonly hosts: readonly string[];
   readonly bridge: string;
@@ -140,7 +140,7 @@ export function makeConfig(flags: Flags, file: Values): Config {
   return {
     dataRoot: resolve(text('data-root', '/var/lib/coracle')),
     execRoot,
-    pidfile: values.has('pidfile') ? resolve(text('pidfile', '')) : undefined,
+    pidfile: resolve(text('pidfile', `${execRoot}/coracle.pid`)),
     logLevel: parseLogLevel(values.get('debug') === true ? 'debug' : text('log-level', 'info')),
     hosts: hosts === undefined || hosts.length === 0 ? defaultHosts(execRoot) : hosts,
     bridge: text('bridge', 'coracle0'),

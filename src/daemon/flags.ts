@@ -61,7 +61,11 @@ export const FLAGS: Readonly<Record<string, FlagDefinition>> = {
     key: 'log-level',
     help: 'debug, info, warn, error or fatal (info)',
   },
-  '--pidfile': { kind: 'text', key: 'pidfile', help: 'File for the process id' },
+  '--pidfile': {
+    kind: 'text',
+    key: 'pidfile',
+    help: 'File for the process id (EXEC-ROOT/coracle.pid)',
+  },
 };
 
 const SHORT: Readonly<Record<string, string>> = {

@@ -55,7 +55,7 @@ async function run(flags: Flags, config: Config): Promise<void> {
   parts.use(await lockDataRoot(config.dataRoot));
   const handed = takeHandedSockets(process.env, process.pid);
   const addresses = parseHosts(config.hosts, handed, !flags.given.has('hosts'));
-  if (config.pidfile !== undefined) parts.use(await writePidfile(config.pidfile));
+  parts.use(await writePidfile(config.pidfile));
   const engine = parts.use(await openEngine(config, log));
   for (const address of addresses) parts.use(await serve(engine, address, config));
   process.stdout.write(`listening on ${addresses.map(nameOf).join(' ')}\n`);
@@ -113,7 +113,8 @@ function keepGoing(log: Log): void {
 }
 
 async function writePidfile(path: string): Promise<AsyncDisposable> {
-  mkdirSync(dirname(path), { recursive: true });
+  // By default it is in the exec root, which has this mode.
+  mkdirSync(dirname(path), { recursive: true, mode: 0o711 });
   await writeFileAtomic(path, `${process.pid}\n`, { durable: false, mode: 0o644 });
   return { [Symbol.asyncDispose]: () => rm(path, { force: true }) };
 }

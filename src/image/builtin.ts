@@ -97,24 +97,33 @@ async function collectBytes(source: AsyncIterable<Uint8Array>): Promise<Buffer> 
   return Buffer.concat(parts);
 }
 
-/** A `docker save` archive of busybox:latest; the same program always gives the same bytes. */
+function* datedBy(items: Iterable<EncodeItem>, mtime: bigint): Generator<EncodeItem> {
+  for (const item of items) yield { ...item, mtime };
+}
+
+/**
+ * A `docker save` archive of busybox:latest; the same program and time (in nanoseconds) always give
+ * the same bytes.
+ */
 export async function* busyboxArchive(
   busybox: Uint8Array,
   applets: readonly string[],
+  created: bigint,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const layer = await collectBytes(encodeTar(rootfs(busybox, [...applets].sort())));
+  const files = datedBy(rootfs(busybox, [...applets].sort()), created);
+  const layer = await collectBytes(encodeTar(files));
   const diffId = sha256(layer);
   const createdBy = 'BusyBox of the machine that built this engine';
   const config = encodeImageSpec({
     ...hostPlatform(),
-    created: 0n,
+    created,
     author: '',
     comment: '',
     dockerVersion: '',
     osVersion: '',
     config: { ...EMPTY_CONFIG, env: [PATH], cmd: ['sh'] },
     diffIds: [diffId],
-    history: [{ created: 0n, createdBy, author: '', comment: '', emptyLayer: false }],
+    history: [{ created, createdBy, author: '', comment: '', emptyLayer: false }],
   });
   const path = (bytes: Uint8Array) => `blobs/sha256/${sha256(bytes).slice('sha256:'.length)}`;
   const manifest = [{ Config: path(config), RepoTags: ['busybox:latest'], Layers: [path(layer)] }];

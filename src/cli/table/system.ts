@@ -73,7 +73,11 @@ const DAEMON_FLAGS: readonly FlagSpec[] = [
   { name: 'host', short: 'H', kind: string, usage: 'Socket to serve on: unix://PATH' },
   { name: 'data-root', kind: string, usage: 'Images and containers (default "/var/lib/coracle")' },
   { name: 'exec-root', kind: string, usage: 'Sockets and run-time state (default "/run/coracle")' },
-  { name: 'pidfile', kind: string, usage: 'File that holds the process ID' },
+  {
+    name: 'pidfile',
+    kind: string,
+    usage: 'File that holds the process ID (default "/run/coracle/coracle.pid")',
+  },
   { name: 'config-file', kind: string, usage: 'Configuration file' },
   {
     name: 'log-level',

@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { makeConfig, parseConfigFile } from './config.ts';
+import { parseFlags } from './flags.ts';
+
+function configOf(argv: readonly string[], file = '') {
+  const flags = parseFlags(argv);
+  return makeConfig(flags, parseConfigFile(file, flags));
+}
+
+test('the socket and the pidfile are in the exec root unless told otherwise', () => {
+  assert.equal(configOf([]).pidfile, '/run/coracle/coracle.pid');
+  const { pidfile, hosts } = configOf(['--exec-root', '/run/other/']);
+  assert.equal(pidfile, '/run/other/coracle.pid');
+  assert.deepEqual(hosts, ['unix:///run/other/coracle.sock']);
+  assert.equal(configOf(['--pidfile', '/run/p.pid']).pidfile, '/run/p.pid');
+  assert.equal(configOf([], '{"pidfile": "/run/f.pid"}').pidfile, '/run/f.pid');
+});
+
+test('what is said twice or not known is refused with the text of dockerd', () => {
+  assert.throws(() => configOf(['--pidfile', '/a'], '{"pidfile": "/b"}'), {
+    message:
+      'the following directives are specified both as a flag and in the configuration file: ' +
+      'pidfile: (from flag: /a, from file: /b)',
+  });
+  assert.throws(() => configOf([], '{"pid-file": "/b"}'), {
+    message: "the following directives don't match any configuration option: pid-file",
+  });
+});
