@@ -1,5 +1,6 @@
 // The port that container/ and api/ drive: networks, and the sandboxes that containers have on
-// them, in domain types. network/service.ts implements it; nothing here knows HTTP or Docker's JSON.
+// them, in domain types. network/service.ts implements it; nothing here knows HTTP or Docker's
+// JSON.
 import type { Subnet, SubnetRequest } from './ipam/subnet.ts';
 
 export type NetworkDriverName = 'bridge' | 'host' | 'null' | 'macvlan' | 'ipvlan';
@@ -191,7 +192,9 @@ export type NetworkExplanation = {
 
 export interface NetworkEngine {
   /** Texts and codes are Docker's: `network with name X already exists` (conflict) and so on. */
-  create(request: NetworkRequest): Promise<{ readonly id: string; readonly warnings: readonly string[] }>;
+  create(
+    request: NetworkRequest,
+  ): Promise<{ readonly id: string; readonly warnings: readonly string[] }>;
   /** By id, unique prefix of an id, or name. Refused while containers are connected. */
   remove(ref: string): Promise<void>;
   list(): readonly NetworkView[];
@@ -208,7 +211,12 @@ export interface NetworkEngine {
   /** After the process ended: gives everything back. Success if there is none. */
   close(containerId: string): Promise<void>;
   sandbox(containerId: string): Sandbox | undefined;
-  /** Live connect; `conflict` when it is connected already, `endpoint with name X already exists in network Y`. */
+  /** Where the namespace of a container is pinned, or will be; known before open() has made it. */
+  path(containerId: string): string;
+  /**
+   * Live connect; `conflict` when it is connected already, `endpoint with name X already exists in
+   * network Y`.
+   */
   connect(containerId: string, wish: EndpointWish): Promise<Sandbox>;
   disconnect(containerId: string, networkRef: string): Promise<Sandbox>;
   /** Publishes and withdraws on a running container in one step; withdrawals first. */

@@ -21,6 +21,7 @@ export class NetworkService implements NetworkEngine {
   list: NetworkEngine['list'] = () => [];
   sandbox: NetworkEngine['sandbox'] = () => undefined;
   hostGateway: NetworkEngine['hostGateway'] = () => undefined;
+  path: NetworkEngine['path'] = (id) => `/run/coracle/net/${id.slice(0, 32)}`;
   close(): Promise<void> {
     return Promise.resolve();
   }
