@@ -3,14 +3,21 @@ import { CliError, type Context } from '../command.ts';
 
 const BASH = `# bash completion for coracle: source <(coracle completion bash)
 _coracle() {
-  local line directive
+  local line directive word kept
+  local -a words
   COMPREPLY=()
+  # COMP_WORDS has the parts of busybox:latest as words of their own (COMP_WORDBREAKS, bash(1)).
+  line="\${COMP_LINE:0:COMP_POINT}"
+  read -ra words <<<"$line"
+  case "$line" in *[[:blank:]]) words+=("") ;; esac
+  word="\${words[@]: -1}"
+  kept="\${word%"\${word##*[:=]}"}"
   while IFS= read -r line; do
     case "$line" in
       :*) directive="\${line#:}" ;;
-      *) COMPREPLY+=("\${line%%$'\\t'*}") ;;
+      *) line="\${line%%$'\\t'*}" && COMPREPLY+=("\${line#"$kept"}") ;;
     esac
-  done < <("\${COMP_WORDS[0]}" __complete "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
+  done < <("\${words[0]}" __complete "\${words[@]:1}" 2>/dev/null)
   if [ "\${directive:-0}" = 0 ] && [ \${#COMPREPLY[@]} -eq 0 ]; then
     compopt -o default 2>/dev/null
   fi
