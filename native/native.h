@@ -119,7 +119,7 @@ performer op_userns, op_join_init, op_join_userns, op_setns, op_unshare, op_host
 performer op_rlimit, op_umask, op_lookup_user, op_workdir, op_ready, op_no_new_privs, op_seccomp, op_bounding,
 	op_set_user, op_caps, op_exec;
 /* net.c */
-performer op_netns_create, op_netns_delete, op_netlink, op_netns_sysctl;
+performer op_netns_create, op_netns_delete, op_netns_pin, op_netlink, op_netns_sysctl;
 int in_namespace(const char *path, int (*f)(void *), void *data);
 /* port.c */
 performer op_port_hold, op_port_release;

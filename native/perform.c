@@ -91,6 +91,7 @@ static const struct {
 	[OP_cgroup_into] = { op_cgroup_into, AT(HOST) },
 	[OP_port_hold] = { op_port_hold, AT(AGENT) },
 	[OP_port_release] = { op_port_release, AT(AGENT) },
+	[OP_netns_pin] = { op_netns_pin, AT(AGENT) },
 };
 
 void context_init(struct context *c)

@@ -99,6 +99,7 @@ const CALLS: Callers = {
   cgroup_rmdir: (op) => `rmdir(${q(op.path)})`,
   monitor: (op) => `fork(); listen(${q(`${op.directory}/monitor.sock`)})`,
   netns_create: (op) => `unshare(CLONE_NEWNET); mount("/proc/self/ns/net", "${op.path}", MS_BIND)`,
+  netns_pin: (op) => `mount(${q(op.namespace)}, ${q(op.path)}, NULL, MS_BIND)`,
   netns_delete: (op) => `umount2("${op.path}", MNT_DETACH); unlink("${op.path}")`,
   netlink: (op) => `sendto(netlink, ${op.messages.length} bytes) in ${op.namespace || 'the host'}`,
   netns_sysctl: (op) => `write(open("/proc/sys/${op.key.replaceAll('.', '/')}"), "${op.value}")`,

@@ -25,6 +25,7 @@ const GROUP_OF = {
   cgroup_rmdir: 'clean-up',
   monitor: 'process',
   netns_create: 'namespaces',
+  netns_pin: 'namespaces',
   netns_delete: 'clean-up',
   netlink: 'namespaces',
   netns_sysctl: 'namespaces',

@@ -73,6 +73,7 @@ const WHY: Reasons = {
   cgroup_rmdir: 'Removes the cgroup; the kernel allows it only when no process is left.',
   monitor: 'A small parent for the container that outlives the daemon.',
   netns_create: 'A network of its own, kept by a mount, so that it is there before any process.',
+  netns_pin: 'A network namespace that the container made itself, kept until it is given back.',
   netns_delete: 'Lets the network go; the kernel removes its interfaces with it.',
   netlink: 'Speaks to the kernel about interfaces, addresses and routes.',
   netns_sysctl: 'A network setting of that namespace only.',

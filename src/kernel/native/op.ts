@@ -81,6 +81,7 @@ export const OPS = {
   attach: 'name:s directory:s',
   port_hold: 'namespace:s protocol:u address:b port:u',
   port_release: 'namespace:s protocol:u address:b port:u',
+  netns_pin: 'path:s namespace:s',
 } as const;
 
 export type OpName = keyof typeof OPS;
