@@ -1,5 +1,6 @@
 // What the verbs need, in one type; each verb picks what it uses. Wired once by daemon/.
 import type { KeyedLock } from '#base/keyed-lock.ts';
+import type { Trash } from '#base/trash.ts';
 import type { UndoReport } from '#base/undo.ts';
 import type { Publisher } from '#event/event.ts';
 import type { NetworkEngine } from '#network/engine.ts';
@@ -38,6 +39,8 @@ export type Deps = {
   readonly runtime: Runtime;
   readonly resources: ResourceChecker;
   readonly usernsRanges: UsernsRanges;
+  /** Where directories go that are removed. */
+  readonly trash: Trash;
   readonly settings: Settings;
   /** What went wrong behind a caller's back: clean-up, background work. */
   readonly report: UndoReport;

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { KeyedLock } from '#base/keyed-lock.ts';
+import { Trash } from '#base/trash.ts';
 import type { Deps } from './deps.ts';
 import { settleExit } from './exit.ts';
 import { Lives } from './live.ts';
@@ -14,12 +15,16 @@ import { plainRecord } from './testing-record.ts';
 
 const root = await mkdtemp(join(tmpdir(), 'coracle-exit-'));
 after(() => rm(root, { recursive: true, force: true }));
+const trash = new Trash(
+  (path) => rm(path, { recursive: true }),
+  (path, error) => assert.fail(`${path}: ${error}`),
+);
 let count = 0;
 
 /** Only what an exit touches; asking for more is an error of the test. */
 async function ended(host: Partial<HostConfig>, exitCode: number, oomKilled = false) {
   count += 1;
-  const store = new ContainerStore(join(root, String(count)));
+  const store = new ContainerStore(join(root, String(count)), trash);
   await store.load();
   const lives = new Lives();
   const told: string[] = [];

@@ -77,10 +77,15 @@ export async function settleExit(
     restartCount: restart ? record.restartCount + 1 : record.restartCount,
     state: { status: restart ? 'restarting' : 'exited', exit: facts, startedAt },
   };
-  // The reply does not wait for the disk; a power cut in the moments until the record is durable
-  // shows the container as ended in a way that nobody saw.
-  await deps.store.put(after, { durable: false });
-  if (!host.autoRemove) deps.store.makeDurable(record.id);
+  // With --rm nobody reads it any more: after a crash the monitor's exit file tells, and the
+  // container goes. Else the reply does not wait for the disk; a power cut in the moments until the
+  // record is durable shows the container as ended in a way that nobody saw.
+  if (host.autoRemove) {
+    deps.store.replace(after);
+  } else {
+    await deps.store.put(after, { durable: false });
+    deps.store.makeDurable(record.id);
+  }
   if (exit.oomKilled) publish(deps, after, 'oom');
   const ranMs = Number((exit.finishedAt - startedAt) / 1_000_000n);
   publish(deps, after, 'die', {

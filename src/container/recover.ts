@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isFullId } from '#base/id.ts';
+import { isTrash } from '#base/trash.ts';
 import type { Found } from '#runtime/launch.ts';
 import type { Deps } from './deps.ts';
 import { settleExit, sweepRun, unseen, watchExit } from './exit.ts';
@@ -94,7 +95,7 @@ async function find(deps: Deps, record: ContainerRecord): Promise<Found> {
 async function sweep(deps: Deps, id: string): Promise<void> {
   await sweepRun(deps, id);
   await deps.snapshots.remove(id);
-  deps.store.remove(id, { durable: false });
+  await deps.store.remove(id, { durable: false });
 }
 
 async function removeOrphans(deps: Deps): Promise<void> {
@@ -108,6 +109,10 @@ async function removeOrphans(deps: Deps): Promise<void> {
   for (const name of await readdir(deps.settings.runDirectory)) {
     if (runNames.has(name)) continue;
     const directory = join(deps.settings.runDirectory, name);
+    if (isTrash(name)) {
+      void deps.trash.sweep(directory);
+      continue;
+    }
     await quietly(deps, `remove the run directory ${name}`, () =>
       deps.runtime.sweep(name, deps.settings.cgroupParent, directory),
     );

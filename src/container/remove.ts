@@ -1,6 +1,6 @@
 // remove: kill with force, then take everything away. The order lets a crash at any point be
 // completed at the next start: "removing" is stored first, the record goes last.
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { EngineError, isEngineError, messageOf } from '#base/error.ts';
 import type { Deps } from './deps.ts';
@@ -113,11 +113,11 @@ async function takeAway(
   const directory = runDirectoryOf(deps.settings, id);
   if (existsSync(directory)) {
     if (mayRun(directory)) await sweepRun(deps, id);
-    else rmSync(directory, { recursive: true, force: true });
+    else await deps.trash.remove(directory);
   }
   await deps.snapshots.remove(id);
   if (options.volumes) await removeVolumes(deps, record);
-  deps.store.remove(id, { durable: !record.spec.host.autoRemove });
+  await deps.store.remove(id, { durable: !record.spec.host.autoRemove });
 }
 
 /** A monitor takes its socket away when it ends. */

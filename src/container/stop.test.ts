@@ -6,6 +6,7 @@ import { after, test } from 'node:test';
 import { setImmediate as tick } from 'node:timers/promises';
 import { EngineError } from '#base/error.ts';
 import { KeyedLock } from '#base/keyed-lock.ts';
+import { Trash } from '#base/trash.ts';
 import type { Deps } from './deps.ts';
 import { settleExit } from './exit.ts';
 import { Lives } from './live.ts';
@@ -19,7 +20,11 @@ const root = await mkdtemp(join(tmpdir(), 'coracle-stop-'));
 after(() => rm(root, { recursive: true, force: true }));
 
 test('stop() of a process that has just ended waits until its exit is stored and told', async () => {
-  const store = new ContainerStore(root);
+  const trash = new Trash(
+    (path) => rm(path, { recursive: true }),
+    (_, error) => assert.ifError(error),
+  );
+  const store = new ContainerStore(root, trash);
   await store.load();
   const told: string[] = [];
   const deps = {

@@ -1,14 +1,19 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { Trash } from '#base/trash.ts';
 import type { Pid, State } from './state.ts';
 import { ContainerStore } from './store.ts';
 import { plainRecord } from './testing-record.ts';
 
 const root = await mkdtemp(join(tmpdir(), 'coracle-store-'));
 after(() => rm(root, { recursive: true, force: true }));
+const trash = new Trash(
+  (path) => rm(path, { recursive: true }),
+  (path, error) => assert.fail(`${path}: ${error}`),
+);
 
 const exit = { exitCode: 3, oomKilled: true, error: 'why', finishedAt: 5n };
 const STATES: readonly State[] = [
@@ -23,14 +28,14 @@ const STATES: readonly State[] = [
 
 test('every state survives a restart, with all its nanoseconds', async () => {
   const place = join(root, 'states');
-  const store = new ContainerStore(place);
+  const store = new ContainerStore(place, trash);
   await store.load();
   for (const [index, state] of STATES.entries()) {
     const record = plainRecord(String(index), state);
     await store.prepare(record.id);
     await store.put(record, { durable: true });
   }
-  const again = new ContainerStore(place);
+  const again = new ContainerStore(place, trash);
   assert.deepEqual(await again.load(), []);
   for (const [index, state] of STATES.entries()) {
     const record = again.get(String(index).repeat(64));
@@ -40,7 +45,7 @@ test('every state survives a restart, with all its nanoseconds', async () => {
 });
 
 test('containers are found by id, name with or without slash, and unique prefix', async () => {
-  const store = new ContainerStore(join(root, 'find'));
+  const store = new ContainerStore(join(root, 'find'), trash);
   await store.load();
   for (const digit of ['a', 'b']) {
     const record = plainRecord(digit, { status: 'created' });
@@ -70,9 +75,29 @@ test('a record that cannot be read is told, left alone, and keeps nobody from st
     await writeFile(join(place, digit.repeat(64), 'record.json'), text);
   }
   await mkdir(join(place, 'e'.repeat(64)));
-  const store = new ContainerStore(place);
+  const store = new ContainerStore(place, trash);
   assert.deepEqual(await store.load(), ['e'.repeat(64)]);
   assert.equal(store.problems.length, 4);
   for (const { error } of store.problems) assert.match(error, /^the record cannot be read: /);
   assert.deepEqual(store.list(), []);
+});
+
+test('a removed container is gone at once, and its files go; so do those that a crash left', async () => {
+  const place = join(root, 'removed');
+  const store = new ContainerStore(place, trash);
+  await store.load();
+  const record = plainRecord('a', { status: 'created' });
+  await store.prepare(record.id);
+  await store.put(record, { durable: false });
+  await store.remove(record.id, { durable: false });
+  assert.equal(store.find('a'), undefined);
+  store.reserve(record.name, 'another');
+  await trash[Symbol.asyncDispose]();
+  assert.deepEqual(await readdir(place), []);
+  await mkdir(join(place, '.gone-0123456789abcdef'));
+  const again = new ContainerStore(place, trash);
+  assert.deepEqual(await again.load(), []);
+  assert.deepEqual(again.list(), []);
+  await trash[Symbol.asyncDispose]();
+  assert.deepEqual(await readdir(place), []);
 });

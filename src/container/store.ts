@@ -1,12 +1,12 @@
 // All containers in memory, by id, name and id prefix, and their records on disk. The only file
 // that knows where a container's files are. Locking is the verbs' business (locks), not the
 // store's.
-import { rmSync } from 'node:fs';
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncDirectory, syncFile, writeFileAtomic } from '#base/atomic-file.ts';
 import { EngineError, errnoOf, messageOf } from '#base/error.ts';
 import { isFullId } from '#base/id.ts';
+import { hide, isTrash, type Trash } from '#base/trash.ts';
 import { nameConflict } from './name.ts';
 import { type ContainerRecord, decodeRecord, encodeRecord } from './record.ts';
 
@@ -18,12 +18,14 @@ export type Problem = { readonly id: string; readonly path: string; readonly err
 
 export class ContainerStore {
   readonly #root: string;
+  readonly #trash: Trash;
   readonly #records = new Map<string, ContainerRecord>();
   readonly #names = new Map<string, string>();
   #problems: Problem[] = [];
 
-  constructor(root: string) {
+  constructor(root: string, trash: Trash) {
     this.#root = root;
+    this.#trash = trash;
   }
 
   /** Directories whose record cannot be read; they are left alone. */
@@ -34,7 +36,9 @@ export class ContainerStore {
   /** Reads all records; answers ids whose directory has no record (a create that was cut short). */
   async load(): Promise<readonly string[]> {
     await mkdir(this.#root, { recursive: true, mode: 0o700 });
-    const ids = (await readdir(this.#root)).filter(isFullId);
+    const names = await readdir(this.#root);
+    for (const name of names.filter(isTrash)) void this.#trash.sweep(join(this.#root, name));
+    const ids = names.filter(isFullId);
     const halfMade: string[] = [];
     const queue = [...ids];
     const worker = async (): Promise<void> => {
@@ -144,17 +148,16 @@ export class ContainerStore {
   }
 
   /**
-   * Takes the container away: the record goes first, so that a crash leaves only a bare directory.
-   * The files go at once, the disk is told behind the caller.
+   * Takes the container away, record and all, by one rename: a crash leaves the whole of it or
+   * nothing. The files go behind the caller, and so is the disk told.
    */
-  remove(id: string, options: { readonly durable: boolean }): void {
-    const directory = this.directory(id);
-    rmSync(join(directory, RECORD_FILE), { force: true });
-    rmSync(directory, { recursive: true, force: true });
+  async remove(id: string, options: { readonly durable: boolean }): Promise<void> {
+    const gone = hide(this.directory(id));
     if (options.durable) syncDirectory(this.#root).catch(() => {});
     const record = this.#records.get(id);
     this.#records.delete(id);
     if (record !== undefined) this.release(record.name, id);
     this.#problems = this.#problems.filter((problem) => problem.id !== id);
+    if (gone !== undefined) await this.#trash.discard(gone);
   }
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { ApiDeps } from '#api/deps.ts';
 import { KeyedLock } from '#base/keyed-lock.ts';
 import type { Log } from '#base/log.ts';
+import { Trash } from '#base/trash.ts';
 import { EngineError } from '#base/error.ts';
 import { createContainerEngine } from '#container/container-engine.ts';
 import type { Deps, Settings } from '#container/deps.ts';
@@ -49,14 +50,16 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
   await makeParentCgroups(agent, host, config.cgroupParent);
   const features = readFeatures(host.cgroups, config.cgroupParent);
   const events = new EventBus();
-  const store = new ContainerStore(join(config.dataRoot, 'containers'));
   // An agent of its own deletes what containers wrote, so that the other never waits for the disk.
   const janitor = parts.use(new NativeAgent(native));
-  const snapshots = parts.use(
-    await OverlaySnapshotter.open(config.dataRoot, {
-      removeTree: (path) => removeBy(janitor, path),
-    }),
+  const trash = parts.use(
+    new Trash(
+      (path) => removeBy(janitor, path),
+      (path, error) => report(`delete ${path}`, error),
+    ),
   );
+  const store = new ContainerStore(join(config.dataRoot, 'containers'), trash);
+  const snapshots = parts.use(await OverlaySnapshotter.open(config.dataRoot, { trash }));
   const unpacker = parts.use(new UnpackPool({ nativePath: native }));
   const images = await ImageService.open({
     dataRoot: config.dataRoot,
@@ -83,6 +86,7 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
     networks,
     runtime: makeRuntimePort(agent, host, config.cgroupParent, config.runtimes),
     resources: makeResourceChecker(host.cgroups, features),
+    trash,
     usernsRanges: new UsernsRanges(join(config.dataRoot, 'userns-next')),
     settings: makeSettings(config, host),
     report,

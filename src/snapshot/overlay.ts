@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { syncDirectory, writeFileAtomic } from '#base/atomic-file.ts';
 import { hexOf, isDigest } from '#base/digest.ts';
 import { EngineError, errnoOf, messageOf } from '#base/error.ts';
+import { hide, isTrash, Trash } from '#base/trash.ts';
 import type { ChainId } from './chain.ts';
 import {
   type LayerRecord,
@@ -21,8 +22,6 @@ import { removeTree, treeUsage } from './remove-tree.ts';
 import type { Layer, RootMount, SnapshotProblem, Snapshotter, Stage } from './snapshotter.ts';
 
 const KEY = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/;
-/** Removed tops whose files still wait to be deleted; more make remove() wait. */
-export const DELETIONS_MAX = 64;
 const DEFAULT_ROOT: RootAttributes = { mode: 0o755, uid: 0, gid: 0 };
 
 export class OverlaySnapshotter implements Snapshotter, AsyncDisposable {
@@ -34,14 +33,14 @@ export class OverlaySnapshotter implements Snapshotter, AsyncDisposable {
   /** How many layers and tops stand directly on a chain. */
   readonly #users = new Map<ChainId, number>();
   readonly #problems: SnapshotProblem[] = [];
-  /** Deletions in the background, one after the other. */
-  #sweeping: Promise<void> = Promise.resolve();
-  #deletions = 0;
+  readonly #trash: Trash;
 
-  readonly #removeTree: (path: string) => Promise<void>;
-
-  private constructor(dataRoot: string, remove: (path: string) => Promise<void>) {
-    this.#removeTree = remove;
+  private constructor(dataRoot: string, trash: Trash | undefined) {
+    this.#trash =
+      trash ??
+      new Trash(removeTree, (path, error) => {
+        this.#problems.push({ path, message: messageOf(error) });
+      });
     this.#layersPath = join(dataRoot, 'layers');
     this.#topsPath = join(dataRoot, 'tops');
     this.#emptyPath = join(this.#layersPath, '.empty');
@@ -49,19 +48,19 @@ export class OverlaySnapshotter implements Snapshotter, AsyncDisposable {
 
   /**
    * Reads what is there. Half-made stages of an earlier life are removed in the background.
-   * `removeTree` may be done by another process: most of a removal is waiting for the disk.
+   * Disposing it waits for what it removes.
    */
   static async open(
     dataRoot: string,
-    options: { readonly removeTree?: (path: string) => Promise<void> } = {},
+    options: { readonly trash?: Trash } = {},
   ): Promise<OverlaySnapshotter> {
-    const self = new OverlaySnapshotter(dataRoot, options.removeTree ?? removeTree);
+    const self = new OverlaySnapshotter(dataRoot, options.trash);
     await mkdir(self.#layersPath, { recursive: true, mode: 0o700 });
     await mkdir(self.#topsPath, { recursive: true, mode: 0o700 });
     await mkdir(self.#emptyPath, { recursive: true, mode: 0o755 });
     const leftovers = await self.#readLayers();
     leftovers.push(...(await self.#readTops()));
-    self.#sweeping = self.#sweep(leftovers);
+    for (const path of leftovers) void self.#trash.sweep(path);
     return self;
   }
 
@@ -69,7 +68,7 @@ export class OverlaySnapshotter implements Snapshotter, AsyncDisposable {
     const leftovers: string[] = [];
     for (const name of await readdir(this.#layersPath)) {
       const path = join(this.#layersPath, name);
-      if (name.startsWith('.stage-') || name.startsWith('.gone-')) leftovers.push(path);
+      if (name.startsWith('.stage-') || isTrash(name)) leftovers.push(path);
       if (name.startsWith('.')) continue;
       try {
         const record = parseLayerRecord(await readFile(join(path, 'record.json'), 'utf8'));
@@ -96,7 +95,7 @@ export class OverlaySnapshotter implements Snapshotter, AsyncDisposable {
     const leftovers: string[] = [];
     for (const key of await readdir(this.#topsPath)) {
       const path = join(this.#topsPath, key);
-      if (key.startsWith('.gone-')) leftovers.push(path);
+      if (isTrash(key)) leftovers.push(path);
       if (!KEY.test(key)) continue;
       try {
         const name = await readlink(join(path, 'parent'));
@@ -110,16 +109,6 @@ export class OverlaySnapshotter implements Snapshotter, AsyncDisposable {
       }
     }
     return leftovers;
-  }
-
-  async #sweep(paths: readonly string[]): Promise<void> {
-    for (const path of paths) {
-      try {
-        await this.#removeTree(path);
-      } catch (error) {
-        this.#problems.push({ path, message: messageOf(error) });
-      }
-    }
   }
 
   #use(chain: ChainId | undefined, by: 1 | -1): void {
@@ -184,7 +173,7 @@ export class OverlaySnapshotter implements Snapshotter, AsyncDisposable {
       if (!open) return;
       open = false;
       this.#use(parent, -1);
-      await this.#removeTree(path);
+      await this.#trash.sweep(path);
     };
     return {
       root,
@@ -212,9 +201,9 @@ export class OverlaySnapshotter implements Snapshotter, AsyncDisposable {
     } catch (error) {
       if (errnoOf(error) !== 'ENOTEMPTY' && errnoOf(error) !== 'EEXIST') throw error;
       // A quarantined layer stands there; this good one takes its place.
-      const aside = `${randomBytes(8).toString('hex')}`;
-      await rename(path, join(this.#layersPath, `.gone-${aside}`));
+      const gone = hide(path);
       await rename(stagePath, path);
+      if (gone !== undefined) await this.#trash.discard(gone);
     }
     await syncDirectory(this.#layersPath);
   }
@@ -226,20 +215,8 @@ export class OverlaySnapshotter implements Snapshotter, AsyncDisposable {
     }
     this.#layers.delete(chain);
     this.#use(record.parent, -1);
-    const gone = await this.#hide(this.#pathOf(chain), this.#layersPath);
-    if (gone !== undefined) await this.#removeTree(gone);
-  }
-
-  /** Out of sight by one rename: a crash after it leaves nothing that looks whole. */
-  async #hide(path: string, parent: string): Promise<string | undefined> {
-    const gone = join(parent, `.gone-${randomBytes(8).toString('hex')}`);
-    try {
-      await rename(path, gone);
-      return gone;
-    } catch (error) {
-      if (errnoOf(error) === 'ENOENT') return undefined;
-      throw error;
-    }
+    const gone = hide(this.#pathOf(chain));
+    if (gone !== undefined) await this.#trash.sweep(gone);
   }
 
   async prepare(key: string, parent: ChainId | undefined): Promise<void> {
@@ -278,22 +255,12 @@ export class OverlaySnapshotter implements Snapshotter, AsyncDisposable {
     return [...this.#tops.keys()];
   }
 
-  /**
-   * Gone when this resolves, as far as anybody can tell: one rename. The files are deleted behind
-   * it, because rmdir(2) waits for the disk's journal and `docker run --rm` would wait with it.
-   */
   async remove(key: string): Promise<void> {
     if (!this.#tops.has(key)) return;
     const parent = this.#tops.get(key);
-    const gone = await this.#hide(join(this.#topsPath, key), this.#topsPath);
+    const gone = hide(join(this.#topsPath, key));
     if (this.#tops.delete(key)) this.#use(parent, -1);
-    if (gone === undefined) return;
-    this.#deletions += 1;
-    const deleted = this.#sweeping.then(() => this.#sweep([gone]));
-    this.#sweeping = deleted.finally(() => {
-      this.#deletions -= 1;
-    });
-    if (this.#deletions > DELETIONS_MAX) await deleted;
+    if (gone !== undefined) await this.#trash.discard(gone);
   }
 
   usage(key: string): Promise<number> {
@@ -301,7 +268,7 @@ export class OverlaySnapshotter implements Snapshotter, AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#sweeping;
+    await this.#trash[Symbol.asyncDispose]();
   }
 }
 

@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { DELETIONS_MAX, isTrash, Trash } from './trash.ts';
+
+const root = await mkdtemp(join(tmpdir(), 'coracle-trash-'));
+after(() => rm(root, { recursive: true, force: true }));
+
+const remove = (path: string): Promise<void> => rm(path, { recursive: true });
+const fail = (path: string, error: unknown): void => assert.fail(`${path}: ${error}`);
+
+async function place(...names: readonly string[]): Promise<string> {
+  const parent = await mkdtemp(join(root, 'place-'));
+  for (const name of names) await mkdir(join(parent, name, 'below'), { recursive: true });
+  return parent;
+}
+
+test('a removed directory is out of sight at once, and deleted behind the caller', async () => {
+  const parent = await place('a');
+  const { promise: go, resolve } = Promise.withResolvers<void>();
+  await using trash = new Trash((path) => go.then(() => remove(path)), fail);
+  await trash.remove(join(parent, 'a'));
+  const left = await readdir(parent);
+  assert.equal(left.length, 1);
+  assert.ok(left.every(isTrash));
+  resolve();
+  await trash[Symbol.asyncDispose]();
+  assert.deepEqual(await readdir(parent), []);
+});
+
+test('removing what is not there is success', async () => {
+  await using trash = new Trash(remove, fail);
+  await trash.remove(join(root, 'nothing'));
+});
+
+test('what cannot be deleted is reported, and the next one is deleted all the same', async () => {
+  const parent = await place('a', 'b');
+  const failed: string[] = [];
+  const removeTree = async (path: string): Promise<void> => {
+    if (failed.length === 0) throw new Error('stuck');
+    await remove(path);
+  };
+  const trash = new Trash(removeTree, (path) => failed.push(path));
+  await trash.remove(join(parent, 'a'));
+  await trash.remove(join(parent, 'b'));
+  await trash[Symbol.asyncDispose]();
+  assert.equal(failed.length, 1);
+  assert.deepEqual(
+    (await readdir(parent)).map((name) => join(parent, name)),
+    failed,
+  );
+});
+
+test('when too many wait, removing waits for its turn', async () => {
+  const names = Array.from({ length: DELETIONS_MAX + 1 }, (_, index) => String(index));
+  const parent = await place(...names);
+  const { promise: go, resolve } = Promise.withResolvers<void>();
+  const trash = new Trash((path) => go.then(() => remove(path)), fail);
+  for (const name of names.slice(1)) await trash.remove(join(parent, name));
+  let over = false;
+  const last = trash.remove(join(parent, '0')).then(() => {
+    over = true;
+  });
+  await new Promise(setImmediate);
+  assert.ok(!existsSync(join(parent, '0')));
+  assert.equal(over, false);
+  resolve();
+  await last;
+});
