@@ -197,6 +197,8 @@ export interface NetworkEngine {
   ): Promise<{ readonly id: string; readonly warnings: readonly string[] }>;
   /** By id, unique prefix of an id, or name. Refused while containers are connected. */
   remove(ref: string): Promise<void>;
+  /** Removes what is wanted of the networks that nobody uses; answers their names. */
+  prune(wanted: (view: NetworkView) => boolean): Promise<readonly string[]>;
   list(): readonly NetworkView[];
   /** Throws not_found `network X not found`. */
   inspect(ref: string): NetworkView;

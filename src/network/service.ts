@@ -10,6 +10,7 @@ const later = (): never => {
 export class NetworkService implements NetworkEngine {
   create: NetworkEngine['create'] = later;
   remove: NetworkEngine['remove'] = later;
+  prune: NetworkEngine['prune'] = () => Promise.resolve([]);
   inspect: NetworkEngine['inspect'] = later;
   explain: NetworkEngine['explain'] = later;
   open: NetworkEngine['open'] = later;
