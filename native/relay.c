@@ -22,6 +22,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#define ADDRESS 0x7f00000b /* 127.0.0.11 */
 #define RELAY_IDLE_MS 30000
 #define QUERY_WAIT_MS_MAX 8000 /* resolvers ask again after 5 s; older queries are dropped */
 #define QUERIES_MAX 4096
@@ -31,7 +32,7 @@
 
 struct sandbox {
 	struct sandbox *next;
-	char *id;
+	char *id, *path;
 	int udp, tcp;
 };
 struct session { /* one tcp connection of a container */
@@ -135,7 +136,7 @@ static void ask(struct sandbox *s, struct session *t, const struct sockaddr_in *
 static int socket_in(const char *path, int type)
 {
 	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(53) };
-	address.sin_addr.s_addr = htonl(0x7f00000b); /* 127.0.0.11 */
+	address.sin_addr.s_addr = htonl(ADDRESS);
 	int one = 1, fd = -1;
 	int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	int there = home < 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC);
@@ -156,6 +157,8 @@ static int socket_in(const char *path, int type)
 		return errno = saved, -1;
 	/* So that a name server of the container may bind 0.0.0.0:53 beside us (udp). */
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+	/* lo may not be up yet: the daemon makes the endpoints at the same time. */
+	setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &one, sizeof one);
 	if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0 || (type == SOCK_STREAM && listen(fd, 64) < 0)) {
 		saved = errno;
 		close(fd);
@@ -172,26 +175,15 @@ static struct sandbox *find_sandbox(const char *id)
 	return NULL;
 }
 
-static int add_sandbox(const char *id, const char *path)
+static void free_sandbox(struct sandbox *s)
 {
-	if (find_sandbox(id))
-		return 0;
-	struct sandbox *s = calloc(1, sizeof *s);
-	if (!s || !(s->id = strdup(id)))
-		abort();
-	s->udp = socket_in(path, SOCK_DGRAM);
-	s->tcp = s->udp < 0 ? -1 : socket_in(path, SOCK_STREAM);
-	if (s->tcp < 0) {
-		int saved = errno;
-		if (s->udp >= 0)
-			close(s->udp);
-		free(s->id);
-		free(s);
-		return errno = saved, -1;
-	}
-	s->next = relay.sandboxes;
-	relay.sandboxes = s;
-	return 0;
+	if (s->udp >= 0)
+		close(s->udp);
+	if (s->tcp >= 0)
+		close(s->tcp);
+	free(s->id);
+	free(s->path);
+	free(s);
 }
 
 static void remove_sandbox(const char *id)
@@ -211,16 +203,58 @@ static void remove_sandbox(const char *id)
 	for (struct session *t = relay.sessions; t; t = t->next)
 		if (t->sandbox == s)
 			t->dead = true;
-	close(s->udp);
-	close(s->tcp);
-	free(s->id);
-	free(s);
+	free_sandbox(s);
+}
+
+/* Again with the same path it is what the daemon does when it comes back; another path replaces it. */
+static int add_sandbox(const char *id, const char *path)
+{
+	struct sandbox *s = find_sandbox(id);
+	if (s && !strcmp(s->path, path))
+		return 0;
+	remove_sandbox(id);
+	s = calloc(1, sizeof *s);
+	if (!s || !(s->id = strdup(id)) || !(s->path = strdup(path)))
+		abort();
+	s->udp = socket_in(path, SOCK_DGRAM);
+	s->tcp = s->udp < 0 ? -1 : socket_in(path, SOCK_STREAM);
+	if (s->tcp < 0) {
+		int saved = errno;
+		free_sandbox(s);
+		return errno = saved, -1;
+	}
+	s->next = relay.sandboxes;
+	relay.sandboxes = s;
+	return 0;
+}
+
+/*
+ * The source is said each time: a socket that was bound before lo came up has none of its own, since
+ * a namespace without any route takes each address for a broadcast (inet_bind, inet_addr_type).
+ */
+static void send_datagram(struct query *q, const char *data, uint32_t length)
+{
+	char control[CMSG_SPACE(sizeof(struct in_pktinfo))] = { 0 };
+	struct iovec part = { (void *)data, length };
+	struct msghdr m = { .msg_name = &q->from,
+			    .msg_namelen = sizeof q->from,
+			    .msg_iov = &part,
+			    .msg_iovlen = 1,
+			    .msg_control = control,
+			    .msg_controllen = sizeof control };
+	struct in_pktinfo source = { .ipi_spec_dst.s_addr = htonl(ADDRESS) };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+	c->cmsg_level = IPPROTO_IP;
+	c->cmsg_type = IP_PKTINFO;
+	c->cmsg_len = CMSG_LEN(sizeof source);
+	memcpy(CMSG_DATA(c), &source, sizeof source);
+	sendmsg(q->sandbox->udp, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 static void send_answer(struct query *q, const char *data, uint32_t length)
 {
 	if (!q->session) {
-		sendto(q->sandbox->udp, data, length, MSG_NOSIGNAL | MSG_DONTWAIT, (struct sockaddr *)&q->from, sizeof q->from);
+		send_datagram(q, data, length);
 		return;
 	}
 	/* One small answer fits the socket's buffer; a client that does not read loses its connection. */

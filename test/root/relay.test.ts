@@ -39,7 +39,9 @@ function makeRelay(handle: QueryHandler): Relay {
   const report = (error: unknown): never => {
     throw error;
   };
-  const relay = new Relay({ path: join(base, 'dns.sock'), nativePath: NATIVE, handle, report });
+  const lost = (): never => assert.fail('the relay ended');
+  const path = join(base, 'dns.sock');
+  const relay = new Relay({ path, nativePath: NATIVE, handle, report, lost });
   relays.push(relay);
   return relay;
 }

@@ -21,11 +21,13 @@ export class Relay implements AsyncDisposable {
   readonly #nativePath: string;
   readonly #handle: QueryHandler;
   readonly #report: (error: unknown) => void;
+  readonly #lost: () => void;
   readonly #waiting = new Map<
     number,
     { resolve(frame: Frame): void; reject(error: Error): void }
   >();
   #socket: Promise<Socket> | undefined;
+  #released = false;
   #id = 0;
 
   constructor(options: {
@@ -34,11 +36,14 @@ export class Relay implements AsyncDisposable {
     readonly nativePath: string;
     readonly handle: QueryHandler;
     readonly report: (error: unknown) => void;
+    /** The relay ended, and its sockets with it: what it held must be added again. */
+    readonly lost: () => void;
   }) {
     this.#path = options.path;
     this.#nativePath = options.nativePath;
     this.#handle = options.handle;
     this.#report = options.report;
+    this.#lost = options.lost;
   }
 
   /** Connects to a relay that a daemon before us left running; false when there is none. */
@@ -123,10 +128,12 @@ export class Relay implements AsyncDisposable {
     new FrameReader(socket, (frame) => this.#onFrame(socket, frame));
     socket.on('error', () => {});
     socket.on('close', () => {
-      this.#socket = undefined;
-      const lost = new EngineError('internal', 'the DNS relay went away');
+      const lost = new EngineError('unavailable', 'the DNS relay went away');
       for (const waiting of this.#waiting.values()) waiting.reject(lost);
       this.#waiting.clear();
+      if (this.#released) return;
+      this.#socket = undefined;
+      this.#lost();
     });
     return socket;
   }
@@ -154,8 +161,8 @@ export class Relay implements AsyncDisposable {
 
   /** Lets go of the relay, which goes on for the next daemon. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#released = true;
     const socket = await this.#socket;
-    this.#socket = undefined;
     socket?.destroy();
   }
 }

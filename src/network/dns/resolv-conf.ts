@@ -7,6 +7,7 @@ export const RESOLVER_ADDRESS = '127.0.0.11';
 export const SYSTEMD_RESOLV_CONF = '/run/systemd/resolve/resolv.conf';
 /** What Docker uses where the host names no server that a container could reach. */
 export const DEFAULT_SERVERS = ['8.8.8.8', '8.8.4.4'] as const;
+export const DEFAULT_SERVERS_6 = ['2001:4860:4860::8888', '2001:4860:4860::8844'] as const;
 const RESOLV_CONF_BYTES_MAX = 64 * 1024;
 
 export type ResolvConf = {
@@ -86,24 +87,25 @@ function textOf({ servers, search, options, comments }: Body): string {
   return `${lines.join('\n')}\n`;
 }
 
-export type ContainerDns = {
-  readonly text: string;
-  /** Upstream servers for the embedded server; empty where the file names them itself. */
-  readonly servers: readonly string[];
-  readonly ndots: number;
-};
-
 export type HostFile = { readonly path: string; readonly conf: ResolvConf };
 
+/**
+ * Whom the embedded server asks. It asks from the host's namespace, where a loopback address of
+ * --dns would be another machine's than the container meant: such a server is left out.
+ */
+export function upstreamServers(host: HostFile, overrides: ResolvOverrides): readonly string[] {
+  return overrides.servers?.filter((server) => !isLoopback(server)) ?? host.conf.servers;
+}
+
 /** For a container in a user-defined network: it asks us, and we ask the host's servers. */
-export function internalResolvConf(host: HostFile, overrides: ResolvOverrides): ContainerDns {
+export function internalResolvConf(host: HostFile, overrides: ResolvOverrides): string {
   const servers = overrides.servers ?? host.conf.servers;
   const given = overrides.options ?? host.conf.options;
   const ndots = ndotsOf(given);
   const from =
     ndots === undefined ? 'internal' : overrides.options === undefined ? 'host' : 'override';
   const external = servers.map((one) => (overrides.servers === undefined ? `host(${one})` : one));
-  const text = textOf({
+  return textOf({
     servers: [RESOLVER_ADDRESS],
     search: searchOf(host.conf, overrides),
     // Without it a resolver library asks for "web.example.com" before "web" (resolv.conf(5)).
@@ -116,16 +118,22 @@ export function internalResolvConf(host: HostFile, overrides: ResolvOverrides): 
       `# Option ndots from: ${from}`,
     ],
   });
-  return { text, servers, ndots: ndots ?? 0 };
 }
 
-/** For a container on the default bridge: it asks the servers itself, so loopback ones go. */
-export function legacyResolvConf(host: HostFile, overrides: ResolvOverrides): ContainerDns {
-  const reachable = host.conf.servers.filter((server) => !isLoopback(server));
+/** For a container on the default bridge: it asks the servers itself, so unreachable ones go. */
+export function legacyResolvConf(
+  host: HostFile,
+  overrides: ResolvOverrides,
+  container: { readonly ipv6: boolean },
+): string {
+  const reachable = host.conf.servers.filter(
+    (server) => !isLoopback(server) && (container.ipv6 || !server.includes(':')),
+  );
   const useDefaults = overrides.servers === undefined && reachable.length === 0;
-  const servers = overrides.servers ?? (useDefaults ? DEFAULT_SERVERS : reachable);
+  const defaults = container.ipv6 ? [...DEFAULT_SERVERS, ...DEFAULT_SERVERS_6] : DEFAULT_SERVERS;
+  const servers = overrides.servers ?? (useDefaults ? defaults : reachable);
   const options = overrides.options ?? host.conf.options;
-  const text = textOf({
+  return textOf({
     servers,
     search: searchOf(host.conf, overrides),
     options,
@@ -135,5 +143,4 @@ export function legacyResolvConf(host: HostFile, overrides: ResolvOverrides): Co
       `# Overrides: [${overridden(overrides)}]`,
     ],
   });
-  return { text, servers: [], ndots: ndotsOf(options) ?? 1 };
 }
