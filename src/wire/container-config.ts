@@ -178,7 +178,15 @@ export type HostConfig = Resources & {
   readonly MaskedPaths: Strings | null;
   readonly ReadonlyPaths: Strings | null;
   readonly Init?: boolean;
+  /** Ours; left out when there is no limit. */
+  readonly NetRate?: NetRate;
 };
+
+/** Bandwidth of one direction. */
+export type NetLimit = { readonly BitsPerSecond: number; readonly BurstBytes?: number };
+
+/** In an update a direction that is absent stays as it is, and null takes its limit away. */
+export type NetRate = { readonly In?: NetLimit | null; readonly Out?: NetLimit | null };
 
 /** One network of NetworkingConfig.EndpointsConfig. */
 export type EndpointConfig = {
@@ -208,4 +216,5 @@ export type ContainerCreateBody = Wish<ContainerConfig> & {
 /** Body of `POST /containers/{id}/update`. */
 export type ContainerUpdateBody = Wish<Resources> & {
   readonly RestartPolicy?: RestartPolicy | null;
+  readonly NetRate?: NetRate | null;
 };

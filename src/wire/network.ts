@@ -1,5 +1,5 @@
 // Networks as the Engine API shows them.
-import type { StringMap, Strings } from './container-config.ts';
+import type { EndpointConfig, PortMap, StringMap, Strings } from './container-config.ts';
 
 export type EndpointSettings = {
   readonly IPAMConfig: {
@@ -61,4 +61,66 @@ export type NetworkContainer = {
   readonly MacAddress: string;
   readonly IPv4Address: string;
   readonly IPv6Address: string;
+};
+
+/** Body of `POST /networks/create`; only the name is needed. */
+export type NetworkCreateBody = {
+  readonly Name: string;
+  readonly Driver?: string;
+  readonly Scope?: string;
+  readonly EnableIPv4?: boolean;
+  readonly EnableIPv6?: boolean;
+  readonly IPAM?: Ipam | null;
+  readonly Internal?: boolean;
+  readonly Attachable?: boolean;
+  readonly Ingress?: boolean;
+  readonly ConfigOnly?: boolean;
+  readonly ConfigFrom?: { readonly Network: string } | null;
+  readonly Options?: StringMap | null;
+  readonly Labels?: StringMap | null;
+};
+
+export type NetworkCreateReply = { readonly Id: string; readonly Warning: string };
+
+/** Body of `POST /networks/{id}/connect`. */
+export type NetworkConnectBody = {
+  readonly Container: string;
+  readonly EndpointConfig?: EndpointConfig | null;
+};
+
+/** Body of `POST /networks/{id}/disconnect`. */
+export type NetworkDisconnectBody = { readonly Container: string; readonly Force: boolean };
+
+export type NetworkPruneReply = { readonly NetworksDeleted: Strings | null };
+
+/**
+ * Ours, body of `POST /coracle/containers/{id}/ports`: an empty list withdraws every binding of the
+ * port, an empty HostIp or HostPort means each.
+ */
+export type PortChangeBody = { readonly Add?: PortMap; readonly Remove?: PortMap };
+
+export type PortChangeReply = { readonly Ports: PortMap };
+
+/** Ours, reply of `GET /coracle/networks/{id}/explain`. */
+export type NetworkExplainReply = {
+  readonly Id: string;
+  readonly Name: string;
+  readonly Driver: string;
+  readonly Groups: readonly NetworkExplainGroup[];
+};
+
+export type NetworkExplainGroup = {
+  readonly Name: string;
+  readonly Steps: readonly NetworkExplainStep[];
+};
+
+export type NetworkExplainStep = {
+  /** "bridge", "veth pair", "address", "route", "rule", ... */
+  readonly Kind: string;
+  /** As a tool of the field would print it. */
+  readonly Text: string;
+  readonly Why: string;
+  /** Decimal, since they may be larger than a JavaScript number; null where nothing counts. */
+  readonly Packets: string | null;
+  readonly Bytes: string | null;
 };
