@@ -101,11 +101,11 @@ unit: setup
 
 ## bench: start, exec, streams and memory, beside the floor and (where it is) dockerd (root)
 .PHONY: bench
-bench: setup build/floor
+bench: setup build/floor build/net-floor
 	@$(MAKE) --no-print-directory build
 	@$(NODE) bench/bench.ts $(BENCH_FLAGS)
 
-build/floor: bench/floor.c
+build/floor build/net-floor: build/%: bench/%.c
 	@mkdir -p build
 	$(CC) -std=gnu11 -Wall -Wextra -Werror -O2 -static -o $@ $<
 

@@ -50,6 +50,9 @@ export async function startDockerd(directory: string, image: string): Promise<Do
       '--net',
       '--mount',
       '--',
+      'sh',
+      '-c',
+      'ip link set lo up; exec "$0" "$@"', // a new network namespace has it down
       program,
       '-H',
       `unix://${socket}`,
@@ -61,10 +64,6 @@ export async function startDockerd(directory: string, image: string): Promise<Do
       join(directory, 'docker.pid'),
       '--cgroup-parent',
       `/${CGROUP_PARENT}`,
-      '--iptables=false',
-      '--ip6tables=false',
-      '--ip-forward=false',
-      '--bridge=none',
     ],
     { stdio: ['ignore', log, log] },
   );
