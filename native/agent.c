@@ -34,6 +34,7 @@ int op_monitor(struct context *c, const struct op *op)
 		pid = fork();
 	if (pid == 0) {
 		close(DAEMON_FD);
+		forget_netlink();
 		monitor_main(listener, op->a[0].s);
 	}
 	int saved = errno;

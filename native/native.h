@@ -120,6 +120,7 @@ performer op_rlimit, op_umask, op_lookup_user, op_workdir, op_ready, op_no_new_p
 	op_set_user, op_caps, op_exec;
 /* net.c */
 performer op_netns_create, op_netns_delete, op_netns_pin, op_netlink, op_netns_sysctl;
+void forget_netlink(void);
 int in_namespace(const char *path, int (*f)(void *), void *data);
 /* port.c */
 performer op_port_hold, op_port_release;
@@ -144,6 +145,15 @@ int spawn(const struct spawn *s, int *sync, pid_t *pid, pid_t *helper);
 bool send_packet(int fd, enum packet kind, uint32_t value, const struct results *r, int pass_fd);
 /* monitor.c, stream.c, log.c */
 _Noreturn void monitor_main(int listener, const char *directory);
+/* resolver.c: 127.0.0.11:53 of a network namespace; -1 where there is none */
+struct resolver {
+	int udp, tcp;
+	int raw, link; /* where the sockets are bound to other ports */
+};
+struct sockaddr_in;
+int resolver_open(struct resolver *r, const char *path);
+void resolver_send(const struct resolver *r, const struct sockaddr_in *to, const void *data, size_t length);
+void resolver_close(struct resolver *r);
 /* relay.c */
 int relay_main(const char *path);
 /* reaper.c */

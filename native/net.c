@@ -239,10 +239,24 @@ static int exchange(struct context *c, int fd, bool netfilter, const struct argu
 	return errno = saved, result;
 }
 
+/*
+ * The host's socket to netfilter stays open: to close one waits until all that was ever deleted
+ * through it is freed, a grace period of milliseconds (nft_rcv_nl_event()).
+ */
+static int kept = -1;
+
+void forget_netlink(void)
+{
+	if (kept >= 0)
+		close(kept);
+	kept = -1;
+}
+
 int op_netlink(struct context *c, const struct op *op)
 {
 	const struct argument *paths = &op->a[1];
 	int protocol = (int)op->a[2].u, opened = 0, result = 0;
+	bool keep = protocol == NETLINK_NETFILTER && !*op->a[0].s;
 	if (paths->length > NAMESPACES_MAX)
 		return errno = FAULT_TOO_MANY, -1;
 	for (; result == 0 && opened < (int)paths->length; opened++) {
@@ -254,10 +268,16 @@ int op_netlink(struct context *c, const struct op *op)
 			close(fd);
 		errno = saved;
 	}
-	int fd = result < 0 ? -1 : in_namespace(op->a[0].s, open_netlink, &protocol);
+	int fd = result < 0		? -1
+		 : keep && kept >= 0 ? kept
+				     : in_namespace(op->a[0].s, open_netlink, &protocol);
 	result = fd < 0 ? -1 : exchange(c, fd, protocol == NETLINK_NETFILTER, &op->a[3]);
 	int saved = errno;
-	if (fd >= 0)
+	if (keep && fd >= 0)
+		kept = fd;
+	if (keep && result < 0)
+		forget_netlink(); /* answers that nobody read may be left in it */
+	else if (!keep && fd >= 0)
 		close(fd);
 	while (opened-- > 0)
 		close(NAMESPACE_FD + opened);

@@ -1,9 +1,13 @@
 // A host with containers and a neighbour, made of network namespaces: what a firewall is tested in.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { NativeAgent } from '#kernel/native/agent.ts';
 
+const NATIVE = join(import.meta.dirname, '../../build/coracle-native');
 const PROBE = join(import.meta.dirname, '../fixture/net-probe.py');
 const READY_MS_MAX = 20_000;
 /** A dropped packet is silence: long enough for an answer on a busy machine. */
@@ -65,6 +69,7 @@ class Probe {
 export class NetLab implements AsyncDisposable {
   readonly #id: string;
   readonly #bridges: readonly Bridge[];
+  readonly #scratch = mkdtempSync(join(tmpdir(), 'clab-'));
   readonly #probes = new Map<string, Probe>();
 
   constructor(bridges: readonly Bridge[], ports: Readonly<Record<string, readonly number[]>>) {
@@ -97,6 +102,14 @@ export class NetLab implements AsyncDisposable {
   /** Command prefix that runs a program as the host. */
   get prefix(): readonly string[] {
     return ['ip', 'netns', 'exec', this.namespace('host')];
+  }
+
+  /** An agent that lives on the host of the lab, as the daemon's does on its own. */
+  agent(): NativeAgent {
+    const path = join(this.#scratch, 'agent');
+    const argv = [...this.prefix, NATIVE].join(' ');
+    writeFileSync(path, `#!/bin/sh\nexec ${argv} "$@"\n`, { mode: 0o755 });
+    return new NativeAgent(path);
   }
 
   run(name: string, ...argv: readonly string[]): string {
@@ -163,6 +176,7 @@ export class NetLab implements AsyncDisposable {
   }
 
   #removeNamespaces(): void {
+    rmSync(this.#scratch, { recursive: true, force: true });
     for (const name of this.names) {
       try {
         execFileSync('ip', ['netns', 'del', this.namespace(name)], { stdio: 'ignore' });

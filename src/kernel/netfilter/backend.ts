@@ -1,5 +1,6 @@
 // What a way to write rules must do: the nftables and the iptables back end are the same to the
 // firewall, and test/root/firewall.test.ts holds both to it.
+import type { NftSocket } from './nft-socket.ts';
 import type { ProgramRunner } from './run.ts';
 import type { FirewallNetwork, PortCounters, PublishedPort } from './state.ts';
 
@@ -30,12 +31,18 @@ export type FirewallModel = {
   readonly ports: ReadonlyMap<string, PublishedPort>;
 };
 
+/** Numbers that the kernel gave to the rules of everybody before and after a change of ours. */
+export type Generations = { readonly before: number; readonly after: number };
+
 /** Each method is all or nothing; none is called while another runs, but list(). */
 export interface FirewallBackend {
   /** Replaces whatever of ours the kernel holds. */
   whole(model: FirewallModel): Promise<void>;
-  /** Brings the model's last step. May refuse when the kernel was changed behind our back. */
-  step(step: Step, model: FirewallModel): Promise<void>;
+  /**
+   * Brings the model's last step. May refuse when the kernel was changed behind our back. Answers
+   * the generations where it was one transaction, undefined where that is not known.
+   */
+  step(step: Step, model: FirewallModel): Promise<Generations | undefined>;
   verify(model: FirewallModel): Promise<Verification>;
   counters(model: FirewallModel): Promise<readonly PortCounters[]>;
   /** Our rules as the kernel holds them, with counters. */
@@ -43,7 +50,12 @@ export interface FirewallBackend {
   remove(): Promise<void>;
 }
 
-export type BackendOptions = { readonly table: string; readonly programs: ProgramRunner };
+export type BackendOptions = {
+  readonly table: string;
+  readonly programs: ProgramRunner;
+  /** The fast way; without it all goes by programs. */
+  readonly socket: NftSocket | undefined;
+};
 
 /** Of a comparison: the two differences, and whether both are empty. */
 export function compare(

@@ -1,9 +1,11 @@
 // The firewall of one engine: keeps the state that the kernel should hold and brings changes to a
 // back end, one transaction a change. Only what is named after our table is ever made, changed or
 // removed; rules of other software are read and never touched.
+import { isEngineError } from '#base/error.ts';
 import type { BackendOptions, FirewallBackend, Verification } from './backend.ts';
 import { CommitQueue } from './commit-queue.ts';
 import { IptablesBackend } from './iptables.ts';
+import { NftSocket, type NftTarget } from './nft-socket.ts';
 import { NftablesBackend } from './nftables.ts';
 import { Programs, type ProgramRunner, type RunnerOptions } from './run.ts';
 import { type FirewallState, parseTableName, type PortCounters } from './state.ts';
@@ -27,6 +29,11 @@ export interface Firewall {
   /** Adds and removes. Removing what is not there is no error; adding twice is `conflict`. */
   change(change: FirewallChange): Promise<void>;
   verify(): Promise<Verification>;
+  /**
+   * repair(), but undefined without a look when nobody but us changed any rule since the last time:
+   * the kernel numbers the changes (not those of iptables-legacy).
+   */
+  check(): Promise<Verification | undefined>;
   /** verify(), and where something is amiss the whole state again. Answers what was found. */
   repair(): Promise<Verification>;
   counters(): Promise<readonly PortCounters[]>;
@@ -40,17 +47,21 @@ class KeptFirewall implements Firewall {
   readonly backend: FirewallBackendName;
   readonly #rules: FirewallBackend;
   readonly #queue = new CommitQueue<FirewallChange>((changes) => this.#perform(changes));
+  readonly #socket: NftSocket | undefined;
   #book = new StateBook();
+  /** The last generation at which the kernel held what it should; -1 = not known. */
+  #good = -1;
 
-  constructor(name: FirewallBackendName, rules: FirewallBackend) {
+  constructor(name: FirewallBackendName, rules: FirewallBackend, socket: NftSocket | undefined) {
     this.backend = name;
     this.#rules = rules;
+    this.#socket = socket;
   }
 
   apply(state: FirewallState): Promise<void> {
     return this.#queue.alone(async () => {
       const book = StateBook.of(state);
-      await this.#rules.whole(book);
+      await this.#whole(book);
       this.#book = book;
     });
   }
@@ -58,8 +69,7 @@ class KeptFirewall implements Firewall {
   adopt(state: FirewallState): Promise<Verification> {
     return this.#queue.alone(async () => {
       const book = StateBook.of(state);
-      const found = await this.#rules.verify(book);
-      if (!found.ok) await this.#rules.whole(book);
+      const found = await this.#repair(book);
       this.#book = book;
       return found;
     });
@@ -73,12 +83,16 @@ class KeptFirewall implements Firewall {
     return this.#queue.alone(() => this.#rules.verify(this.#book));
   }
 
-  repair(): Promise<Verification> {
+  check(): Promise<Verification | undefined> {
     return this.#queue.alone(async () => {
-      const found = await this.#rules.verify(this.#book);
-      if (!found.ok) await this.#rules.whole(this.#book);
-      return found;
+      const now = await this.#generation();
+      if (now !== -1 && now === this.#good) return undefined;
+      return this.#repair(this.#book);
     });
+  }
+
+  repair(): Promise<Verification> {
+    return this.#queue.alone(() => this.#repair(this.#book));
   }
 
   counters(): Promise<readonly PortCounters[]> {
@@ -93,18 +107,47 @@ class KeptFirewall implements Firewall {
     return this.#queue.alone(async () => {
       await this.#rules.remove();
       this.#book = new StateBook();
+      this.#good = -1;
     });
+  }
+
+  async #whole(book: StateBook): Promise<void> {
+    this.#good = -1;
+    await this.#rules.whole(book);
+  }
+
+  async #repair(book: StateBook): Promise<Verification> {
+    // Asked before the look: what comes in between is seen the next time.
+    const before = await this.#generation();
+    const found = await this.#rules.verify(book);
+    if (found.ok) this.#good = before;
+    else await this.#whole(book);
+    return found;
+  }
+
+  /** -1 where the kernel cannot be asked. */
+  async #generation(): Promise<number> {
+    try {
+      return (await this.#socket?.generation()) ?? -1;
+    } catch (error) {
+      if (isEngineError(error, 'kernel_refused')) return -1; // no nf_tables in this kernel
+      throw error;
+    }
   }
 
   async #perform(changes: readonly FirewallChange[]): Promise<void> {
     const step = this.#book.note(changes);
     try {
-      await this.#rules.step(step, this.#book);
+      const made = await this.#rules.step(step, this.#book);
+      // Ours alone between the two, and all was well before it: then it is still.
+      const alone = made !== undefined && made.after === made.before + 1;
+      if (made === undefined) this.#good = -1;
+      else if (alone && made.before === this.#good) this.#good = made.after;
     } catch {
       // Somebody flushed what we were to change: the whole state repairs it. Where the change
       // itself is refused, so is the whole state, and that refusal is the answer.
       try {
-        await this.#rules.whole(this.#book);
+        await this.#whole(this.#book);
       } catch (error) {
         this.#book.undo(step);
         throw error;
@@ -119,6 +162,8 @@ export type FirewallOptions = RunnerOptions & {
   readonly table?: string;
   /** Instead of real programs, for tests. */
   readonly programs?: ProgramRunner;
+  /** The agent, to speak to the kernel without starting a program for each change. */
+  readonly netlink?: NftTarget;
 };
 
 export const DEFAULT_TABLE = 'coracle';
@@ -127,5 +172,7 @@ export const DEFAULT_TABLE = 'coracle';
 export function openFirewall(options: FirewallOptions): Firewall {
   const table = parseTableName(options.table ?? DEFAULT_TABLE);
   const programs = options.programs ?? new Programs(options);
-  return new KeptFirewall(options.backend, FIREWALL_BACKENDS[options.backend]({ table, programs }));
+  const socket = options.netlink === undefined ? undefined : new NftSocket(options.netlink, table);
+  const rules = FIREWALL_BACKENDS[options.backend]({ table, programs, socket });
+  return new KeptFirewall(options.backend, rules, socket);
 }

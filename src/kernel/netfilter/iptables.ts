@@ -41,7 +41,7 @@ export class IptablesBackend implements FirewallBackend {
     this.#six = usesFamily(model, 6);
   }
 
-  async step(step: Step, model: FirewallModel): Promise<void> {
+  async step(step: Step, model: FirewallModel): Promise<undefined> {
     await this.#chains[4].step(step, model);
     if (this.#six) await this.#chains[6].step(step, model);
     else if (usesFamily(model, 6)) await this.#chains[6].whole(model);

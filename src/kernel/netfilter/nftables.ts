@@ -7,6 +7,7 @@ import {
   compare,
   type FirewallBackend,
   type FirewallModel,
+  type Generations,
   type Step,
   type Verification,
 } from './backend.ts';
@@ -20,8 +21,9 @@ import {
 import { IptablesChains, usesFamily } from './iptables-chains.ts';
 import { forwardDrops, type Saved } from './iptables-read.ts';
 import { OPENING_RULES } from './iptables-rule.ts';
-import { readChains, readTable, type ReadTable } from './nft-read.ts';
+import { type ReadChain, readChains, readTable } from './nft-read.ts';
 import { CHAINS, SETS } from './nft-schema.ts';
+import type { NftSocket, ReadRules } from './nft-socket.ts';
 import { changeText, removeText, wholeText } from './nft-text.ts';
 import type { ProgramRunner } from './run.ts';
 import type { PortCounters } from './state.ts';
@@ -64,13 +66,19 @@ function stepElements(step: Step, model: FirewallModel) {
 export class NftablesBackend implements FirewallBackend {
   readonly #table: string;
   readonly #programs: ProgramRunner;
+  readonly #socket: NftSocket | undefined;
   readonly #opening: Readonly<Record<IpFamily, IptablesChains>>;
   /** Families in which another's FORWARD is opened for our bridges. */
   #opened: ReadonlySet<IpFamily> = new Set();
+  /** Whether somebody's FORWARD was looked at for IPv6; for IPv4 it is whenever all is written. */
+  #looked6 = false;
+  /** Whether iptables writes to nf_tables: asked once. */
+  #isNft: Promise<boolean> | undefined;
   #ledger = new ElementLedger();
 
-  constructor({ table, programs }: BackendOptions) {
+  constructor({ table, programs, socket }: BackendOptions) {
     this.#table = table;
+    this.#socket = socket;
     this.#programs = programs;
     this.#opening = {
       4: new IptablesChains(programs, table, OPENING_RULES, 4),
@@ -92,17 +100,19 @@ export class NftablesBackend implements FirewallBackend {
     await this.#open(model);
   }
 
-  async step(step: Step, model: FirewallModel): Promise<void> {
+  async step(step: Step, model: FirewallModel): Promise<Generations | undefined> {
     const { removed, added } = stepElements(step, model);
     const changes: ElementChange[] = [
       ...removed.flatMap((element) => this.#ledger.remove(element)),
       ...added.flatMap((element) => this.#ledger.add(element)),
     ];
     try {
-      const text = changeText(this.#table, changes);
-      if (text !== '') await this.#programs.run(FROM_STDIN, text);
-      if (step.addNetworks.length + step.removeNetworks.length === 0) return;
+      const made = await this.#change(changes);
+      if (step.addNetworks.length + step.removeNetworks.length === 0) return made;
       for (const family of this.#opened) await this.#opening[family].step(step, model);
+      if (!this.#looked6 && usesFamily(model, 6)) await this.#open(model);
+      else if (this.#opened.size === 0) return made;
+      return undefined;
     } catch (error) {
       for (const element of added) this.#ledger.remove(element);
       for (const element of removed) this.#ledger.add(element);
@@ -110,9 +120,17 @@ export class NftablesBackend implements FirewallBackend {
     }
   }
 
+  async #change(changes: readonly ElementChange[]): Promise<Generations | undefined> {
+    if (changes.length === 0) return { before: 0, after: 0 };
+    const made = await this.#socket?.change(changes);
+    if (made !== undefined) return made;
+    await this.#programs.run(FROM_STDIN, changeText(this.#table, changes));
+    return undefined;
+  }
+
   async verify(model: FirewallModel): Promise<Verification> {
     const ledger = ledgerOf(model);
-    const table = await this.#read();
+    const { table, chains } = await this.#read();
     const wanted = ledger.elements().map(elementLine);
     const found = (table?.elements ?? []).map(elementLine);
     for (const { name } of SETS) if (!table?.sets.has(name)) wanted.push(`set ${name}`);
@@ -125,15 +143,15 @@ export class NftablesBackend implements FirewallBackend {
       found.push(`${count} rules in chain ${name}`);
     }
     const { missing, unexpected } = compare(wanted, found, []);
-    const closed = await this.#verifyOpening(model);
+    const closed = await this.#verifyOpening(model, chains);
     const all = [...missing, ...closed];
     const ok = all.length + unexpected.length === 0;
     if (ok) this.#ledger = ledger;
-    return { ok, missing: all, unexpected, warnings: await this.#warnings() };
+    return { ok, missing: all, unexpected, warnings: warningsOf(chains) };
   }
 
   async counters(model: FirewallModel): Promise<readonly PortCounters[]> {
-    const table = await this.#read();
+    const { table } = await this.#read();
     const read = new Map(table?.elements.map((one) => [ElementLedger.keyOf(one), one]));
     return [...model.ports.values()].map((port) => {
       const network = model.networks.get(port.network);
@@ -158,8 +176,9 @@ export class NftablesBackend implements FirewallBackend {
   async remove(): Promise<void> {
     await this.#programs.run(FROM_STDIN, removeText(this.#table));
     this.#ledger = new ElementLedger();
+    const chains = await this.#chains();
     for (const family of [4, 6] as const) {
-      const saved = await this.#readIptables(family);
+      const saved = await this.#readIptables(family, chains);
       if (saved !== undefined && this.#opening[family].isPresent(saved)) {
         await this.#opening[family].remove();
       }
@@ -167,19 +186,38 @@ export class NftablesBackend implements FirewallBackend {
     this.#opened = new Set();
   }
 
-  async #read(): Promise<ReadTable | undefined> {
+  async #read(): Promise<ReadRules> {
+    if (this.#socket !== undefined) {
+      try {
+        return await this.#socket.read();
+      } catch (error) {
+        // Too much for one answer, or rules that never hold still: nft reads them in its own time.
+        if (!isEngineError(error, 'kernel_refused') && !isEngineError(error, 'unavailable'))
+          throw error;
+      }
+    }
+    const chains = readChains(await this.#programs.run(['nft', '-j', 'list', 'chains']));
     try {
       const argv = ['nft', '-j', '-n', 'list', 'table', 'inet', this.#table];
-      return readTable(await this.#programs.run(argv));
+      return { table: readTable(await this.#programs.run(argv)), chains };
     } catch (error) {
-      if (isEngineError(error, 'kernel_refused')) return undefined; // the table is not there
+      if (isEngineError(error, 'kernel_refused')) return { table: undefined, chains };
       throw error;
     }
   }
 
+  /** Undefined where reading them would start one program to spare another. */
+  async #chains(): Promise<readonly ReadChain[] | undefined> {
+    return this.#socket === undefined ? undefined : (await this.#read()).chains;
+  }
+
   /** Undefined where iptables is not installed or not in the kernel: then nobody's rules drop. */
-  async #readIptables(family: IpFamily): Promise<Saved | undefined> {
+  async #readIptables(
+    family: IpFamily,
+    chains: readonly ReadChain[] | undefined,
+  ): Promise<Saved | undefined> {
     try {
+      if (chains !== undefined && !(await this.#mayDrop(family, chains))) return undefined;
       return await this.#opening[family].read();
     } catch (error) {
       if (isEngineError(error, 'unavailable') || isEngineError(error, 'kernel_refused')) {
@@ -189,12 +227,29 @@ export class NftablesBackend implements FirewallBackend {
     }
   }
 
+  /**
+   * The chains of iptables-nft are among all others; where its FORWARD is not, nothing has to be
+   * read. The tables of iptables-legacy are seen by that program only.
+   */
+  async #mayDrop(family: IpFamily, chains: readonly ReadChain[]): Promise<boolean> {
+    this.#isNft ??= this.#programs
+      .run(['iptables', '--version'])
+      .then((version) => version.includes('nf_tables'));
+    if (!(await this.#isNft)) return true;
+    const name = family === 4 ? 'ip' : 'ip6';
+    return chains.some(
+      (one) => one.family === name && one.table === 'filter' && one.name === 'FORWARD',
+    );
+  }
+
   /** Where somebody's iptables FORWARD drops, our bridges are accepted there. */
   async #open(model: FirewallModel): Promise<void> {
     const opened = new Set<IpFamily>();
+    const chains = await this.#chains();
     for (const family of [4, 6] as const) {
       if (!usesFamily(model, family) && !this.#opened.has(family)) continue;
-      const saved = await this.#readIptables(family);
+      if (family === 6) this.#looked6 = true;
+      const saved = await this.#readIptables(family, chains);
       if (saved === undefined) continue;
       if (forwardDrops(saved) !== undefined) {
         await this.#opening[family].whole(model, saved);
@@ -204,12 +259,16 @@ export class NftablesBackend implements FirewallBackend {
     this.#opened = opened;
   }
 
-  async #verifyOpening(model: FirewallModel): Promise<readonly string[]> {
+  async #verifyOpening(
+    model: FirewallModel,
+    chains: readonly ReadChain[],
+  ): Promise<readonly string[]> {
     const missing: string[] = [];
     const opened = new Set<IpFamily>();
     for (const family of [4, 6] as const) {
       if (!usesFamily(model, family)) continue;
-      const saved = await this.#readIptables(family);
+      if (family === 6) this.#looked6 = true;
+      const saved = await this.#readIptables(family, chains);
       if (saved === undefined || forwardDrops(saved) === undefined) continue;
       opened.add(family);
       const { missing: rules, unexpected } = this.#opening[family].compare(model, saved);
@@ -218,13 +277,12 @@ export class NftablesBackend implements FirewallBackend {
     if (missing.length === 0) this.#opened = opened;
     return missing;
   }
+}
 
-  /** Base chains of other nft tables that drop by policy: no accept of ours can overrule them. */
-  async #warnings(): Promise<readonly string[]> {
-    const chains = readChains(await this.#programs.run(['nft', '-j', 'list', 'chains']));
-    return chains
-      .filter(({ hook, policy }) => hook === 'forward' && policy === 'drop')
-      .filter(({ family, table }) => !(/^ip6?$/.test(family) && table === 'filter'))
-      .map(({ family, table, name }) => `nft chain ${family} ${table} ${name} drops by policy`);
-  }
+/** Base chains of other nft tables that drop by policy: no accept of ours can overrule them. */
+function warningsOf(chains: readonly ReadChain[]): readonly string[] {
+  return chains
+    .filter(({ hook, policy }) => hook === 'forward' && policy === 'drop')
+    .filter(({ family, table }) => !(/^ip6?$/.test(family) && table === 'filter'))
+    .map(({ family, table, name }) => `nft chain ${family} ${table} ${name} drops by policy`);
 }
