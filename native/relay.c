@@ -8,12 +8,9 @@
  */
 #define _GNU_SOURCE
 #include "native.h"
-#include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +19,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define ADDRESS 0x7f00000b /* 127.0.0.11 */
 #define RELAY_IDLE_MS 30000
 #define QUERY_WAIT_MS_MAX 8000 /* resolvers ask again after 5 s; older queries are dropped */
 #define QUERIES_MAX 4096
@@ -33,7 +29,7 @@
 struct sandbox {
 	struct sandbox *next;
 	char *id, *path;
-	int udp, tcp;
+	struct resolver resolver;
 };
 struct session { /* one tcp connection of a container */
 	struct session *next;
@@ -132,41 +128,6 @@ static void ask(struct sandbox *s, struct session *t, const struct sockaddr_in *
 	send_query(q);
 }
 
-/* A socket of the namespace at path; we have one thread, and come back at once. */
-static int socket_in(const char *path, int type)
-{
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(53) };
-	address.sin_addr.s_addr = htonl(ADDRESS);
-	int one = 1, fd = -1;
-	int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	int there = home < 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC);
-	int saved = errno;
-	if (there >= 0 && setns(there, CLONE_NEWNET) == 0) {
-		fd = socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-		saved = errno;
-		if (setns(home, CLONE_NEWNET) < 0)
-			abort();
-	} else if (there >= 0) {
-		saved = errno;
-	}
-	if (there >= 0)
-		close(there);
-	if (home >= 0)
-		close(home);
-	if (fd < 0)
-		return errno = saved, -1;
-	/* So that a name server of the container may bind 0.0.0.0:53 beside us (udp). */
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-	/* lo may not be up yet: the daemon makes the endpoints at the same time. */
-	setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &one, sizeof one);
-	if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0 || (type == SOCK_STREAM && listen(fd, 64) < 0)) {
-		saved = errno;
-		close(fd);
-		return errno = saved, -1;
-	}
-	return fd;
-}
-
 static struct sandbox *find_sandbox(const char *id)
 {
 	for (struct sandbox *s = relay.sandboxes; s; s = s->next)
@@ -177,10 +138,7 @@ static struct sandbox *find_sandbox(const char *id)
 
 static void free_sandbox(struct sandbox *s)
 {
-	if (s->udp >= 0)
-		close(s->udp);
-	if (s->tcp >= 0)
-		close(s->tcp);
+	resolver_close(&s->resolver);
 	free(s->id);
 	free(s->path);
 	free(s);
@@ -216,9 +174,7 @@ static int add_sandbox(const char *id, const char *path)
 	s = calloc(1, sizeof *s);
 	if (!s || !(s->id = strdup(id)) || !(s->path = strdup(path)))
 		abort();
-	s->udp = socket_in(path, SOCK_DGRAM);
-	s->tcp = s->udp < 0 ? -1 : socket_in(path, SOCK_STREAM);
-	if (s->tcp < 0) {
+	if (resolver_open(&s->resolver, path) < 0) {
 		int saved = errno;
 		free_sandbox(s);
 		return errno = saved, -1;
@@ -228,33 +184,10 @@ static int add_sandbox(const char *id, const char *path)
 	return 0;
 }
 
-/*
- * The source is said each time: a socket that was bound before lo came up has none of its own, since
- * a namespace without any route takes each address for a broadcast (inet_bind, inet_addr_type).
- */
-static void send_datagram(struct query *q, const char *data, uint32_t length)
-{
-	char control[CMSG_SPACE(sizeof(struct in_pktinfo))] = { 0 };
-	struct iovec part = { (void *)data, length };
-	struct msghdr m = { .msg_name = &q->from,
-			    .msg_namelen = sizeof q->from,
-			    .msg_iov = &part,
-			    .msg_iovlen = 1,
-			    .msg_control = control,
-			    .msg_controllen = sizeof control };
-	struct in_pktinfo source = { .ipi_spec_dst.s_addr = htonl(ADDRESS) };
-	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-	c->cmsg_level = IPPROTO_IP;
-	c->cmsg_type = IP_PKTINFO;
-	c->cmsg_len = CMSG_LEN(sizeof source);
-	memcpy(CMSG_DATA(c), &source, sizeof source);
-	sendmsg(q->sandbox->udp, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
-}
-
 static void send_answer(struct query *q, const char *data, uint32_t length)
 {
 	if (!q->session) {
-		send_datagram(q, data, length);
+		resolver_send(&q->sandbox->resolver, &q->from, data, length);
 		return;
 	}
 	/* One small answer fits the socket's buffer; a client that does not read loses its connection. */
@@ -360,14 +293,14 @@ static void read_udp(struct sandbox *s)
 	char data[MESSAGE_BYTES_MAX];
 	struct sockaddr_in from;
 	socklen_t size = sizeof from;
-	ssize_t n = recvfrom(s->udp, data, sizeof data, MSG_DONTWAIT, (struct sockaddr *)&from, &size);
+	ssize_t n = recvfrom(s->resolver.udp, data, sizeof data, MSG_DONTWAIT, (struct sockaddr *)&from, &size);
 	if (n > 0)
 		ask(s, NULL, &from, data, (size_t)n);
 }
 
 static void accept_tcp(struct sandbox *s)
 {
-	int fd = accept4(s->tcp, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd = accept4(s->resolver.tcp, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct session *t = fd < 0 || relay.sessions_count >= SESSIONS_MAX ? NULL : calloc(1, sizeof *t);
 	if (!t) {
 		if (fd >= 0)
@@ -452,7 +385,7 @@ static void serve(int fd, void *of)
 	else
 		for (struct sandbox *s = relay.sandboxes; s; s = s->next)
 			if (s == of) {
-				if (fd == s->udp)
+				if (fd == s->resolver.udp)
 					read_udp(s);
 				else
 					accept_tcp(s);
@@ -485,8 +418,8 @@ int relay_main(const char *path)
 		watch(relay.listener, POLLIN, NULL);
 		watch(relay.daemon, (short)(POLLIN | (relay.out.used ? POLLOUT : 0)), NULL);
 		for (struct sandbox *s = relay.sandboxes; s; s = s->next) {
-			watch(s->udp, POLLIN, s);
-			watch(s->tcp, POLLIN, s);
+			watch(s->resolver.udp, POLLIN, s);
+			watch(s->resolver.tcp, POLLIN, s);
 		}
 		for (struct session *t = relay.sessions; t; t = t->next)
 			watch(t->fd, POLLIN, t);

@@ -1,10 +1,12 @@
 // The relay of DNS queries: sockets inside a namespace, answers from whoever is connected outside.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
 import { NativeAgent } from '#kernel/native/agent.ts';
 import { type QueryHandler, Relay } from '#kernel/native/relay.ts';
 import { setLink } from '#kernel/netlink/link.ts';
@@ -97,4 +99,51 @@ test('a namespace without the relay refuses, and removing twice is success', asy
   assert.deepEqual(await relay.list(), []);
   await relay.add('box', namespace);
   await assert.rejects(relay.add('other', join(base, 'nothing')), /ENOENT/);
+});
+
+/** What a name server does: port 53 of every address for itself, then its neighbour asks it. */
+const OWN_SERVER = `import socket
+def listen(kind):
+    s=socket.socket(socket.AF_INET, kind); s.settimeout(5); s.bind(("0.0.0.0",53)); return s
+def ask(kind, address):
+    s=socket.socket(socket.AF_INET, kind); s.settimeout(5); s.connect((address,53)); return s
+try:
+    udp, tcp = listen(socket.SOCK_DGRAM), listen(socket.SOCK_STREAM)
+except OSError as error:
+    print(error.strerror); raise SystemExit
+tcp.listen(1)
+a=ask(socket.SOCK_DGRAM,"127.0.0.1"); a.send(b"mine"); print(udp.recv(99).decode())
+a=ask(socket.SOCK_STREAM,"127.0.0.1"); a.send(b"mine"); print(tcp.accept()[0].recv(99).decode())
+a=ask(socket.SOCK_DGRAM,"127.0.0.11"); a.send(b"yours"); print(a.recv(99).decode())
+a=ask(socket.SOCK_STREAM,"127.0.0.11"); a.send(b"\\0\\5yours"); print(a.recv(99)[2:].decode())`;
+
+async function runOwnServer(): Promise<string> {
+  const argv = [`--net=${namespace}`, 'python3', '-c', OWN_SERVER];
+  return (await promisify(execFile)('nsenter', argv)).stdout;
+}
+
+const [major = 0, minor = 0] = release().split('.').map(Number);
+const old =
+  major * 100 + minor < 509 && `programs of the socket lookup came with 5.9: ${release()}`;
+
+test('a name server in the container has port 53 for itself', { skip: old }, async () => {
+  await relays.at(-1)?.add('box', namespace);
+  assert.equal(await runOwnServer(), 'mine\nmine\nbox udp yours\nbox tcp yours\n');
+});
+
+test('without BPF or raw sockets the relay is bound to port 53 itself', async () => {
+  await relays.at(-1)?.remove('box');
+  const path = join(base, 'plain.sock');
+  const child = spawn('setpriv', ['--bounding-set', '-net_raw', NATIVE, 'relay', path]);
+  const report = (error: unknown): unknown => assert.fail(String(error));
+  const plain = new Relay({ path, nativePath: NATIVE, handle: shout, report, lost: () => {} });
+  while (!(await plain.resume())) await new Promise((resolve) => setTimeout(resolve, 5));
+  await plain.add('box', namespace);
+  assert.equal(await ask('udp', 'hello'), 'box udp hello');
+  assert.equal(await ask('tcp', 'world'), 'box tcp world');
+  assert.equal(await runOwnServer(), 'Address already in use\n');
+  await plain[Symbol.asyncDispose]();
+  const gone = once(child, 'exit');
+  child.kill('SIGKILL');
+  await gone;
 });
