@@ -1,9 +1,10 @@
 // An engine of our own on private paths below one temporary folder, for the demonstration, the
-// benchmark and the stress tests: the built bundle, own socket and roots, so that an installed
-// engine or a Docker is not touched. Given the folder of an earlier one, it goes on with its state.
-import { type ChildProcess, spawn } from 'node:child_process';
+// benchmark and the stress tests: the built bundle, own socket and roots, and a network namespace
+// that stands for the host, so that an installed engine or a Docker is not touched. Given the folder
+// of an earlier one, it goes on with its state.
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -21,6 +22,8 @@ export type PrivateEngine = AsyncDisposable & {
   readonly host: string;
   readonly pid: number;
   readonly cgroupParent: string;
+  /** Path of the network namespace that is its host: bridges and rules are looked at there. */
+  readonly namespace: string;
   /** From the spawn to the line "listening on". */
   readonly startMs: number;
   /** The environment that points `coracle` and `docker` at this engine. */
@@ -35,10 +38,25 @@ export function makeEngineDirectory(): string {
   return mkdtempSync(join(tmpdir(), 'coracle-'));
 }
 
-/** Removes what a stopped engine leaves on purpose: its files and its cgroup parent. */
+/** Removes what a stopped engine leaves on purpose: files, cgroup parent, network namespace. */
 export function removeEngineDirectory(directory: string): void {
+  const namespace = namespaceOf(directory);
+  if (existsSync(namespace)) execFileSync('umount', [namespace]);
   for (const path of cgroupsOf(directory).toReversed()) rmdirSync(path);
   rmSync(directory, { recursive: true, force: true });
+}
+
+function namespaceOf(directory: string): string {
+  return join(directory, 'netns');
+}
+
+/** It outlives the daemon, as the host's outlives one. */
+function pinNamespace(directory: string): string {
+  const path = namespaceOf(directory);
+  if (existsSync(path)) return path;
+  writeFileSync(path, '');
+  execFileSync('unshare', [`--net=${path}`, 'ip', 'link', 'set', 'lo', 'up']);
+  return path;
 }
 
 function cgroupParent(directory: string): string {
@@ -64,6 +82,8 @@ export function cgroupsOf(directory: string): readonly string[] {
 
 function spawnDaemon(directory: string, host: string): ChildProcess {
   const argv = [
+    `--net=${pinNamespace(directory)}`,
+    join(ROOT, 'bin/coracle'),
     'daemon',
     '-H',
     host,
@@ -76,7 +96,7 @@ function spawnDaemon(directory: string, host: string): ChildProcess {
     '--cgroup-parent',
     cgroupParent(directory),
   ];
-  return spawn(join(ROOT, 'bin/coracle'), argv, { stdio: ['ignore', 'pipe', 'pipe'] });
+  return spawn('nsenter', argv, { stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
 export async function startEngine(
@@ -110,6 +130,7 @@ export async function startEngine(
     host,
     pid: child.pid ?? 0,
     cgroupParent: cgroupParent(directory),
+    namespace: namespaceOf(directory),
     startMs: performance.now() - startedAt,
     env: { ...process.env, DOCKER_HOST: host, CORACLE_HOST: host },
     log: () => text,
