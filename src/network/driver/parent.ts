@@ -75,7 +75,7 @@ export function missingParent(name: string): EngineError {
 export class Parents {
   readonly #netlink: Netlink;
   /** Index of the interface by network. */
-  readonly #active = new Map<string, { readonly name: string; readonly index: number }>();
+  readonly #active = new Map<string, number>();
   /** The VLAN below two networks is made once: one change at a time. */
   #last: Promise<unknown> = Promise.resolve();
 
@@ -85,11 +85,9 @@ export class Parents {
 
   /** Index of the interface of an active network. */
   index(record: Pick<NetworkRecord, 'id' | 'name'>): number {
-    const found = this.#active.get(record.id);
-    if (found === undefined) {
-      throw new EngineError('internal', `network ${record.name} was not activated`);
-    }
-    return found.index;
+    const index = this.#active.get(record.id);
+    if (index !== undefined) return index;
+    throw new EngineError('internal', `network ${record.name} was not activated`);
   }
 
   /** That the interface is there or can be made; makes nothing. */
@@ -118,18 +116,19 @@ export class Parents {
     throw new EngineError('internal', `the kernel made a ${kind.kind} of nothing`);
   }
 
-  /** Whether anything had to be made. */
+  /** Whether anything had to be made, or is not the interface that it was. */
   activate(record: Described, again: boolean): Promise<boolean> {
     return this.#alone(async () => {
       if (!again && this.#active.has(record.id)) return false;
       const parent = parentOf(record);
       const there = await this.#netlink.link('', parent.name);
       const link = there ?? (await this.#make(record, parent));
-      this.#active.set(record.id, { name: parent.name, index: link.index });
+      const before = this.#active.get(record.id);
+      this.#active.set(record.id, link.index);
       if (link === there && !there.up && isOurs(there)) {
         await this.#netlink.exchange('', [setLink(there.index, { up: true })]);
       }
-      return there === undefined;
+      return there === undefined || (before !== undefined && before !== link.index);
     });
   }
 
@@ -140,7 +139,7 @@ export class Parents {
       if (make === undefined) return;
       const link = await this.#netlink.link('', name);
       if (link === undefined || link.alias !== ALIAS + record.id) return;
-      const heir = [...this.#active].find(([, active]) => active.index === link.index)?.[0];
+      const heir = [...this.#active].find(([, index]) => index === link.index)?.[0];
       const alias = ALIAS + (heir ?? '');
       await this.#netlink
         .exchange('', [

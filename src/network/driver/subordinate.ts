@@ -109,7 +109,8 @@ export function makeSubordinate(
     deactivate: (record) => parents.deactivate(record),
     planAttach: (record, plan) => planAttach(record, plan, kind, parents.index(record)),
     routes: (record, plan) => insideOf(record, plan, kind).routes,
-    planReplug: () => [],
+    // They went with their parent.
+    planReplug: (record, plan) => planAttach(record, plan, kind, parents.index(record)),
     planDetach: (_record, { namespace, endpoint }) => [
       { namespace, messages: [deleteLink(endpoint.index)] },
     ],
@@ -129,26 +130,7 @@ function planAttach(
 ): readonly Step[] {
   const inside = insideOf(record, plan, kind);
   const temporaryName = `cv${plan.endpoint.id.slice(0, TEMPORARY_ID_DIGITS)}`;
-  const [outside, within] = planSubordinate(inside, {
-    temporaryName,
-    parent,
-    kind: kind.link(record),
-  });
-  if (plan.endpoint.ip6 !== undefined) return [outside, within];
-  // The link may have a router that gives out IPv6 addresses; this network has none (Docker does
-  // the same). Renamed first, because the key has the name in it; up only then.
-  const [rename, ...rest] = within.messages;
-  return [
-    outside,
-    { ...within, messages: rename === undefined ? [] : [rename] },
-    {
-      op: 'netns_sysctl',
-      namespace: plan.namespace,
-      key: `net/ipv6/conf/${inside.name}/disable_ipv6`,
-      value: '1',
-    },
-    { ...within, messages: rest },
-  ];
+  return planSubordinate(inside, { temporaryName, parent, kind: kind.link(record) });
 }
 
 async function verify(
