@@ -6,6 +6,7 @@ import { EngineError, errnoOf, messageOf } from '#base/error.ts';
 import { LOG_LEVELS, type LogLevel } from '#base/log.ts';
 import { checkUlimit } from '#container/check.ts';
 import type { Flags } from './flags.ts';
+import { makeNetworkConfig, type NetworkConfig } from './network-config.ts';
 
 export type Ulimit = { readonly name: string; readonly soft: number; readonly hard: number };
 
@@ -15,9 +16,8 @@ export type Config = {
   readonly pidfile: string;
   readonly logLevel: LogLevel;
   readonly hosts: readonly string[];
-  readonly bridge: string;
   readonly cgroupParent: string;
-  readonly firewallTable: string;
+  readonly network: NetworkConfig;
   readonly defaultRuntime: string;
   /** Names of external OCI runtimes to the path of their program. */
   readonly runtimes: Readonly<Record<string, string>>;
@@ -39,7 +39,7 @@ const SUN_PATH_MAX = 107;
 /** What stands below the exec root: "/c/" + 32 digits of the id + "/monitor.sock". */
 const MONITOR_PATH_LENGTH = '/c//monitor.sock'.length + 32;
 
-type Kind = 'text' | 'boolean' | 'texts' | 'map';
+type Kind = 'text' | 'boolean' | 'number' | 'texts' | 'map' | 'list';
 const KEYS: Readonly<Record<string, Kind>> = {
   'data-root': 'text',
   'exec-root': 'text',
@@ -47,6 +47,24 @@ const KEYS: Readonly<Record<string, Kind>> = {
   'log-level': 'text',
   hosts: 'texts',
   bridge: 'text',
+  bip: 'text',
+  bip6: 'text',
+  'fixed-cidr': 'text',
+  'fixed-cidr-v6': 'text',
+  'default-gateway': 'text',
+  'default-gateway-v6': 'text',
+  'default-address-pools': 'list',
+  icc: 'boolean',
+  mtu: 'number',
+  ipv6: 'boolean',
+  ip: 'text',
+  'ip-forward': 'boolean',
+  'ip-masq': 'boolean',
+  dns: 'texts',
+  'dns-search': 'texts',
+  'dns-opts': 'texts',
+  'host-gateway-ip': 'text',
+  'firewall-backend': 'text',
   'cgroup-parent': 'text',
   'firewall-table': 'text',
   'default-runtime': 'text',
@@ -118,6 +136,8 @@ function checkKind(key: string, value: unknown): void {
   const good =
     (kind === 'text' && typeof value === 'string') ||
     (kind === 'boolean' && typeof value === 'boolean') ||
+    (kind === 'number' && typeof value === 'number') ||
+    (kind === 'list' && Array.isArray(value)) ||
     (kind === 'texts' && strings(value)) ||
     (kind === 'map' && typeof value === 'object' && value !== null && !Array.isArray(value));
   if (!good) throw new EngineError('invalid_argument', `the value of ${key} is no ${kind}`);
@@ -143,9 +163,8 @@ export function makeConfig(flags: Flags, file: Values): Config {
     pidfile: resolve(text('pidfile', `${execRoot}/coracle.pid`)),
     logLevel: parseLogLevel(values.get('debug') === true ? 'debug' : text('log-level', 'info')),
     hosts: hosts === undefined || hosts.length === 0 ? defaultHosts(execRoot) : hosts,
-    bridge: text('bridge', 'coracle0'),
     cgroupParent: text('cgroup-parent', '/coracle'),
-    firewallTable: text('firewall-table', 'coracle'),
+    network: makeNetworkConfig(values),
     defaultRuntime: text('default-runtime', 'coracle'),
     runtimes: parseRuntimes(values.get('runtimes')),
     init: values.get('init') === true,

@@ -21,13 +21,13 @@ import { UnpackPool } from '#image/layer/pool.ts';
 import { NativeAgent } from '#kernel/native/agent.ts';
 import type { HostFacts } from '#runtime/facts.ts';
 import { readHostFacts } from '#runtime/facts.ts';
-import { NetworkService } from '#network/service.ts';
 import { OverlaySnapshotter } from '#snapshot/overlay.ts';
 import { removeTree } from '#snapshot/remove-tree.ts';
 import { VolumeStore } from '#volume/volume.ts';
 import { busyboxPath, nativePath } from './asset.ts';
 import type { Config } from './config.ts';
 import { collectFacts } from './facts.ts';
+import { openNetworks } from './networks.ts';
 import { makeImagePort, makeSnapshotPort } from './image-port.ts';
 import { makeResourceChecker, readFeatures } from './resource-port.ts';
 import { hierarchiesOf, makeRuntimePort, parentDirectory } from './runtime-port.ts';
@@ -72,7 +72,11 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
   const volumes = new VolumeStore(join(config.dataRoot, 'volumes'));
   const problems = [...images.problems.map((each) => `${each.path}: ${each.message}`)];
   problems.push(...(await volumes.load()));
-  const networks = new NetworkService();
+  const opened = parts.use(
+    await openNetworks({ config, agent, nativePath: native, events, report }),
+  );
+  const networks = opened.service;
+  problems.push(...networks.problems);
   const lives = new Lives();
   parts.defer(() => lives.close());
   const deps: Deps = {
@@ -121,6 +125,7 @@ function makeSettings(config: Config, host: HostFacts): Settings {
     cgroupParent: config.cgroupParent,
     cgroupVersion: host.cgroups.version,
     hostHostname: hostname(),
+    noBridge: true, // until the service of networks is whole
     init: config.init,
     logConfig: config.logConfig,
     ulimits: config.ulimits,

@@ -17,7 +17,9 @@ type FlagDefinition = {
 };
 
 export const FLAGS: Readonly<Record<string, FlagDefinition>> = {
-  '--bridge': { kind: 'text', key: 'bridge', help: 'Name of the default bridge (coracle0)' },
+  '--bip': { kind: 'text', key: 'bip', help: 'Address of the default bridge (172.17.0.1/16)' },
+  '--bip6': { kind: 'text', key: 'bip6', help: 'IPv6 address of the default bridge' },
+  '--bridge': { kind: 'text', key: 'bridge', help: 'Default bridge, or none (coracle0)' },
   '--cgroup-parent': {
     kind: 'text',
     key: 'cgroup-parent',
@@ -33,20 +35,53 @@ export const FLAGS: Readonly<Record<string, FlagDefinition>> = {
     key: 'data-root',
     help: 'Directory of persistent state (/var/lib/coracle)',
   },
+  '--default-address-pool': {
+    kind: 'list',
+    key: 'default-address-pools',
+    help: 'base=PREFIX,size=BITS of networks (many allowed)',
+  },
+  '--default-gateway': {
+    kind: 'text',
+    key: 'default-gateway',
+    help: 'Gateway of the default bridge',
+  },
+  '--default-gateway-v6': {
+    kind: 'text',
+    key: 'default-gateway-v6',
+    help: 'IPv6 gateway of the default bridge',
+  },
   '--default-runtime': {
     kind: 'text',
     key: 'default-runtime',
     help: 'Runtime of containers that name none (coracle)',
   },
+  '--dns': { kind: 'list', key: 'dns', help: 'DNS server of containers (many allowed)' },
+  '--dns-opt': { kind: 'list', key: 'dns-opts', help: 'Option of resolv.conf (many allowed)' },
+  '--dns-search': { kind: 'list', key: 'dns-search', help: 'Search domain (many allowed)' },
   '--exec-root': {
     kind: 'text',
     key: 'exec-root',
     help: 'Directory of runtime state (/run/coracle)',
   },
+  '--firewall-backend': {
+    kind: 'text',
+    key: 'firewall-backend',
+    help: 'nftables or iptables (nftables)',
+  },
   '--firewall-table': {
     kind: 'text',
     key: 'firewall-table',
     help: 'Name of our table in the firewall (coracle)',
+  },
+  '--fixed-cidr': {
+    kind: 'text',
+    key: 'fixed-cidr',
+    help: 'Range of addresses on the default bridge',
+  },
+  '--fixed-cidr-v6': {
+    kind: 'text',
+    key: 'fixed-cidr-v6',
+    help: 'Range of IPv6 addresses on the default bridge',
   },
   '--group': { kind: 'text', key: 'group', help: 'Group that may use the socket (docker)' },
   '--help': { kind: 'boolean', key: '', help: 'Print this help' },
@@ -55,12 +90,31 @@ export const FLAGS: Readonly<Record<string, FlagDefinition>> = {
     key: 'hosts',
     help: 'Socket to serve, unix://PATH or fd:// (many allowed)',
   },
+  '--host-gateway-ip': {
+    kind: 'text',
+    key: 'host-gateway-ip',
+    help: 'What --add-host NAME:host-gateway means (the address of the bridge)',
+  },
+  '--icc': {
+    kind: 'boolean',
+    key: 'icc',
+    help: 'Let containers on the default bridge talk to each other (true)',
+  },
   '--init': { kind: 'boolean', key: 'init', help: 'Run an init in every container' },
+  '--ip': { kind: 'text', key: 'ip', help: 'Where ports are published by default (0.0.0.0)' },
+  '--ip-forward': {
+    kind: 'boolean',
+    key: 'ip-forward',
+    help: 'Switch on forwarding when a network needs it (true)',
+  },
+  '--ip-masq': { kind: 'boolean', key: 'ip-masq', help: 'MASQUERADE the default bridge (true)' },
+  '--ipv6': { kind: 'boolean', key: 'ipv6', help: 'IPv6 on the default bridge' },
   '--log-level': {
     kind: 'text',
     key: 'log-level',
     help: 'debug, info, warn, error or fatal (info)',
   },
+  '--mtu': { kind: 'text', key: 'mtu', help: 'MTU of the default bridge (1500)' },
   '--pidfile': {
     kind: 'text',
     key: 'pidfile',

@@ -1,35 +1,208 @@
-// Networks and the sandboxes that containers have on them. What is stored is in record.ts and the
-// two stores; who has which address in lease.ts; the kernel's side in the drivers.
-import { EngineError } from '#base/error.ts';
-import type { NetworkEngine } from './engine.ts';
+// Networks and the sandboxes that containers have on them: the one object that container/ and api/
+// hold. Each verb is a function in its own file (create, open, close, live, recover) over the core;
+// rules, names and limits are other parts' (parts.ts), and what a network is in the kernel is its
+// driver's.
+import { join } from 'node:path';
+import { KeyedLock } from '#base/keyed-lock.ts';
+import type { UndoReport } from '#base/undo.ts';
+import type { Publisher } from '#event/event.ts';
+import type { Netlink } from '#kernel/netlink/netlink.ts';
+import { Activity } from './activity.ts';
+import { close } from './close.ts';
+import { type Core, pluggedOf } from './core.ts';
+import { create, isPredefined, prune, remove } from './create.ts';
+import type { NetworkDrivers } from './driver/drivers.ts';
+import type {
+  EndpointWish,
+  NetworkEngine,
+  NetworkExplanation,
+  NetworkRate,
+  NetworkRecord,
+  NetworkRequest,
+  NetworkView,
+  PortBinding,
+  PortTraffic,
+  PortWish,
+  Sandbox,
+  SandboxRequest,
+} from './engine.ts';
+import type { AddressPool } from './ipam/pool.ts';
+import { Leases } from './lease.ts';
+import { changePorts, connect, disconnect, rename, setRate } from './live.ts';
+import { NetworkStore } from './network-store.ts';
+import { open } from './open.ts';
+import type { ExplainPart, NamePart, PortPart, RatePart } from './parts.ts';
+import { type DefaultBridge, ensurePredefined } from './predefined.ts';
+import { adopt, recover } from './recover.ts';
+import { SandboxStore } from './sandbox-store.ts';
 
-const later = (): never => {
-  throw new EngineError('not_implemented', 'this version has no networks of its own yet');
+export type NetworkOptions = {
+  readonly dataRoot: string;
+  readonly execRoot: string;
+  readonly drivers: NetworkDrivers;
+  readonly netlink: Netlink;
+  readonly ports: PortPart;
+  readonly names: NamePart;
+  readonly rates: RatePart;
+  readonly explainer: ExplainPart;
+  readonly events: Publisher;
+  readonly report: UndoReport;
+  readonly pools: readonly AddressPool[];
+  readonly defaultBridge: DefaultBridge;
+  /** --host-gateway-ip; "" = the default bridge's own address. */
+  readonly hostGateway: string;
+  readonly hostHasIpv6: boolean;
 };
 
 export class NetworkService implements NetworkEngine {
-  create: NetworkEngine['create'] = later;
-  remove: NetworkEngine['remove'] = later;
-  prune: NetworkEngine['prune'] = () => Promise.resolve([]);
-  inspect: NetworkEngine['inspect'] = later;
-  explain: NetworkEngine['explain'] = later;
-  open: NetworkEngine['open'] = later;
-  connect: NetworkEngine['connect'] = later;
-  disconnect: NetworkEngine['disconnect'] = later;
-  changePorts: NetworkEngine['changePorts'] = later;
-  setRate: NetworkEngine['setRate'] = later;
-  traffic: NetworkEngine['traffic'] = later;
-  list: NetworkEngine['list'] = () => [];
-  sandbox: NetworkEngine['sandbox'] = () => undefined;
-  hostGateway: NetworkEngine['hostGateway'] = () => undefined;
-  path: NetworkEngine['path'] = (id) => `/run/coracle/net/${id.slice(0, 32)}`;
-  close(): Promise<void> {
-    return Promise.resolve();
+  /** Records that could not be read, and flags that could not be followed. */
+  readonly problems: readonly string[];
+  readonly #core: Core;
+  readonly #hostGateway: string;
+  #orphans: readonly string[];
+
+  private constructor(
+    core: Core,
+    found: {
+      readonly problems: readonly string[];
+      readonly orphans: readonly string[];
+      readonly hostGateway: string;
+    },
+  ) {
+    this.#core = core;
+    this.problems = found.problems;
+    this.#orphans = found.orphans;
+    this.#hostGateway = found.hostGateway;
   }
-  rename(): Promise<void> {
-    return Promise.resolve();
+
+  /** Reads the records and makes the predefined networks; the kernel is only looked at. */
+  static async open(options: NetworkOptions): Promise<NetworkService> {
+    const { drivers, ports, dataRoot, execRoot, defaultBridge, hostGateway } = options;
+    const networks = new NetworkStore(join(dataRoot, 'networks'));
+    const sandboxes = new SandboxStore(join(execRoot, 'net'));
+    const core: Core = {
+      ...options,
+      networks,
+      sandboxes,
+      leases: new Leases(),
+      activity: new Activity(drivers, ports),
+      locks: new KeyedLock(),
+    };
+    const unread = await networks.load();
+    const { problems, orphans } = sandboxes.load();
+    const unwanted = await ensurePredefined(core, defaultBridge);
+    adopt(core);
+    return new NetworkService(core, {
+      problems: [...unread, ...problems, ...unwanted],
+      orphans,
+      hostGateway,
+    });
   }
-  recover(): Promise<void> {
-    return Promise.resolve();
+
+  create(request: NetworkRequest) {
+    return create(this.#core, request);
+  }
+
+  remove(ref: string): Promise<void> {
+    return remove(this.#core, ref);
+  }
+
+  prune(wanted: (view: NetworkView) => boolean): Promise<readonly string[]> {
+    return prune(this.#core, wanted);
+  }
+
+  list(): readonly NetworkView[] {
+    const { networks, sandboxes } = this.#core;
+    const byNetwork = new Map<string, NetworkView['endpoints'][number][]>();
+    for (const { containerId, containerName, endpoints } of sandboxes.list()) {
+      for (const endpoint of endpoints) {
+        const list = byNetwork.get(endpoint.networkId) ?? [];
+        list.push({ ...endpoint, containerId, containerName });
+        byNetwork.set(endpoint.networkId, list);
+      }
+    }
+    return networks.list().map((record) => ({
+      record,
+      predefined: isPredefined(record),
+      endpoints: byNetwork.get(record.id) ?? [],
+    }));
+  }
+
+  inspect(ref: string): NetworkView {
+    const record = this.#core.networks.get(ref);
+    const endpoints = this.#on(record).flatMap(({ containerId, containerName, endpoints: all }) =>
+      all
+        .filter(({ networkId }) => networkId === record.id)
+        .map((endpoint) => ({ ...endpoint, containerId, containerName })),
+    );
+    return { record, predefined: isPredefined(record), endpoints };
+  }
+
+  #on({ id }: NetworkRecord): readonly Sandbox[] {
+    return this.#core.sandboxes
+      .list()
+      .filter(({ endpoints }) => endpoints.some(({ networkId }) => networkId === id));
+  }
+
+  explain(ref: string): Promise<NetworkExplanation> {
+    const core = this.#core;
+    const record = core.networks.get(ref);
+    const targets = this.#on(record).map((sandbox) => pluggedOf(core, sandbox));
+    return core.explainer.explain(core.activity.active(record), targets);
+  }
+
+  open(request: SandboxRequest): Promise<Sandbox> {
+    return open(this.#core, request);
+  }
+
+  close(containerId: string): Promise<void> {
+    return close(this.#core, containerId);
+  }
+
+  sandbox(containerId: string): Sandbox | undefined {
+    return this.#core.sandboxes.get(containerId);
+  }
+
+  path(containerId: string): string {
+    return this.#core.sandboxes.pathOf(containerId);
+  }
+
+  connect(containerId: string, wish: EndpointWish): Promise<Sandbox> {
+    return connect(this.#core, containerId, wish);
+  }
+
+  disconnect(containerId: string, networkRef: string): Promise<Sandbox> {
+    return disconnect(this.#core, containerId, networkRef);
+  }
+
+  changePorts(
+    containerId: string,
+    change: { readonly add: readonly PortWish[]; readonly remove: readonly PortBinding[] },
+  ): Promise<Sandbox> {
+    return changePorts(this.#core, containerId, change);
+  }
+
+  setRate(containerId: string, rate: NetworkRate | undefined): Promise<Sandbox> {
+    return setRate(this.#core, containerId, rate);
+  }
+
+  rename(containerId: string, name: string): Promise<void> {
+    return rename(this.#core, containerId, name);
+  }
+
+  traffic(containerId: string): Promise<readonly PortTraffic[]> {
+    return this.#core.ports.traffic(containerId);
+  }
+
+  async recover(running: ReadonlySet<string>): Promise<void> {
+    const orphans = this.#orphans;
+    this.#orphans = [];
+    await recover(this.#core, running, orphans);
+  }
+
+  hostGateway(): string | undefined {
+    if (this.#hostGateway !== '') return this.#hostGateway;
+    const bridge = this.#core.networks.named('bridge');
+    return bridge?.ipam.subnets.find(({ gateway }) => gateway !== undefined)?.gateway;
   }
 }

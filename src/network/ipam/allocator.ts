@@ -4,6 +4,7 @@ import { EngineError } from '#base/error.ts';
 import {
   contains,
   firstOf,
+  formatCidr,
   formatIp,
   type IpAddress,
   type IpFamily,
@@ -129,6 +130,13 @@ export class AddressAllocator {
   prefixLengthOf(ip: string): number | undefined {
     const address = parseIp(ip);
     return this.#ranges.find(({ subnet }) => contains(subnet, address))?.subnet.length;
+  }
+
+  /** The subnet that the address is in, as the network's record writes it. */
+  subnetOf(ip: string): string | undefined {
+    const address = parseIp(ip);
+    const range = this.#ranges.find(({ subnet }) => contains(subnet, address));
+    return range === undefined ? undefined : formatCidr(range.subnet);
   }
 
   ownerOf(ip: string): string | undefined {

@@ -1,0 +1,90 @@
+// The wiring of networks: drivers, ports, names and limits over the agent.
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { EngineError } from '#base/error.ts';
+import type { UndoReport } from '#base/undo.ts';
+import type { Publisher } from '#event/event.ts';
+import type { NativeAgent } from '#kernel/native/agent.ts';
+import { Netlink } from '#kernel/netlink/netlink.ts';
+import { makeDrivers } from '#network/driver/drivers.ts';
+import { ulaPool } from '#network/ipam/pool.ts';
+import { NameService } from '#network/names/service.ts';
+import type { ExplainPart, PortPart } from '#network/parts.ts';
+import { Rates } from '#network/rate.ts';
+import { NetworkService } from '#network/service.ts';
+import type { Config } from './config.ts';
+
+export type NetworkNeeds = {
+  readonly config: Config;
+  readonly agent: NativeAgent;
+  readonly nativePath: string;
+  readonly events: Publisher;
+  readonly report: UndoReport;
+};
+
+export type Networks = AsyncDisposable & { readonly service: NetworkService };
+
+const later = (): never => {
+  throw new EngineError('not_implemented', 'ports cannot be published yet');
+};
+
+const noPorts: PortPart = {
+  networkUp: () => Promise.resolve(),
+  networkDown: () => Promise.resolve(),
+  open: later,
+  close: () => Promise.resolve(),
+  change: later,
+  move: () => Promise.resolve([]),
+  traffic: () => Promise.resolve([]),
+  recover: () => Promise.resolve(),
+};
+
+/** machine-id(5); hosts without are told apart by their random data root only. */
+function machineId(): string {
+  try {
+    return readFileSync('/etc/machine-id', 'latin1').trim();
+  } catch {
+    return '';
+  }
+}
+
+const noExplainer: ExplainPart = { explain: later };
+
+export async function openNetworks(needs: NetworkNeeds): Promise<Networks> {
+  const { config, agent, nativePath, events, report } = needs;
+  const { network } = config;
+  const netlink = new Netlink(agent);
+  const hostHasIpv6 = existsSync('/proc/sys/net/ipv6');
+  await using parts = new AsyncDisposableStack();
+  const names = parts.use(
+    new NameService({
+      relayPath: join(config.execRoot, 'dns.sock'),
+      nativePath,
+      defaults: {
+        ...(network.dns.servers === undefined ? {} : { servers: network.dns.servers }),
+        ...(network.dns.search === undefined ? {} : { search: network.dns.search }),
+        ...(network.dns.options === undefined ? {} : { options: network.dns.options }),
+      },
+      report: (error) => report('answer names', error),
+    }),
+  );
+  const service = await NetworkService.open({
+    dataRoot: config.dataRoot,
+    execRoot: config.execRoot,
+    drivers: makeDrivers({ agent, netlink, mayForward: network.mayForward, hostHasIpv6 }),
+    netlink,
+    ports: noPorts,
+    names,
+    rates: new Rates(netlink),
+    explainer: noExplainer,
+    events,
+    report,
+    // The data root's path tells daemons of one host apart, and is the same for every start.
+    pools: [...network.pools, ulaPool(`${config.dataRoot} ${machineId()}`)],
+    defaultBridge: network.defaultBridge,
+    hostGateway: network.hostGateway,
+    hostHasIpv6,
+  });
+  const all = parts.move();
+  return { service, [Symbol.asyncDispose]: () => all.disposeAsync() };
+}

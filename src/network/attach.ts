@@ -1,0 +1,186 @@
+// The kernel's side of a sandbox: its namespace and the endpoints in it, in as few round trips as
+// the kernel allows. What somebody took away meanwhile (a bridge) is made again, once.
+import type { Op } from '#kernel/native/op.ts';
+import { addAddress } from '#kernel/netlink/address.ts';
+import { setLink } from '#kernel/netlink/link.ts';
+import { isNetlinkError, type Step } from '#kernel/netlink/netlink.ts';
+import { replaceRoute } from '#kernel/netlink/route.ts';
+import { type Core, type Socketed, socketsOf } from './core.ts';
+import type { Endpoint, Sandbox } from './engine.ts';
+import { parseEndpointSysctls } from './wish.ts';
+
+/** As Docker: RFC 3927 and RFC 4291, 2.5.6. */
+const LINK_LOCAL_BITS = { 4: 16, 6: 64 } as const;
+
+/** B15 of the runtime's baseline: safe, because the network is the container's own. */
+const SYSCTLS = [
+  ['net/ipv4/ip_unprivileged_port_start', '0'],
+  ['net/ipv4/ping_group_range', '0 2147483647'],
+] as const;
+
+const sysctl = (namespace: string, key: string, value: string): Op => ({
+  op: 'netns_sysctl',
+  namespace,
+  key,
+  value,
+});
+
+/**
+ * What an interface that is made next starts with. It must not have an IPv6 address of its own
+ * making on a network without IPv6; lo keeps ::1.
+ */
+function planDefaults(core: Core, namespace: string, endpoint: Endpoint): readonly Step[] {
+  if (!core.hostHasIpv6) return [];
+  const disabled = endpoint.ip6 === undefined && endpoint.wish.linkLocalIps.every(isFour);
+  return [
+    sysctl(namespace, 'net/ipv6/conf/default/disable_ipv6', disabled ? '1' : '0'),
+    // Its routes are given by us; an advertisement could only come from another container.
+    ...(endpoint.driver === 'bridge'
+      ? [sysctl(namespace, 'net/ipv6/conf/default/accept_ra', '0')]
+      : []),
+  ];
+}
+
+const isFour = (ip: string): boolean => !ip.includes(':');
+
+/** Everything of one endpoint, behind the namespace's own steps. */
+function planSocket(core: Core, { network, plan }: Socketed): readonly Step[] {
+  const { endpoint, namespace } = plan;
+  const { index: link, wish } = endpoint;
+  const local = wish.linkLocalIps.map((ip) =>
+    addAddress({ link, cidr: `${ip}/${LINK_LOCAL_BITS[isFour(ip) ? 4 : 6]}`, noDad: true }),
+  );
+  return [
+    ...planDefaults(core, namespace, endpoint),
+    ...core.drivers[network.driver].planAttach(network, plan),
+    ...(local.length === 0 ? [] : [{ namespace, messages: local }]),
+    ...parseEndpointSysctls(wish.driverOpts, endpoint.interface).map(({ key, value }) =>
+      sysctl(namespace, key, value),
+    ),
+  ];
+}
+
+/** `adopt`: of a process that is made already, whose sysctls its own plan sets. */
+export function planNamespace(path: string, adopt: string | undefined): readonly Step[] {
+  const up = { namespace: path, messages: [setLink('lo', { up: true })] };
+  if (adopt !== undefined) return [{ op: 'netns_pin', path, namespace: adopt }, up];
+  return [
+    { op: 'netns_create', path },
+    ...SYSCTLS.map(([key, value]) => sysctl(path, key, value)),
+    up,
+  ];
+}
+
+/** The namespace with all its endpoints; takes away what it made when it fails. */
+export async function raise(
+  core: Core,
+  sandbox: Sandbox,
+  sockets: readonly Socketed[],
+  adopt: string | undefined,
+): Promise<void> {
+  const perform = () =>
+    core.netlink.perform([
+      ...planNamespace(sandbox.path, adopt),
+      ...sockets.flatMap((socket) => planSocket(core, socket)),
+    ]);
+  try {
+    await perform();
+  } catch (error) {
+    await takeDown(core, sandbox, sockets);
+    if (!(await mend(core, sockets))) throw error;
+    try {
+      await perform();
+    } catch (second) {
+      await takeDown(core, sandbox, sockets);
+      throw second;
+    }
+  }
+}
+
+/** Whether anything of these networks was missing and is back: trying again is then worth it. */
+async function mend(core: Core, sockets: readonly Socketed[]): Promise<boolean> {
+  let made = false;
+  for (const { network } of sockets) {
+    if (!(await core.activity.again(network))) continue;
+    made = true;
+    await replug(core, network.id);
+  }
+  return made;
+}
+
+/** The endpoints of other containers, after their bridge was made anew. */
+export async function replug(core: Core, networkId: string): Promise<void> {
+  for (const sandbox of core.sandboxes.list()) {
+    for (const { network, plan } of socketsOf(core, sandbox)) {
+      if (network.id !== networkId) continue;
+      await core.netlink
+        .perform(core.drivers[network.driver].planReplug(network, plan))
+        .catch((error: unknown) => {
+          if (!isGone(error)) core.report(`plug ${plan.endpoint.interface} in again`, error);
+        });
+    }
+  }
+}
+
+/** What was to be taken away is not there, or the namespace that it was in. */
+export const isGone = (error: unknown): boolean =>
+  isNetlinkError(error, 'ENODEV') || (isNetlinkError(error, 'ENOENT') && error.index === -1);
+
+/** Nothing passes any more, and the pin is gone; success whatever was there. */
+export async function takeDown(
+  core: Core,
+  sandbox: Sandbox,
+  sockets: readonly Socketed[],
+): Promise<void> {
+  const quiet = sockets.map(({ network, plan }) =>
+    core.drivers[network.driver].planQuiesce(network, plan),
+  );
+  const unpin: Op = { op: 'netns_delete', path: sandbox.path };
+  try {
+    await core.netlink.perform([...quiet.flat(), unpin]);
+  } catch (error) {
+    if (!isGone(error)) throw error;
+    for (const steps of quiet) await ignoreGone(core.netlink.perform(steps));
+    await core.netlink.perform([unpin]);
+  }
+}
+
+export async function ignoreGone(work: Promise<unknown>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    if (!isGone(error)) throw error;
+  }
+}
+
+/** One more endpoint in a namespace that lives. */
+export async function plugIn(core: Core, socket: Socketed): Promise<void> {
+  const unplug = () => ignoreGone(pullOut(core, socket));
+  try {
+    await core.netlink.perform(planSocket(core, socket));
+  } catch (error) {
+    await unplug();
+    if (!(await mend(core, [socket]))) throw error;
+    try {
+      await core.netlink.perform(planSocket(core, socket));
+    } catch (second) {
+      await unplug();
+      throw second;
+    }
+  }
+}
+
+export async function pullOut(core: Core, { network, plan }: Socketed): Promise<void> {
+  await core.netlink.perform(core.drivers[network.driver].planDetach(network, plan));
+}
+
+/** The default routes as the order of the endpoints wants them, in place of what there was. */
+export function planRoutes(core: Core, sockets: readonly Socketed[]): readonly Step[] {
+  return sockets.flatMap(({ network, plan }) => {
+    const link = plan.endpoint.index;
+    const routes = core.drivers[network.driver].routes(network, plan);
+    if (routes.length === 0) return [];
+    const messages = routes.map((route) => replaceRoute({ link, ...route }));
+    return [{ namespace: plan.namespace, messages }];
+  });
+}
