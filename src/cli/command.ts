@@ -10,7 +10,14 @@ export type ArgRule =
   | { readonly rule: 'range'; readonly min: number; readonly max: number };
 
 /** What the shell completes the positionals with. */
-export type Completion = 'container' | 'running' | 'paused' | 'stopped' | 'image' | 'command';
+export type Completion =
+  | 'container'
+  | 'running'
+  | 'paused'
+  | 'stopped'
+  | 'image'
+  | 'network'
+  | 'command';
 
 export interface CommandSpec {
   readonly name: string;
@@ -23,10 +30,16 @@ export interface CommandSpec {
   /** All the ways to call it, without our own name: "container ls", "ps". */
   readonly paths?: readonly string[];
   readonly children?: readonly CommandSpec[];
+  /**
+   * Of a command that also runs by itself: whether the words after a child's name are for the
+   * child. The name may be an argument: of `port add 80` it is a container's.
+   */
+  readonly isForChild?: (rest: readonly string[]) => boolean;
   /** False: flags end at the first positional. */
   readonly interspersed?: false;
   readonly group?: 'common' | 'management' | 'other' | 'hidden';
-  readonly completes?: Completion;
+  /** A list: the first positional, the second, and so on; the last one repeats. */
+  readonly completes?: Completion | readonly Completion[];
   /** Only the first positional is completed. */
   readonly completesOne?: true;
   readonly load?: () => Promise<{ readonly run: Run }>;

@@ -32,6 +32,10 @@ export function containerPath(name: string): string {
   return `/containers/${encodeURIComponent(name)}`;
 }
 
+export function networkPath(name: string): string {
+  return `/networks/${encodeURIComponent(name)}`;
+}
+
 /** An image name keeps its slashes. */
 export function imagePath(name: string): string {
   return `/images/${name.split('/').map(encodeURIComponent).join('/')}`;

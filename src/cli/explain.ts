@@ -108,7 +108,7 @@ export function timeText(nanoseconds: number): string {
 }
 
 /** Breaks at spaces, and inside a word only when it is longer than the line. */
-function wrapWords(text: string, width: number): string[] {
+export function wrapWords(text: string, width: number): string[] {
   const lines: string[] = [];
   let rest = text;
   while (rest.length > width) {

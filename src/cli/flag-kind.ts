@@ -41,7 +41,7 @@ export const list: FlagKind<readonly string[]> = {
 /** pflag's stringSlice: commas separate, too. */
 export const strings: FlagKind<readonly string[]> = {
   word: 'strings',
-  parse: (text, before) => [...(before ?? []), ...text.split(',')],
+  parse: (text, before) => [...(before ?? []), ...(text === '' ? [] : text.split(','))],
 };
 
 export const int: FlagKind<number> = { word: 'int', parse: (text) => parseInteger(text) };

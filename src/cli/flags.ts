@@ -45,6 +45,10 @@ export class Flags {
     this.#values = values;
   }
 
+  get isEmpty(): boolean {
+    return this.#values.size === 0;
+  }
+
   has(name: string): boolean {
     return this.#values.has(name);
   }
@@ -73,8 +77,8 @@ export class Flags {
     return value as readonly T[];
   }
 
-  map(name: string): Readonly<Record<string, string>> {
-    return (this.#values.get(name) ?? {}) as Readonly<Record<string, string>>;
+  map<T = Readonly<Record<string, string>>>(name: string): T {
+    return (this.#values.get(name) ?? {}) as T;
   }
 
   filters(name: string): FilterSet {

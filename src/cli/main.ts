@@ -38,6 +38,7 @@ async function dispatch(argv: readonly string[]): Promise<number> {
   let words = globals.args;
   while (at.spec.children !== undefined) {
     const [word, ...rest] = words;
+    if (at.spec.load !== undefined && !goesToChild(at.spec, word, rest)) break;
     if (word === undefined) {
       process.stderr.write(helpText(at.spec, at.path, GLOBAL_FLAGS));
       return 0;
@@ -89,11 +90,24 @@ function hint(message: string, flags: NonNullable<CommandSpec['flags']>): string
   return near === undefined ? '' : `\n\nDid you mean --${near}?`;
 }
 
-function findChild(at: Found, word: string): CommandSpec {
-  const children = at.spec.children ?? [];
-  const found = children.find(
+function goesToChild(
+  spec: CommandSpec,
+  word: string | undefined,
+  rest: readonly string[],
+): boolean {
+  if (word === undefined) return false;
+  return namedChild(spec, word) !== undefined && spec.isForChild?.(rest) !== false;
+}
+
+function namedChild(spec: CommandSpec, word: string): CommandSpec | undefined {
+  return spec.children?.find(
     ({ name, aliases }) => name === word || aliases?.includes(word) === true,
   );
+}
+
+function findChild(at: Found, word: string): CommandSpec {
+  const children = at.spec.children ?? [];
+  const found = namedChild(at.spec, word);
   if (found !== undefined) return found;
   const visible = children.filter(({ group }) => group !== 'hidden').map(({ name }) => name);
   const near = suggest(word, visible).slice(0, 3);

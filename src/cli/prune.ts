@@ -3,15 +3,16 @@ import { formatSize } from '#base/bytes.ts';
 import type { EngineClient } from '#client/client.ts';
 import type { ContainerPruneReply } from '#wire/container.ts';
 import type { ImagePruneReply } from '#wire/image.ts';
+import type { NetworkPruneReply } from '#wire/network.ts';
 import { CliError } from './command.ts';
 import type { FilterSet } from './flag-kind.ts';
 import { confirm } from './prompt.ts';
 
-/** Ends the command unless the user agrees. */
+/** Ends the command unless the user agrees; that is no failure, and nothing more is said. */
 export async function askToPrune(force: boolean, warning: string): Promise<void> {
   if (force) return;
   const question = `WARNING! ${warning}\nAre you sure you want to continue?`;
-  if (!(await confirm(question))) throw new CliError(1, 'operation was cancelled');
+  if (!(await confirm(question))) throw new CliError(0, '');
 }
 
 /** Returns the bytes that were freed. */
@@ -23,6 +24,13 @@ export async function pruneContainers(client: EngineClient, filters: FilterSet):
     process.stdout.write(`Deleted Containers:\n${deleted.join('\n')}\n\n`);
   }
   return reply.SpaceReclaimed;
+}
+
+export async function pruneNetworks(client: EngineClient, filters: FilterSet): Promise<void> {
+  const query = { filters: filterText(filters) };
+  const reply = await client.json<NetworkPruneReply>('POST', '/networks/prune', { query });
+  const deleted = reply.NetworksDeleted ?? [];
+  if (deleted.length > 0) process.stdout.write(`Deleted Networks:\n${deleted.join('\n')}\n\n`);
 }
 
 export async function pruneImages(

@@ -101,6 +101,18 @@ export type PortChangeBody = { readonly Add?: PortMap; readonly Remove?: PortMap
 
 export type PortChangeReply = { readonly Ports: PortMap };
 
+/** Ours, one line of `GET /coracle/containers/{id}/ports`; the first fields are those of Port. */
+export type PortTraffic = {
+  readonly IP: string;
+  readonly PrivatePort: number;
+  readonly PublicPort: number;
+  readonly Type: string;
+  readonly Connections: number;
+  /** null where the firewall counts only connections. */
+  readonly Packets: number | null;
+  readonly Bytes: number | null;
+};
+
 /** Ours, reply of `GET /coracle/networks/{id}/explain`. */
 export type NetworkExplainReply = {
   readonly Id: string;
@@ -120,7 +132,7 @@ export type NetworkExplainStep = {
   /** As a tool of the field would print it. */
   readonly Text: string;
   readonly Why: string;
-  /** Decimal, since they may be larger than a JavaScript number; null where nothing counts. */
-  readonly Packets: string | null;
-  readonly Bytes: string | null;
+  /** null where nothing counts. */
+  readonly Packets: number | null;
+  readonly Bytes: number | null;
 };

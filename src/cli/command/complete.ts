@@ -3,6 +3,7 @@
 import { EngineClient } from '#client/client.ts';
 import type { ContainerSummary } from '#wire/container.ts';
 import type { ImageSummary } from '#wire/image.ts';
+import type { NetworkInspect } from '#wire/network.ts';
 import type { CommandSpec, Completion, Context } from '../command.ts';
 import type { FlagKind } from '../flag-kind.ts';
 import type { FlagSpec } from '../flags.ts';
@@ -36,6 +37,9 @@ async function complete(
   typed: string,
 ): Promise<Answer> {
   const { spec, positionals, pending } = walk(words);
+  if (pending?.name === 'network') {
+    return { candidates: plain(await namesOf(client, 'network')), files: false };
+  }
   if (pending !== undefined) {
     const files = /file|input|output|volume|mount|config/.test(pending.name);
     return { candidates: [], files };
@@ -44,13 +48,27 @@ async function complete(
     const flags = spec === ROOT ? GLOBAL_FLAGS : (spec.flags ?? []);
     return { candidates: flagNames(flags, typed), files: false };
   }
-  if (spec.children !== undefined) return { candidates: commandNames(spec), files: false };
-  if (spec.completes === undefined) return { candidates: [], files: true };
-  if (spec.completesOne === true && positionals.length > 0) return { candidates: [], files: true };
-  if (spec.completes === 'command') return { candidates: commandNames(ROOT), files: false };
-  const names = await namesOf(client, spec.completes);
+  const below = positionals.length === 0 ? commandNames(spec) : [];
+  if (spec.children !== undefined && spec.load === undefined) {
+    return { candidates: below, files: false };
+  }
+  const completes = completionAt(spec, positionals.length);
+  if (completes === undefined) return { candidates: [], files: true };
+  if (completes === 'command') return { candidates: commandNames(ROOT), files: false };
+  const names = await namesOf(client, completes);
   const rest = names.filter((name) => !positionals.includes(name));
-  return { candidates: rest.map((name) => [name, ''] as const), files: false };
+  return { candidates: [...below, ...plain(rest)], files: false };
+}
+
+function completionAt(spec: CommandSpec, position: number): Completion | undefined {
+  if (spec.completesOne === true && position > 0) return undefined;
+  const { completes } = spec;
+  if (completes === undefined || typeof completes === 'string') return completes;
+  return completes[position] ?? completes.at(-1);
+}
+
+function plain(names: readonly string[]): Candidate[] {
+  return names.map((name) => [name, ''] as const);
 }
 
 function commandNames(spec: CommandSpec): Candidate[] {
@@ -90,7 +108,7 @@ function walk(words: readonly string[]): Walk {
     const child: CommandSpec | undefined = spec.children?.find(
       ({ name, aliases }) => name === word || aliases?.includes(word) === true,
     );
-    if (child !== undefined) spec = child;
+    if (child !== undefined && positionals.length === 0) spec = child;
     else positionals.push(word);
   }
   return { spec, positionals, pending };
@@ -118,6 +136,10 @@ async function namesOf(client: EngineClient, kind: Completion): Promise<string[]
       const images = await client.json<ImageSummary[]>('GET', '/images/json', { signal });
       const names = images.flatMap((image) => image.RepoTags ?? []);
       return names.filter((name) => name !== '<none>:<none>');
+    }
+    if (kind === 'network') {
+      const networks = await client.json<NetworkInspect[]>('GET', '/networks', { signal });
+      return networks.map(({ Name: name }) => name);
     }
     const options = { query: { all: true }, signal };
     const list = await client.json<ContainerSummary[]>('GET', '/containers/json', options);

@@ -1,37 +1,39 @@
-// inspect: a container or an image, whichever has the name; containers come first.
+// inspect: a container, an image or a network, whichever has the name; in that order.
 import { EngineError } from '#base/error.ts';
 import { CliError, type Context } from '../command.ts';
-import { containerPath, imagePath } from '../each.ts';
+import { containerPath, imagePath, networkPath } from '../each.ts';
 import { getText, inspectAll } from '../inspect.ts';
 
-const TYPES = ['', 'container', 'image'];
+const TYPES = ['container', 'image', 'network'];
 
 export function run({ flags, args, client }: Context): Promise<number> {
   const type = flags.string('type');
+  const choices = TYPES.map((each) => `"${each}"`).join(', ');
   if (flags.has('type') && type === '') {
-    throw new CliError(1, 'type is empty: must be one of "container", "image"');
+    throw new CliError(1, `type is empty: must be one of ${choices}`);
   }
-  if (!TYPES.includes(type)) {
-    throw new CliError(1, `unknown type: "${type}": must be one of "container", "image"`);
+  if (type !== '' && !TYPES.includes(type)) {
+    throw new CliError(1, `unknown type: "${type}": must be one of ${choices}`);
   }
   const query = { size: flags.bool('size') };
   return inspectAll(args, flags.string('format'), async (name) => {
-    const container = (): Promise<string> => getText(client, `${containerPath(name)}/json`, query);
-    const image = (): Promise<string> => getText(client, `${imagePath(name)}/json`);
-    if (type === 'container') return container();
-    if (type === 'image') return image();
-    try {
-      return await container().catch((error: unknown) => {
-        if (!isMissing(error)) throw error;
-        return image();
-      });
-    } catch (error) {
-      if (!isMissing(error)) throw error;
-      throw new CliError(1, `Error: No such object: ${name}`, { cause: error });
-    }
+    if (type === 'container') return getText(client, `${containerPath(name)}/json`, query);
+    if (type === 'image') return getText(client, `${imagePath(name)}/json`);
+    if (type === 'network') return getText(client, networkPath(name));
+    const found =
+      (await unlessMissing(getText(client, `${containerPath(name)}/json`, query))) ??
+      (await unlessMissing(getText(client, `${imagePath(name)}/json`))) ??
+      (await unlessMissing(getText(client, networkPath(name))));
+    if (found === undefined) throw new CliError(1, `Error: No such object: ${name}`);
+    return found;
   });
 }
 
-function isMissing(error: unknown): boolean {
-  return error instanceof EngineError && error.code === 'not_found';
+async function unlessMissing(asked: Promise<string>): Promise<string | undefined> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (error instanceof EngineError && error.code === 'not_found') return undefined;
+    throw error;
+  }
 }

@@ -6,6 +6,7 @@ import type { Flags } from '../flags.ts';
 import type { ThrottleDevice, Ulimit, WeightDevice } from './kinds.ts';
 import { readEnv, readLabels } from './kv-file.ts';
 import type { Mount } from './mount.ts';
+import { planNetRate } from './net-rate.ts';
 import { isMac, type NetworkAttachment, planEndpoints } from './network.ts';
 import { addExposed, parsePublish } from './port.ts';
 import {
@@ -56,6 +57,7 @@ export function planCreate(flags: Flags, image: string, command: readonly string
   const labels = readLabels(flags.list('label-file'), flags.list('label'));
   checkModes(flags);
   const hostRest = planHost(flags);
+  const netRate = planNetRate(flags, 'create');
   const health = planHealth(flags);
   return {
     Hostname: flags.string('hostname'),
@@ -87,6 +89,7 @@ export function planCreate(flags: Flags, image: string, command: readonly string
       ConsoleSize: [0, 0],
       ...hostRest,
       ...resources,
+      ...(netRate === undefined ? {} : { NetRate: netRate }),
     },
     NetworkingConfig: { EndpointsConfig: planNetworks(flags, mac) },
   };
@@ -215,7 +218,7 @@ function planResources(flags: Flags, swappiness: number): Record<string, unknown
   const devices = flags.list('device');
   const cdi = devices.filter(isCdiName);
   const paths = devices.filter((text) => !isCdiName(text)).map(parseDevice);
-  const ulimits = Object.values(flags.map('ulimit') as unknown as Record<string, Ulimit>);
+  const ulimits = Object.values(flags.map<Record<string, Ulimit>>('ulimit'));
   return {
     CpuShares: flags.number('cpu-shares'),
     Memory: flags.number('memory'),

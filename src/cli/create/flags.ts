@@ -29,6 +29,7 @@ import {
   weightDevice,
 } from './kinds.ts';
 import { mountKind } from './mount.ts';
+import { netBurstKind, netRateKind } from './net-rate.ts';
 import { networkKind } from './network.ts';
 
 const CGROUPNS_USAGE = [
@@ -199,6 +200,19 @@ const NETWORK: readonly FlagSpec[] = [
   { name: 'mac-address', kind: string, usage: 'Container MAC address (e.g., 92:d0:c6:0a:29:33)' },
 ];
 
+const NET_RATE: readonly FlagSpec[] = [
+  {
+    name: 'net-rate',
+    kind: netRateKind,
+    usage: 'Bandwidth to and from the container ("10mbit", "in:10mbit,out:50mbit")',
+  },
+  {
+    name: 'net-burst',
+    kind: netBurstKind,
+    usage: 'What may pass at once beyond --net-rate ("64k", "in:64k,out:1m")',
+  },
+];
+
 const LIMITS: readonly FlagSpec[] = [
   {
     name: 'blkio-weight',
@@ -278,7 +292,40 @@ export const CREATE_FLAGS: readonly FlagSpec[] = [
   ...NAMESPACES_AND_NAMES,
   ...PRIVILEGES_AND_DEVICES,
   ...NETWORK,
+  ...NET_RATE,
   ...LIMITS,
+];
+
+/** Limits that docker's `update` changes, with the letters and texts that they have there. */
+export const UPDATE_FLAGS: readonly FlagSpec[] = [
+  ...NET_RATE,
+  {
+    name: 'blkio-weight',
+    kind: uint16,
+    usage: 'Block IO (relative weight), between 10 and 1000, or 0 to disable (default 0)',
+  },
+  { name: 'cpu-period', kind: int, usage: 'Limit CPU CFS (Completely Fair Scheduler) period' },
+  { name: 'cpu-quota', kind: int, usage: 'Limit CPU CFS (Completely Fair Scheduler) quota' },
+  { name: 'cpu-rt-period', kind: int, usage: 'Limit the CPU real-time period in microseconds' },
+  { name: 'cpu-rt-runtime', kind: int, usage: 'Limit the CPU real-time runtime in microseconds' },
+  { name: 'cpu-shares', short: 'c', kind: int, usage: 'CPU shares (relative weight)' },
+  { name: 'cpus', kind: cpus, usage: 'Number of CPUs' },
+  {
+    name: 'cpuset-cpus',
+    kind: string,
+    usage: 'CPUs in which to allow execution (0-3, 0,1)',
+  },
+  { name: 'cpuset-mems', kind: string, usage: 'MEMs in which to allow execution (0-3, 0,1)' },
+  { name: 'kernel-memory', kind: bytes, hidden: true, usage: 'Kernel memory limit (deprecated)' },
+  { name: 'memory', short: 'm', kind: bytes, usage: 'Memory limit' },
+  { name: 'memory-reservation', kind: bytes, usage: 'Memory soft limit' },
+  {
+    name: 'memory-swap',
+    kind: swapBytes,
+    usage: 'Swap limit equal to memory plus swap: -1 to enable unlimited swap',
+  },
+  { name: 'pids-limit', kind: int, usage: 'Tune container pids limit (set -1 for unlimited)' },
+  { name: 'restart', kind: string, usage: 'Restart policy to apply when a container exits' },
 ];
 
 export const RUN_FLAGS: readonly FlagSpec[] = [

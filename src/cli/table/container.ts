@@ -1,6 +1,6 @@
 // The verbs of containers. Each is a command of its own and a child of `container`.
 import type { CommandSpec } from '../command.ts';
-import { CREATE_FLAGS, RUN_FLAGS } from '../create/flags.ts';
+import { CREATE_FLAGS, RUN_FLAGS, UPDATE_FLAGS } from '../create/flags.ts';
 import { envKind } from '../create/kinds.ts';
 import { bool, int, list, string } from '../flag-kind.ts';
 import type { FlagSpec } from '../flags.ts';
@@ -107,6 +107,40 @@ const PS_FLAGS: readonly FlagSpec[] = [
   { name: 'size', short: 's', kind: bool, usage: 'Display total file sizes' },
 ];
 
+/** "80", "80/udp": what docker's `port` takes after the container. */
+const PORT = /^\d+(\/\w+)?$/;
+const PORTS = 'CONTAINER [IP:][HOST_PORT:]PORT[/PROTO]...';
+
+/** Docker cannot change the ports of a container; `port` alone is docker's. */
+const PORT_VERBS: readonly CommandSpec[] = [
+  {
+    name: 'add',
+    usage: `[OPTIONS] ${PORTS}`,
+    short: 'Publish ports of a container, also while it runs',
+    args: { rule: 'at-least', count: 2 },
+    flags: [
+      {
+        name: 'move',
+        kind: bool,
+        usage: 'Withdraw the ports from where they are published now, in the same step',
+      },
+    ],
+    completes: 'container',
+    completesOne: true,
+    load: () => import('../command/port-add.ts'),
+  },
+  {
+    name: 'rm',
+    aliases: ['remove'],
+    usage: PORTS,
+    short: 'Withdraw published ports of a container, also while it runs',
+    args: { rule: 'at-least', count: 2 },
+    completes: 'container',
+    completesOne: true,
+    load: () => import('../command/port-rm.ts'),
+  },
+];
+
 /** The verbs that exist with and without `container` before them. */
 export const CONTAINER_VERBS: readonly CommandSpec[] = [
   {
@@ -186,8 +220,17 @@ export const CONTAINER_VERBS: readonly CommandSpec[] = [
     usage: 'CONTAINER [PRIVATE_PORT[/PROTO]]',
     short: 'List port mappings or a specific mapping for the container',
     args: { rule: 'range', min: 1, max: 2 },
+    flags: [
+      {
+        name: 'traffic',
+        kind: bool,
+        usage: 'Show connections, packets and bytes of each published port',
+      },
+    ],
     completes: 'running',
     completesOne: true,
+    children: PORT_VERBS,
+    isForChild: (rest) => rest.length > 1 || (rest[0] !== undefined && !PORT.test(rest[0])),
     load: () => import('../command/port.ts'),
   },
   {
@@ -276,6 +319,15 @@ export const CONTAINER_VERBS: readonly CommandSpec[] = [
     args: MANY,
     completes: 'paused',
     load: () => import('../command/unpause.ts'),
+  },
+  {
+    name: 'update',
+    usage: `[OPTIONS] ${CONTAINERS}`,
+    short: 'Update configuration of one or more containers',
+    args: MANY,
+    flags: UPDATE_FLAGS,
+    completes: 'container',
+    load: () => import('../command/update.ts'),
   },
   {
     name: 'wait',

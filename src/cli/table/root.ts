@@ -4,6 +4,7 @@ import { bool, list, string } from '../flag-kind.ts';
 import type { FlagSpec } from '../flags.ts';
 import { CONTAINER_ONLY, CONTAINER_VERBS, PS } from './container.ts';
 import { IMAGE_ONLY, IMAGE_VERBS, IMAGES, RMI } from './image.ts';
+import { NETWORK_VERBS } from './network.ts';
 import { SYSTEM_ONLY, SYSTEM_VERBS, TOP_LEVEL } from './system.ts';
 
 export const GLOBAL_FLAGS: readonly FlagSpec[] = [
@@ -56,6 +57,7 @@ export const ROOT: CommandSpec = {
     ...TOP_LEVEL,
     noun('container', 'Manage containers', [...CONTAINER, ...CONTAINER_ONLY]),
     noun('image', 'Manage images', [...IMAGE, ...IMAGE_ONLY]),
+    noun('network', 'Manage networks', NETWORK_VERBS),
     noun('system', 'Manage Coracle', [...SYSTEM, ...SYSTEM_ONLY]),
   ],
 };

@@ -102,7 +102,7 @@ export const TOP_LEVEL: readonly CommandSpec[] = [
   {
     name: 'inspect',
     usage: '[OPTIONS] NAME|ID [NAME|ID...]',
-    short: 'Return low-level information on containers and images',
+    short: 'Return low-level information on containers, images and networks',
     args: { rule: 'at-least', count: 1 },
     flags: [
       FORMAT,

@@ -1,0 +1,21 @@
+// network rm: one after the other, as docker does; the names that are gone are printed.
+import { EngineError } from '#base/error.ts';
+import type { Context } from '../command.ts';
+import { errorText, networkPath } from '../each.ts';
+
+export async function run({ flags, args, client }: Context): Promise<number> {
+  let failed = false;
+  for (const name of args) {
+    try {
+      await client.done('DELETE', networkPath(name));
+      process.stdout.write(`${name}\n`);
+    } catch (error) {
+      if (!(error instanceof EngineError) || error.facts['unreachable'] === true) throw error;
+      if (flags.bool('force') && error.code === 'not_found') continue;
+      process.stderr.write(`${errorText(error)}\n`);
+      failed = true;
+    }
+  }
+  if (failed) process.stderr.write('exit status 1\n');
+  return failed ? 1 : 0;
+}
