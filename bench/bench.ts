@@ -9,6 +9,8 @@ import { ROOT } from '../tools/source.ts';
 import { Api, field } from '../tools/api.ts';
 import { type Dockerd, startDockerd } from './dockerd.ts';
 import { command, descendants, median, memoryOf, processes, times } from './measure.ts';
+import { measureNetwork, type NetworkFigures, networkRows } from './network.ts';
+import { printRows, type Row } from './table.ts';
 
 const QUICK = process.argv.includes('--quick');
 const JSON_OUTPUT = process.argv.includes('--json');
@@ -19,17 +21,6 @@ const STREAM_MB = QUICK ? 50 : 200;
 const LOG_MB = QUICK ? 20 : 100;
 const MEMORY_CONTAINERS = QUICK ? 10 : 20;
 const IMAGE = join(ROOT, 'dist/busybox.tar');
-
-type Row = {
-  readonly what: string;
-  readonly ours: number | undefined;
-  readonly unit: string;
-  readonly other: number | undefined;
-  readonly otherName: 'floor' | 'dockerd' | '';
-  readonly goal: string;
-  readonly ratio: number | undefined;
-  readonly ok: boolean | undefined;
-};
 
 /** One side of the comparison: how to reach it, and which processes are it. */
 type Side = {
@@ -194,10 +185,17 @@ async function measureParallel(side: Side): Promise<number> {
   return rate;
 }
 
+/** On the default bridge, as a user types it. */
+async function measureDefaultRun(side: Side): Promise<number> {
+  const run = () => docker(side, 'run', '--rm', 'busybox', 'true');
+  return median(await times(CLI_ROUNDS, run, 1));
+}
+
 type Figures = {
   readonly idle: number;
   readonly start: number;
   readonly run: number;
+  readonly defaultRun: number;
   readonly exec: number;
   readonly attach: number;
   readonly logWrite: number;
@@ -214,6 +212,7 @@ async function measureSide(side: Side): Promise<Figures> {
   const start = await measureStart(side);
   note(`${side.name}: docker run, docker exec`);
   const run = await measureRun(side);
+  const defaultRun = await measureDefaultRun(side);
   const exec = await measureExec(side);
   note(`${side.name}: streams`);
   const attach = await measureAttach(side);
@@ -225,6 +224,7 @@ async function measureSide(side: Side): Promise<Figures> {
     idle,
     start,
     run,
+    defaultRun,
     exec,
     attach,
     parallel,
@@ -288,7 +288,11 @@ function tabulate(floor: number, ours: Figures, theirs: Figures | undefined): vo
     ok: ratio <= 3,
   });
   compare('the same beside dockerd', 'ms', ours.start, theirs?.start, { kind: 'faster', goal: 8 });
-  compare('docker run --rm busybox true', 'ms', ours.run, theirs?.run, { kind: 'faster', goal: 8 });
+  compare('docker run --rm busybox true', 'ms', ours.defaultRun, theirs?.defaultRun, {
+    kind: 'faster',
+    goal: 8,
+  });
+  compare('the same with --network none', 'ms', ours.run, theirs?.run, { kind: 'faster', goal: 8 });
   compare('docker exec', 'ms', ours.exec, theirs?.exec, { kind: 'faster', goal: 2 });
   compare('20 parallel docker run -d', '/s', ours.parallel, theirs?.parallel, {
     kind: 'rate',
@@ -325,37 +329,13 @@ function tabulate(floor: number, ours: Figures, theirs: Figures | undefined): vo
   });
 }
 
-function print(): void {
-  if (JSON_OUTPUT) {
-    process.stdout.write(`${JSON.stringify({ rows })}\n`);
-    return;
-  }
-  const figure = (value: number | undefined, unit: string): string =>
-    value === undefined ? '-' : `${value >= 100 ? value.toFixed(0) : value.toFixed(1)} ${unit}`;
-  const line = (cells: readonly string[]): string =>
-    cells
-      .map((cell, index) => cell.padEnd([37, 12, 20, 8, 24, 4][index] ?? 0))
-      .join(' ')
-      .trimEnd();
-  const out = [line(['what', 'coracle', 'other', 'ratio', 'goal', ''])];
-  for (const row of rows) {
-    const other =
-      row.other === undefined ? '-' : `${figure(row.other, row.unit)} (${row.otherName})`;
-    out.push(
-      line([
-        row.what,
-        figure(row.ours, row.unit),
-        other,
-        row.ratio === undefined ? '-' : `${row.ratio.toFixed(1)}x`,
-        row.goal,
-        row.ok === undefined ? '' : row.ok ? 'OK' : 'MISS',
-      ]),
-    );
-  }
-  process.stdout.write(`${out.join('\n')}\n`);
-}
+type Ours = {
+  readonly floor: number;
+  readonly ours: Figures;
+  readonly network: NetworkFigures;
+};
 
-async function benchEngine(): Promise<{ readonly floor: number; readonly ours: Figures }> {
+async function benchEngine(): Promise<Ours> {
   await using engine = await startEngine();
   const pids = (): readonly number[] => [
     engine.pid,
@@ -365,7 +345,9 @@ async function benchEngine(): Promise<{ readonly floor: number; readonly ours: F
   note('the floor');
   const floor = measureFloor(engine);
   try {
-    return { floor, ours: await measureSide(side) };
+    const ours = await measureSide(side);
+    note('networks: set-up, 500 ports');
+    return { floor, ours, network: await measureNetwork(engine, ROUNDS) };
   } catch (error) {
     process.stderr.write(`${engine.log()}\n`);
     throw error;
@@ -384,6 +366,7 @@ async function benchDockerd(): Promise<Figures | undefined> {
   return await measureSide({ name: 'dockerd', ...dockerd });
 }
 
-const { floor, ours } = await benchEngine();
+const { floor, ours, network } = await benchEngine();
 tabulate(floor, ours, await benchDockerd());
-print();
+rows.push(...networkRows(network));
+printRows(rows, JSON_OUTPUT);
