@@ -39,6 +39,11 @@ export class Fields {
     return this.#fields.get(name.toLowerCase()) ?? undefined;
   }
 
+  /** null was said, which is the same as nothing in all but a few changes of ours. */
+  isNull(name: string): boolean {
+    return this.#fields.get(name.toLowerCase()) === null;
+  }
+
   string(name: string): string {
     return this.optionalString(name) ?? '';
   }

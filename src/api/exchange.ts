@@ -4,6 +4,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { ApiDeps } from './deps.ts';
+import { endAnswer } from './drain.ts';
 import type { Query } from './query.ts';
 
 export type Exchange = {
@@ -33,13 +34,13 @@ export function sendJson(exchange: Exchange, status: number, value: unknown): vo
     'Content-Type': 'application/json',
     'Content-Length': body.length,
   });
-  exchange.response.end(body);
+  endAnswer(exchange, body);
 }
 
 export function sendEmpty(exchange: Exchange, status: number): void {
   const headers = status === 204 || status === 304 ? {} : { 'Content-Length': 0 };
   exchange.response.writeHead(status, headers);
-  exchange.response.end();
+  endAnswer(exchange);
 }
 
 /** Sends the head at once; the body follows by sendChunk. Docker's clients wait for this head. */
@@ -74,5 +75,5 @@ export function sendChunk(exchange: Exchange, chunk: string | Uint8Array): Promi
 }
 
 export function closeStream(exchange: Exchange): void {
-  exchange.response.end();
+  endAnswer(exchange);
 }

@@ -45,3 +45,24 @@ export function parseUnixTime(text: string): Nanoseconds | undefined {
   if (match === null) return undefined;
   return BigInt(match[1] ?? '0') * 1_000_000_000n + BigInt((match[2] ?? '').padEnd(9, '0'));
 }
+
+const UNITS_NS: Readonly<Record<string, number>> = {
+  h: 3_600e9,
+  m: 60e9,
+  s: 1e9,
+  ms: 1e6,
+  us: 1e3,
+  ns: 1,
+};
+
+/** An `until`: seconds since 1970, RFC 3339, or how long ago as Go writes it ("1h30m"). */
+export function parseMoment(text: string, from: Nanoseconds = now()): Nanoseconds | undefined {
+  const known = parseUnixTime(text) ?? parseTime(text);
+  if (known !== undefined) return known;
+  if (!/^(?:\d{1,12}(?:\.\d{1,9})?(?:h|m|s|ms|us|ns))+$/.test(text)) return undefined;
+  let ago = 0;
+  for (const [, count, unit = ''] of text.matchAll(/([\d.]+)([a-z]+)/g)) {
+    ago += Number(count) * (UNITS_NS[unit] ?? 0);
+  }
+  return from - BigInt(Math.round(ago));
+}

@@ -158,7 +158,6 @@ function checkSysctl(name: string, host: HostConfig, network: NetworkMode): void
 function checkUnsupported(host: HostConfig): void {
   const refuse = (text: string): EngineError => new EngineError('not_implemented', text);
   if (host.volumesFrom.length > 0) throw refuse('volumes-from is not supported yet');
-  if (host.links.length > 0) throw refuse('links need networks, which are not there yet');
   if (Object.keys(host.storageOpt).length > 0) {
     throw invalid(
       "--storage-opt is supported only for overlay over xfs with 'pquota' mount option",

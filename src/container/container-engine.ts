@@ -1,6 +1,7 @@
 // All verbs together, as the port that api/ drives. Nothing is decided here: a verb is its own
 // file.
 import { attach } from './attach.ts';
+import { connect, disconnect } from './connect.ts';
 import { create } from './create.ts';
 import type { Deps } from './deps.ts';
 import type { ContainerEngine } from './engine.ts';
@@ -10,6 +11,7 @@ import { inspect, list } from './inspect.ts';
 import { kill } from './kill.ts';
 import { logs } from './logs.ts';
 import { pause, unpause } from './pause.ts';
+import { changePorts, portTraffic } from './ports.ts';
 import { prune } from './prune.ts';
 import { remove } from './remove.ts';
 import { rename } from './rename.ts';
@@ -38,6 +40,10 @@ export function createContainerEngine(base: Deps): ContainerEngine {
     remove: (ref, options) => remove(deps, ref, options),
     resize: (ref, size) => resize(deps, ref, size),
     update: (ref, change) => update(deps, ref, change),
+    connect: (ref, wish) => connect(deps, ref, wish),
+    disconnect: (ref, network, options) => disconnect(deps, ref, network, options),
+    changePorts: (ref, change) => changePorts(deps, ref, change),
+    ports: (ref) => portTraffic(deps, ref),
     wait: async (ref, condition, signal) => wait(deps, ref, condition, signal),
     attach: (ref, wish, signal) => attach(deps, ref, wish, signal),
     logs: async (ref, wish, signal) => logs(deps, ref, wish, signal),

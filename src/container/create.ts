@@ -4,18 +4,23 @@ import { now } from '#base/clock.ts';
 import { EngineError } from '#base/error.ts';
 import { type ContainerId, newId, shortId } from '#base/id.ts';
 import { Undo } from '#base/undo.ts';
-import { parseNetworkMode } from '#network/mode.ts';
+import { type NetworkMode, parseNetworkMode } from '#network/mode.ts';
+import { checkDns, checkDnsName } from '#network/names/check.ts';
+import { parseExtraHost } from '#network/names/hosts.ts';
 import { checkConfig, checkHost, parseLogConfig } from './check.ts';
 import type { Deps } from './deps.ts';
 import { checkDevices } from './device.ts';
 import type { CreateAnswer } from './engine.ts';
+import { checkNetworking, checkTogether, settleNetworking } from './endpoint.ts';
 import { publish } from './event.ts';
-import { parseExtraHost } from './files.ts';
+import { settleLinks } from './link.ts';
 import { hostnameOf, mergeConfig } from './merge.ts';
 import { type MountWish, planMounts } from './mount-point.ts';
 import { generateName, NAME_TRIES_MAX, parseName } from './name.ts';
 import { settleJoins } from './namespace.ts';
+import { networkFinder } from './network.ts';
 import type { Image } from './port.ts';
+import { portWishes } from './publish.ts';
 import { type ContainerRecord, type MountPoint, RECORD_VERSION } from './record.ts';
 import { checkRestartPolicy } from './restart-policy.ts';
 import { parseSecurityOpt } from './security.ts';
@@ -25,7 +30,12 @@ import { parseUsernsMode } from './userns.ts';
 
 export async function create(deps: Deps, wish: ContainerSpec): Promise<CreateAnswer> {
   const { warnings } = checkSpec(deps, wish);
-  const spec = { ...wish, host: settleJoins(wish.host, (ref) => idOf(deps, ref)) };
+  const spec = {
+    ...wish,
+    host: settleJoins(wish.host, (ref) => idOf(deps, ref)),
+    networking: settleNetworking(wish, networkFinder(deps)),
+  };
+  const links = settleLinks(deps, wish.host);
   const id = newId();
   await using undo = new Undo(deps.report);
   const name = reserveName(deps, spec.name, id);
@@ -38,7 +48,7 @@ export async function create(deps: Deps, wish: ContainerSpec): Promise<CreateAns
   const userns = await settleUserns(deps, spec);
   await deps.snapshots.prepare(id, image.chain);
   undo.add('remove the snapshot', () => deps.snapshots.remove(id));
-  const record: ContainerRecord = { ...draft.record, mounts, userns };
+  const record: ContainerRecord = { ...draft.record, mounts, userns, links };
   await deps.store.put(record, { durable: !spec.host.autoRemove });
   undo.commit();
   publish(deps, record, 'create');
@@ -54,12 +64,13 @@ function idOf(deps: Pick<Deps, 'store'>, ref: string): string {
 
 /** All that can be refused without looking at the image. */
 export function checkSpec(
-  deps: Pick<Deps, 'settings' | 'resources'>,
+  deps: Pick<Deps, 'settings' | 'resources' | 'networks'>,
   spec: ContainerSpec,
 ): { readonly warnings: readonly string[] } {
   const { config, host } = spec;
-  const network = parseNetworkMode(host.networkMode);
+  const network = parseNetworkMode(host.networkMode, deps.settings.noBridge);
   checkConfig(config);
+  checkNetwork(deps, spec, network);
   checkHost(host, network);
   checkRestartPolicy(host.restartPolicy, host.autoRemove);
   checkDevices(host);
@@ -73,12 +84,20 @@ export function checkSpec(
   }
   const { warnings } = deps.resources.check(host);
   const published = Object.keys(host.portBindings).length > 0 || host.publishAllPorts;
-  if (!published) return { warnings };
-  const why =
-    network.mode === 'host'
-      ? 'Published ports are discarded when using host network mode'
-      : 'Published ports are discarded: this version has no networks of its own yet';
+  if (!published || network.mode !== 'host') return { warnings };
+  const why = 'Published ports are discarded when using host network mode';
   return { warnings: [...warnings, why] };
+}
+
+function checkNetwork(deps: Pick<Deps, 'networks'>, spec: ContainerSpec, mode: NetworkMode): void {
+  const { config, host } = spec;
+  const find = networkFinder(deps);
+  checkNetworking(spec.networking, find);
+  checkTogether(Object.keys(settleNetworking(spec, find)), mode);
+  if (config.hostname !== '') checkDnsName('hostname', config.hostname);
+  if (config.domainname !== '') checkDnsName('domain name', config.domainname);
+  checkDns({ servers: host.dns, search: host.dnsSearch, options: host.dnsOptions });
+  portWishes(config.exposedPorts, host);
 }
 
 /** The record without what has to be made: mounts and user ids. */

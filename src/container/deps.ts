@@ -18,6 +18,8 @@ export type Settings = {
   readonly cgroupParent: string;
   readonly cgroupVersion: 1 | 2;
   readonly hostHostname: string;
+  /** `--bridge none`: who names no network gets none. */
+  readonly noBridge: boolean;
   readonly init: boolean;
   readonly logConfig: HostConfig['logConfig'];
   readonly ulimits: HostConfig['ulimits'];

@@ -1,8 +1,11 @@
 // The port that api/ drives: every verb on containers, in domain types. container/ implements it,
 // one verb a file; nothing here knows HTTP or Docker's JSON.
 import type { Duplex } from 'node:stream';
+import type { EndpointWish, PortTraffic, Sandbox } from '#network/engine.ts';
+import type { PortChange } from './ports.ts';
 import type { ContainerSpec, Resources, RestartPolicy } from './spec.ts';
 import type { State } from './state.ts';
+import type { NetRateChange } from './update.ts';
 
 /** A container as inspect and ps need it: an immutable copy of the record plus live facts. */
 export type ContainerView = {
@@ -48,6 +51,12 @@ export type ContainerView = {
   readonly graph: Readonly<Record<string, string>>;
   readonly platform: string;
   readonly cgroupPath: string;
+  /** What it has of networks while it runs; undefined with host, none and container:ID. */
+  readonly sandbox: Sandbox | undefined;
+  /** --link, by the names of now: "/db:/web/database". */
+  readonly links: readonly string[];
+  /** What others call it by their links: "/web/database". */
+  readonly linkedAs: readonly string[];
 };
 
 export type MountView = {
@@ -149,8 +158,15 @@ export interface ContainerEngine {
     change: {
       readonly resources: Partial<Resources>;
       readonly restartPolicy: RestartPolicy | undefined;
+      readonly netRate: NetRateChange;
     },
   ): Promise<readonly string[]>;
+  /** Live, when it runs; kept for its next start. `wish.network` by name or id. */
+  connect(ref: string, wish: EndpointWish): Promise<void>;
+  disconnect(ref: string, network: string, options: { readonly force: boolean }): Promise<void>;
+  /** Publishes and withdraws ports; those that are published now, with their traffic. */
+  changePorts(ref: string, change: PortChange): Promise<void>;
+  ports(ref: string): Promise<readonly PortTraffic[]>;
   /** Resolves the id now (404 at once); the promise inside resolves when the condition is met. */
   wait(
     ref: string,

@@ -9,6 +9,7 @@ import { DetachScanner, parseDetachKeys } from './detach-keys.ts';
 import type { AttachSession, ExecSpec, ExecView } from './engine.ts';
 import { publish } from './event.ts';
 import { guard } from './guard.ts';
+import { linkVariables } from './link.ts';
 import { mergeEnv, processEnv } from './merge.ts';
 import { taskOf } from './pause.ts';
 import type { ExecTask, Size } from './port.ts';
@@ -160,7 +161,9 @@ async function launch(
 ): Promise<ExecTask> {
   const { spec } = exec;
   const [height = 0, width = 0] = options.consoleSize ?? spec.consoleSize ?? [];
-  const env = processEnv(record.merged, record.merged.hostname, spec.tty);
+  const { hostname } = record.merged;
+  const links = linkVariables(deps, record);
+  const env = processEnv(record.merged, { hostname, tty: spec.tty, links });
   const cwd = spec.workingDir || record.merged.workingDir || '/';
   try {
     if (!cwd.startsWith('/')) throw relativeCwd();

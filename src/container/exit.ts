@@ -92,6 +92,8 @@ export async function settleExit(
     exitCode: String(exit.exitCode),
     execDuration: String(Math.max(0, Math.floor(ranMs / 1000))),
   });
+  // Before anybody is told: who starts the next container wants the ports of this one.
+  await closeNetwork(deps, record.id);
   for (const exec of live.execs.values()) exec.containerEnded();
   live.attachments.clear();
   live.exited.tell({ statusCode: exit.exitCode, error: undefined });
@@ -108,6 +110,15 @@ function keepAccount(deps: Deps, id: string): void {
     keepTrace(runDirectoryOf(deps.settings, id), deps.store.directory(id));
   } catch (error) {
     deps.report(`keep the account of container ${id}`, error);
+  }
+}
+
+/** What stays behind is reported, and taken away at the next start of the container or the daemon. */
+async function closeNetwork(deps: Deps, id: string): Promise<void> {
+  try {
+    await deps.networks.close(id);
+  } catch (error) {
+    deps.report(`close the network of container ${id}`, error);
   }
 }
 

@@ -3,14 +3,16 @@ import { newId } from '#base/id.ts';
 import { checkSpec, draftRecord } from './create.ts';
 import type { Deps } from './deps.ts';
 import { readDevices } from './device.ts';
+import { settleNetworking } from './endpoint.ts';
 import type { Explanation } from './engine.ts';
 import { makeBox, runDirectoryOf } from './make-box.ts';
 import type { MountWish } from './mount-point.ts';
 import { generateName, parseName } from './name.ts';
 import { joiner, planNamespaces } from './namespace.ts';
+import { networkFinder, networkNamespace, sourceOf } from './network.ts';
 import type { ContainerRecord } from './record.ts';
 import type { ContainerSpec } from './spec.ts';
-import { boxOf } from './start.ts';
+import { type BoxNetwork, boxOf } from './start.ts';
 import { AUTO_COUNT, AUTO_FIRST, parseUsernsMode } from './userns.ts';
 
 export async function explain(deps: Deps, ref: string): Promise<Explanation> {
@@ -24,13 +26,25 @@ export async function explain(deps: Deps, ref: string): Promise<Explanation> {
     name: record.name,
     image: record.image.name,
     // Never started, or a restart of the host under it took the account: then the plan.
-    ...(done ?? { groups: deps.runtime.plan(await boxOf(deps, record)), totalNanoseconds: null }),
+    ...(done ?? {
+      groups: deps.runtime.plan(boxOf(deps, record, plannedNetwork(deps, record))),
+      totalNanoseconds: null,
+    }),
   };
 }
 
+/** The namespace that a start would open; links are known only then. */
+function plannedNetwork(deps: Deps, record: ContainerRecord): BoxNetwork {
+  const source = sourceOf(record, deps.settings);
+  const opened = source.kind === 'own' && source.request !== undefined;
+  const path = opened && record.userns === undefined ? deps.networks.path(record.id) : undefined;
+  return { source, path, env: [] };
+}
+
 /** Nothing is made: neither a name nor a directory nor a volume. */
-export async function plan(deps: Deps, spec: ContainerSpec): Promise<Explanation> {
-  checkSpec(deps, spec);
+export async function plan(deps: Deps, wish: ContainerSpec): Promise<Explanation> {
+  checkSpec(deps, wish);
+  const spec = { ...wish, networking: settleNetworking(wish, networkFinder(deps)) };
   const id = newId();
   const name = spec.name ? parseName(spec.name) : generateName(0);
   const image = await deps.images.resolve(spec.config.image);
@@ -40,16 +54,21 @@ export async function plan(deps: Deps, spec: ContainerSpec): Promise<Explanation
     mounts: draft.wishes.map((wish) => wouldBe(wish)),
     userns: usernsOf(spec),
   };
+  const network = plannedNetwork(deps, record);
+  const join = joiner(deps, record);
   const box = makeBox(record, {
     settings: deps.settings,
     ...planNamespaces(record, {
       cgroupVersion: deps.settings.cgroupVersion,
-      join: joiner(deps, record),
+      join,
+      network: networkNamespace(network.source, { path: network.path, join }),
     }),
+    env: network.env,
     devices: readDevices(spec.host.devices),
     root: deps.snapshots.plan(id, image.chain),
     resources: deps.resources.check(spec.host).resources,
     directory: deps.store.directory(id),
+    filesOf: deps.store.directory(id),
     isFile: () => false,
   });
   return {

@@ -1,53 +1,118 @@
-// The three files that a container gets of its own: hosts, hostname, resolv.conf. Text is made
-// purely; it is written anew at every start, as dockerd does.
+// The three files that a container gets of its own: hosts, hostname, resolv.conf. They are written
+// anew at every start, as dockerd does; what changes while it runs is changed inside the text.
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { isIP } from 'node:net';
-import { EngineError } from '#base/error.ts';
+import type { Endpoint, Sandbox } from '#network/engine.ts';
+import {
+  changeHosts,
+  type HostsLink,
+  hostsText,
+  linkLines,
+  ownLines,
+  parseExtraHost,
+} from '#network/names/hosts.ts';
+import type { Deps } from './deps.ts';
+import type { LinkEffects } from './link.ts';
+import { pathsOf } from './make-box.ts';
+import type { NetworkSource } from './network.ts';
+import type { ContainerRecord } from './record.ts';
 import type { HostConfig } from './spec.ts';
 
-const LOCALHOST = [
-  '127.0.0.1\tlocalhost',
-  '::1\tlocalhost ip6-localhost ip6-loopback',
-  'fe00::\tip6-localnet',
-  'ff00::\tip6-mcastprefix',
-  'ff02::1\tip6-allnodes',
-  'ff02::2\tip6-allrouters',
-];
 /** systemd-resolved's stub lists its upstreams here (systemd-resolved.service(8)). */
 const RESOLVED_UPSTREAMS = '/run/systemd/resolve/resolv.conf';
 const RESOLV_CONF = '/etc/resolv.conf';
 const FALLBACK_SERVERS = ['8.8.8.8', '8.8.4.4'];
+const FILE_MODE = { mode: 0o644 };
 
-/** `base`: the host's own text, for a container that shares its network. */
-export function hostsText(hostname: string, extraHosts: readonly string[], base?: string): string {
-  const lines = base === undefined ? [...LOCALHOST] : base.trimEnd().split('\n');
-  for (const entry of extraHosts) {
-    const { name, address } = parseExtraHost(entry);
-    lines.push(`${address}\t${name}`);
-  }
-  // Without a network there is no address of its own; the name still resolves to itself.
-  if (base === undefined) lines.push(`127.0.1.1\t${hostname}`);
-  return `${lines.join('\n')}\n`;
+type FileDeps = Pick<Deps, 'store' | 'networks'>;
+
+/** Before the process; a container that joins another one's network has that one's files. */
+export async function writeOwnFiles(
+  deps: FileDeps,
+  record: ContainerRecord,
+  network: {
+    readonly source: NetworkSource;
+    readonly sandbox: Sandbox | undefined;
+    readonly links: LinkEffects;
+  },
+): Promise<void> {
+  if (network.source.kind === 'join') return;
+  const { host } = record.spec;
+  const paths = pathsOf(deps.store.directory(record.id), record.id);
+  const { sandbox } = network;
+  const resolvConf = sandbox?.resolvConf ?? resolvConfText(host, await readHostResolvConf());
+  const gateway = deps.networks.hostGateway();
+  const isHost = network.source.kind === 'host';
+  const hosts = hostsText({
+    ...ownHost(record, sandbox?.endpoints ?? []),
+    extraHosts: host.extraHosts.map(parseExtraHost),
+    links: network.links.hosts,
+    hostGateway: gateway === undefined ? [] : [gateway],
+    // A container on the host's network sees the names that the host sees.
+    ...(isHost ? { base: await readHostHosts() } : {}),
+    ipv6: host.sysctls['net.ipv6.conf.all.disable_ipv6'] !== '1',
+  });
+  // Written in place: a bind of an older run may still hold the file's inode.
+  writeFileSync(paths.hosts, hosts, FILE_MODE);
+  writeFileSync(paths.hostname, `${record.merged.hostname}\n`, FILE_MODE);
+  writeFileSync(paths.resolvConf, resolvConf, FILE_MODE);
 }
 
-/** "name:address"; the address may be IPv6, bare or in brackets. */
-export function parseExtraHost(entry: string): { readonly name: string; readonly address: string } {
-  const at = entry.indexOf(':');
-  const name = entry.slice(0, at);
-  const address = entry.slice(at + 1).replace(/^\[(.*)\]$/, '$1');
-  if (at < 1 || !/^[^\s\0]+$/.test(name)) {
-    throw new EngineError('invalid_argument', `bad format for add-host: "${entry}"`);
-  }
-  if (address === 'host-gateway') {
-    throw new EngineError('invalid_argument', 'unable to derive the IP value for host-gateway');
-  }
-  if (isIP(address) === 0) {
-    throw new EngineError('invalid_argument', `invalid IP address in add-host: "${address}"`);
-  }
-  return { name, address };
+/** A network was connected or disconnected while it runs. */
+export function changeOwnFiles(
+  deps: Pick<Deps, 'store'>,
+  record: ContainerRecord,
+  before: Sandbox | undefined,
+  sandbox: Sandbox,
+): void {
+  const paths = pathsOf(deps.store.directory(record.id), record.id);
+  const was = ownLines(ownHost(record, before?.endpoints ?? []));
+  const is = ownLines(ownHost(record, sandbox.endpoints));
+  changeText(paths.hosts, (text) =>
+    changeHosts(text, {
+      remove: was.filter((line) => !is.includes(line)),
+      add: is.filter((line) => !was.includes(line)),
+    }),
+  );
+  // What somebody inside has written is theirs.
+  changeText(paths.resolvConf, (text) =>
+    before === undefined || text === before.resolvConf ? sandbox.resolvConf : text,
+  );
 }
 
-export function resolvConfText(
+/** A container that others are linked to has started with new addresses. */
+export function changeLinkedHosts(
+  deps: Pick<Deps, 'store'>,
+  parent: ContainerRecord,
+  link: HostsLink,
+): void {
+  const { hosts } = pathsOf(deps.store.directory(parent.id), parent.id);
+  changeText(hosts, (text) => {
+    const remove = text.split('\n').filter((line) => line.split(/\s+/)[1] === link.alias);
+    return changeHosts(text, { remove, add: linkLines(link) });
+  });
+}
+
+/** The container writes into these files, too: one that it has made larger is left to it. */
+const FILE_BYTES_MAX = 1024 * 1024;
+
+function changeText(path: string, change: (text: string) => string): void {
+  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  if (size > FILE_BYTES_MAX) return;
+  const before = size === 0 ? '' : readFileSync(path, 'utf8');
+  const after = change(before);
+  if (after !== before) writeFileSync(path, after, FILE_MODE);
+}
+
+function ownHost(record: ContainerRecord, endpoints: readonly Endpoint[]) {
+  return {
+    hostname: record.merged.hostname,
+    domainname: record.spec.config.domainname,
+    addresses: endpoints.flatMap(({ ip, ip6 }) => [ip, ip6]).filter((each) => each !== undefined),
+  };
+}
+
+function resolvConfText(
   host: Pick<HostConfig, 'dns' | 'dnsOptions' | 'dnsSearch'>,
   hostText: string,
 ): string {
@@ -70,12 +135,12 @@ export function resolvConfText(
   ].join('\n');
 }
 
-export async function readHostHosts(): Promise<string> {
-  return readFile('/etc/hosts', 'utf8').catch(() => LOCALHOST.join('\n'));
+async function readHostHosts(): Promise<string> {
+  return readFile('/etc/hosts', 'utf8').catch(() => '127.0.0.1\tlocalhost');
 }
 
 /** The host's resolver settings, past the stub of systemd-resolved; "" when there are none. */
-export async function readHostResolvConf(): Promise<string> {
+async function readHostResolvConf(): Promise<string> {
   const text = await readFile(RESOLV_CONF, 'utf8').catch(() => '');
   const stub = /^nameserver 127\.0\.0\.53\s*$/m.test(text);
   if (!stub) return text;

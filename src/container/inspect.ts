@@ -6,17 +6,33 @@ import type { ContainerView } from './engine.ts';
 import { pathsOf } from './make-box.ts';
 import type { ContainerRecord } from './record.ts';
 
-type InspectDeps = Pick<Deps, 'store' | 'lives' | 'snapshots' | 'settings'>;
+type InspectDeps = Pick<Deps, 'store' | 'lives' | 'snapshots' | 'settings' | 'networks'>;
 
 export function inspect(deps: InspectDeps, ref: string): ContainerView {
-  return viewOf(deps, deps.store.get(ref));
+  return viewOf(deps, deps.store.get(ref), linkNames(deps));
 }
 
 export function list(deps: InspectDeps): readonly ContainerView[] {
-  return deps.store.list().map((record) => viewOf(deps, record));
+  const linked = linkNames(deps);
+  return deps.store.list().map((record) => viewOf(deps, record, linked));
 }
 
-function viewOf(deps: InspectDeps, record: ContainerRecord): ContainerView {
+/** Who is linked to, by the names that others have for it. */
+function linkNames(deps: InspectDeps): ReadonlyMap<string, readonly string[]> {
+  const names = new Map<string, string[]>();
+  for (const parent of deps.store.list()) {
+    for (const { container, alias } of parent.links ?? []) {
+      names.set(container, [...(names.get(container) ?? []), `/${parent.name}/${alias}`]);
+    }
+  }
+  return names;
+}
+
+function viewOf(
+  deps: InspectDeps,
+  record: ContainerRecord,
+  linked: ReadonlyMap<string, readonly string[]>,
+): ContainerView {
   const parent = record.spec.host.cgroupParent || deps.settings.cgroupParent;
   return {
     id: record.id,
@@ -39,5 +55,11 @@ function viewOf(deps: InspectDeps, record: ContainerRecord): ContainerView {
     graph: deps.snapshots.graph(record.id),
     platform: record.platform,
     cgroupPath: posix.join(parent, record.id),
+    sandbox: deps.networks.sandbox(record.id),
+    links: (record.links ?? []).flatMap(({ container, alias }) => {
+      const other = deps.store.find(container);
+      return other === undefined ? [] : [`/${other.name}:/${record.name}/${alias}`];
+    }),
+    linkedAs: linked.get(record.id) ?? [],
   };
 }

@@ -25,6 +25,10 @@ export type BoxFacts = {
   readonly resources: BoxResources;
   /** The container's directory below the data root. */
   readonly directory: string;
+  /** That of the container whose hosts, hostname and resolv.conf it has. */
+  readonly filesOf: string;
+  /** Variables of links; the image's and the user's win. */
+  readonly env: readonly string[];
   readonly isFile: (path: string) => boolean;
 };
 
@@ -59,12 +63,12 @@ export function makeBox(record: ContainerRecord, facts: BoxFacts): Box {
     runtime: host.runtime === '' ? settings.defaultRuntime : host.runtime,
     hostname: record.merged.hostname,
     domainname: config.domainname,
-    process: makeProcess(record, settings),
+    process: makeProcess(record, settings, facts.env),
     security: makeSecurity(record, settings),
     namespaces: facts.namespaces,
     root: { readonly: host.readonlyRootfs, mount: facts.root },
     mounts: record.mounts.map((mount) => boxMount(mount, facts.isFile)),
-    files: ownFiles(record, paths),
+    files: ownFiles(record, pathsOf(facts.filesOf, record.id)),
     devices: facts.devices,
     deviceRules: host.deviceCgroupRules,
     sysctls: host.sysctls,
@@ -88,13 +92,17 @@ function ownFiles(record: ContainerRecord, paths: ReturnType<typeof pathsOf>): B
   };
 }
 
-function makeProcess(record: ContainerRecord, settings: Settings): Box['process'] {
+function makeProcess(
+  record: ContainerRecord,
+  settings: Settings,
+  links: readonly string[],
+): Box['process'] {
   const { config, host } = record.spec;
   const { merged } = record;
   const [height, width] = host.consoleSize;
   return {
     argv: [merged.path, ...merged.args],
-    env: processEnv(merged, merged.hostname, config.tty),
+    env: processEnv(merged, { hostname: merged.hostname, tty: config.tty, links }),
     cwd: merged.workingDir === '' ? '/' : merged.workingDir,
     user: merged.user,
     groups: host.groupAdd,

@@ -82,8 +82,12 @@ function nameOf(entry: string): string {
 }
 
 /** The whole environment of the first process, but for HOME. */
-export function processEnv(merged: Merged, hostname: string, tty: boolean): readonly string[] {
-  const defaults = [DEFAULT_PATH, `HOSTNAME=${hostname}`, ...(tty ? ['TERM=xterm'] : [])];
+export function processEnv(
+  merged: Merged,
+  own: { readonly hostname: string; readonly tty: boolean; readonly links: readonly string[] },
+): readonly string[] {
+  const term = own.tty ? ['TERM=xterm'] : [];
+  const defaults = [DEFAULT_PATH, `HOSTNAME=${own.hostname}`, ...term, ...own.links];
   return mergeEnv(defaults, merged.env);
 }
 

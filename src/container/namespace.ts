@@ -2,7 +2,6 @@
 // another container are resolved at start, to /proc/PID/ns paths.
 import { existsSync } from 'node:fs';
 import { EngineError, type ErrorCode } from '#base/error.ts';
-import { parseNetworkMode } from '#network/mode.ts';
 import type { BoxNamespaces, BoxShm, NamespaceMode } from '#runtime/box.ts';
 import type { Deps } from './deps.ts';
 import { isRunning } from './guard.ts';
@@ -18,6 +17,8 @@ export type NamespaceFacts = {
   readonly cgroupVersion: 1 | 2;
   /** The first process of another container, by its name or id. */
   readonly join: (ref: string, kind: Joinable) => number;
+  /** Decided by network.ts. */
+  readonly network: NamespaceMode;
 };
 
 /** /dev/shm goes with the IPC namespace: POSIX shared memory is files there (shm_overview(7)). */
@@ -26,17 +27,11 @@ export function planNamespaces(
   facts: NamespaceFacts,
 ): { readonly namespaces: BoxNamespaces; readonly shm: BoxShm } {
   const { host } = record.spec;
-  const network = parseNetworkMode(host.networkMode);
   const ipc = joinable(host.ipcMode, 'ipc', facts);
   const namespaces: BoxNamespaces = {
     pid: pathOf(joinable(host.pidMode, 'pid', facts), 'pid'),
     ipc: pathOf(ipc, 'ipc'),
-    network:
-      network.mode === 'container'
-        ? pathOf(facts.join(network.container, 'net'), 'net')
-        : network.mode === 'host'
-          ? HOST
-          : PRIVATE,
+    network: facts.network,
     uts: host.utsMode === 'host' ? HOST : PRIVATE,
     cgroup: cgroupMode(record, facts),
     // Private by default as since Docker 29.5, where the kernel has it (time_namespaces(7)).
@@ -83,7 +78,7 @@ function joinable(
   return facts.join(mode.slice(JOINS.length), kind);
 }
 
-function pathOf(mode: NamespaceMode | number, kind: Joinable): NamespaceMode {
+export function pathOf(mode: NamespaceMode | number, kind: Joinable): NamespaceMode {
   if (typeof mode !== 'number') return mode;
   return { mode: 'path', path: `/proc/${mode}/ns/${kind}`, shared: true };
 }

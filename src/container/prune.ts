@@ -1,6 +1,6 @@
 // prune: removes all containers that are not running.
 import { isEngineError, EngineError } from '#base/error.ts';
-import { parseTime, parseUnixTime } from '#base/clock.ts';
+import { parseMoment } from '#base/clock.ts';
 import type { Deps } from './deps.ts';
 import type { ContainerRecord } from './record.ts';
 import { remove } from './remove.ts';
@@ -43,7 +43,7 @@ function compile(
   if (until.length > 1) {
     throw new EngineError('invalid_argument', 'more than one until filter specified');
   }
-  const limit = until[0] === undefined ? undefined : parseMoment(until[0]);
+  const limit = until[0] === undefined ? undefined : momentOf(until[0]);
   const labels = filters.get('label') ?? [];
   const without = filters.get('label!') ?? [];
   return (record) =>
@@ -52,8 +52,8 @@ function compile(
     !without.some((label) => hasLabel(record, label));
 }
 
-function parseMoment(text: string): bigint {
-  const time = parseUnixTime(text) ?? parseTime(text);
+function momentOf(text: string): bigint {
+  const time = parseMoment(text);
   if (time === undefined) throw new EngineError('invalid_argument', `invalid until: ${text}`);
   return time;
 }

@@ -6,11 +6,14 @@ import { type ContainerId, isFullId } from '#base/id.ts';
 import type { IdMapping } from '#runtime/box.ts';
 import type { ChainId } from '#snapshot/chain.ts';
 import type { MountView } from './engine.ts';
+import { PLAIN_WISH, type Networking } from './endpoint.ts';
+import type { Link } from './link.ts';
 import type { Merged } from './merge.ts';
 import type { ContainerSpec } from './spec.ts';
 import type { ExitFacts, Pid, State } from './state.ts';
 
-export const RECORD_VERSION = 1;
+/** 2: networks; a record of version 1 is read as what it was made for, which had none of them. */
+export const RECORD_VERSION = 2;
 
 /** A mount that is decided: the host directory is known, volumes exist. */
 export type MountPoint = MountView & {
@@ -40,6 +43,8 @@ export type ContainerRecord = {
   readonly mounts: readonly MountPoint[];
   /** Per-container user namespace; undefined = the host's. */
   readonly userns: { readonly mappings: readonly IdMapping[] } | undefined;
+  /** --link on the default bridge; absent = none. */
+  readonly links?: readonly Link[];
   readonly state: State;
   /** Starts by the restart policy since somebody started it by hand. */
   readonly restartCount: number;
@@ -65,8 +70,9 @@ export function decodeRecord(text: string, id: string): ContainerRecord {
     throw corrupt('it is not JSON', error);
   }
   const record = object(raw, 'the record');
-  if (record['version'] !== RECORD_VERSION) {
-    throw corrupt(`its version ${String(record['version'])} is not ${RECORD_VERSION}`);
+  const { version } = record;
+  if (version !== RECORD_VERSION && version !== 1) {
+    throw corrupt(`its version ${String(version)} is not ${RECORD_VERSION}`);
   }
   if (record['id'] !== id || !isFullId(id)) throw corrupt('its id is not that of its directory');
   if (typeof record['name'] !== 'string' || record['name'] === '') throw corrupt('it has no name');
@@ -76,10 +82,22 @@ export function decodeRecord(text: string, id: string): ContainerRecord {
   const known = record as unknown as ContainerRecord;
   return {
     ...known,
+    version: RECORD_VERSION,
+    spec: version === 1 ? withNetworks(known.spec) : known.spec,
     // JSON has no undefined: absent fields stay absent, which reads the same.
     createdAt: integer(record['createdAt'], 'createdAt'),
     state: decodeState(record['state'], 0),
   };
+}
+
+/** What version 1 wrote of endpoints was kept but never applied; "default" was no network. */
+function withNetworks(spec: ContainerSpec): ContainerSpec {
+  const named = spec.host.networkMode;
+  const networkMode = named === '' || named === 'default' ? 'none' : named;
+  const networking: Networking = networkMode.startsWith('container:')
+    ? {}
+    : { [networkMode]: { ...PLAIN_WISH, network: networkMode } };
+  return { ...spec, networking, host: { ...spec.host, networkMode, netRate: undefined } };
 }
 
 const NESTING_MAX = 2;

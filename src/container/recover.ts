@@ -12,6 +12,7 @@ import { settleExit, sweepRun, unseen, watchExit } from './exit.ts';
 import { isRunning } from './guard.ts';
 import { makeBox, runDirectoryOf, runNameOf } from './make-box.ts';
 import { planNamespaces } from './namespace.ts';
+import { networkNamespace, sourceOf } from './network.ts';
 import type { ContainerRecord } from './record.ts';
 import { removeLocked } from './remove.ts';
 import { shouldStartAtBoot } from './restart-policy.ts';
@@ -23,8 +24,16 @@ const START_CONCURRENCY_MAX = 4;
 export async function recover(deps: Deps): Promise<void> {
   await mkdir(deps.settings.runDirectory, { recursive: true, mode: 0o700 });
   const halfMade = await deps.store.load();
+  const found = new Map<ContainerRecord['id'], Found>();
+  const running = deps.store.list().filter((record) => isRunning(record.state));
+  await inParallel(running, RECOVER_CONCURRENCY_MAX, async (record) => {
+    found.set(record.id, await look(deps, record));
+  });
+  await recoverNetworks(deps, found);
   await inParallel(deps.store.list(), RECOVER_CONCURRENCY_MAX, (record) =>
-    quietly(deps, `recover container ${record.id}`, () => recoverOne(deps, record.id)),
+    quietly(deps, `recover container ${record.id}`, () =>
+      recoverOne(deps, record.id, found.get(record.id)),
+    ),
   );
   for (const id of halfMade) {
     await quietly(deps, `remove the half-made container ${id}`, () => sweep(deps, id));
@@ -32,10 +41,20 @@ export async function recover(deps: Deps): Promise<void> {
   await removeOrphans(deps);
 }
 
-async function recoverOne(deps: Deps, id: string): Promise<void> {
+/** After this, networks are as before the daemon ended, and only of what runs. */
+async function recoverNetworks(deps: Deps, found: ReadonlyMap<string, Found>): Promise<void> {
+  const running = [...found].filter(([, { kind }]) => kind === 'running').map(([id]) => id);
+  // A container whose record cannot be read may run: its network is left alone.
+  const unknown = deps.store.problems.map(({ id }) => id);
+  await quietly(deps, 'recover the networks', () =>
+    deps.networks.recover(new Set([...running, ...unknown])),
+  );
+}
+
+async function recoverOne(deps: Deps, id: string, found: Found | undefined): Promise<void> {
   using _lock = await deps.locks.acquire(id);
   const record = deps.store.get(id);
-  if (isRunning(record.state)) return takeOver(deps, record);
+  if (found !== undefined) return takeOver(deps, record, found);
   if (existsSync(runDirectoryOf(deps.settings, id))) await sweepRun(deps, id);
   const { state } = record;
   if (state.status === 'removing') {
@@ -51,12 +70,17 @@ async function recoverOne(deps: Deps, id: string): Promise<void> {
   }
 }
 
-async function takeOver(deps: Deps, record: ContainerRecord): Promise<void> {
-  const found = await find(deps, record).catch(async (error: unknown) => {
+async function look(deps: Deps, record: ContainerRecord): Promise<Found> {
+  try {
+    return await find(deps, record);
+  } catch (error) {
     deps.report(`take container ${record.id} over`, error);
-    await sweepRun(deps, record.id);
-    return { kind: 'gone' } as const;
-  });
+    await quietly(deps, `end container ${record.id}`, () => sweepRun(deps, record.id));
+    return { kind: 'gone' };
+  }
+}
+
+async function takeOver(deps: Deps, record: ContainerRecord, found: Found): Promise<void> {
   switch (found.kind) {
     case 'running':
       deps.lives.of(record.id).task = found.task;
@@ -74,18 +98,23 @@ async function takeOver(deps: Deps, record: ContainerRecord): Promise<void> {
 
 async function find(deps: Deps, record: ContainerRecord): Promise<Found> {
   const pid = isRunning(record.state) ? record.state.pid : 0;
+  // The other container may be gone; the process itself is in the namespace that it joined.
+  const join = (): number => pid;
+  const source = sourceOf(record, deps.settings);
   const box = makeBox(record, {
     settings: deps.settings,
     ...planNamespaces(record, {
       cgroupVersion: deps.settings.cgroupVersion,
-      // The other container may be gone; the process itself is in the namespace that it joined.
-      join: () => pid,
+      join,
+      network: networkNamespace(source, { path: `/proc/${pid}/ns/net`, join }),
     }),
+    env: [],
     // Devices matter only to the first process, which has them.
     devices: [],
     root: deps.snapshots.root(record.id),
     resources: deps.resources.check(record.spec.host).resources,
     directory: deps.store.directory(record.id),
+    filesOf: deps.store.directory(record.id),
     isFile: () => false,
   });
   return deps.runtime.find(box, runDirectoryOf(deps.settings, record.id));

@@ -8,6 +8,7 @@ import { publish } from './event.ts';
 import { sweepRun } from './exit.ts';
 import { guard, isRunning } from './guard.ts';
 import { killAndWait } from './kill.ts';
+import { removeLink } from './link.ts';
 import { runDirectoryOf } from './make-box.ts';
 import type { ContainerRecord } from './record.ts';
 import { allows } from './state.ts';
@@ -19,11 +20,8 @@ export type RemoveOptions = {
 };
 
 export async function remove(deps: Deps, ref: string, options: RemoveOptions): Promise<void> {
+  if (options.link) return removeLink(deps, ref);
   const { id } = deps.store.get(ref);
-  if (options.link) {
-    const text = 'Conflict, cannot remove the default link name of the container';
-    throw new EngineError('conflict', text);
-  }
   const live = deps.lives.of(id);
   live.held += 1;
   try {
@@ -115,6 +113,8 @@ async function takeAway(
     if (mayRun(directory)) await sweepRun(deps, id);
     else await deps.trash.remove(directory);
   }
+  // Nothing, unless it could not be given back when the process ended.
+  await deps.networks.close(id);
   await deps.snapshots.remove(id);
   if (options.volumes) await removeVolumes(deps, record);
   await deps.store.remove(id, { durable: !record.spec.host.autoRemove });

@@ -1,5 +1,6 @@
 // rename: the new name is taken before the old one is given back.
 import { EngineError } from '#base/error.ts';
+import { Undo } from '#base/undo.ts';
 import type { Deps } from './deps.ts';
 import { publish } from './event.ts';
 import { guard } from './guard.ts';
@@ -19,11 +20,14 @@ export async function rename(deps: Deps, ref: string, wish: string): Promise<voi
     throw new EngineError('invalid_argument', text);
   }
   deps.store.reserve(name, id);
-  try {
-    await deps.store.put({ ...record, name }, { durable: true });
-  } catch (error) {
-    deps.store.release(name, id);
-    throw error;
-  }
+  await using undo = new Undo(deps.report);
+  undo.add('release the new name', () => {
+    if (deps.store.get(id).name !== name) deps.store.release(name, id);
+  });
+  // A container that runs is found by its name on its networks.
+  await deps.networks.rename(id, name);
+  undo.add('give the old name back', () => deps.networks.rename(id, record.name));
+  await deps.store.put({ ...record, name }, { durable: true });
+  undo.commit();
   publish(deps, deps.store.get(id), 'rename', { oldName: `/${record.name}` });
 }

@@ -1,12 +1,14 @@
 // What a user asked a container to be: parsed once by api/ from Docker's JSON (0, null and ""
 // already mean "default" there), stored in the record, shown again by inspect. Names follow
 // Docker's fields.
+import type { EndpointWish, NetworkRate } from '#network/engine.ts';
 
 export type ContainerSpec = {
   readonly name: string | undefined;
   readonly config: ContainerConfig;
   readonly host: HostConfig;
-  readonly networking: Readonly<Record<string, EndpointSpec>>;
+  /** By name of the network, or by what the user called it while there is none; {} = no network. */
+  readonly networking: Readonly<Record<string, EndpointWish>>;
   readonly platform: string | undefined;
 };
 
@@ -61,8 +63,10 @@ export type HostConfig = Resources & {
   readonly volumeDriver: string;
   readonly containerIdFile: string;
   readonly logConfig: { readonly type: string; readonly config: Readonly<Record<string, string>> };
-  /** "default", "none", "host", "bridge", "container:ID", or a network's name. */
+  /** "none", "host", "bridge", "container:ID", or a network's name. */
   readonly networkMode: string;
+  /** Ours: `--net-rate`. */
+  readonly netRate: NetworkRate | undefined;
   readonly portBindings: Readonly<
     Record<string, readonly { readonly hostIp: string; readonly hostPort: string }[]>
   >;
@@ -175,6 +179,3 @@ export type MountSpec = {
     | undefined;
   readonly imageOptions: { readonly subpath: string } | undefined;
 };
-
-/** Per-network wishes; kept as given until the networks issue. */
-export type EndpointSpec = Readonly<Record<string, unknown>>;

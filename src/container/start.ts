@@ -1,7 +1,7 @@
 // start: make the process, store that it runs, connect who is attached, let it go.
 // The order is what makes kill -9 of the daemon harmless: a monitor whose daemon goes away before
 // "go" ends the process itself; one that was told "go" is found again through the stored state.
-import { mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, statSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { now } from '#base/clock.ts';
@@ -13,11 +13,19 @@ import type { Deps } from './deps.ts';
 import { readDevices } from './device.ts';
 import { publish } from './event.ts';
 import { watchExit } from './exit.ts';
-import { hostsText, readHostHosts, readHostResolvConf, resolvConfText } from './files.ts';
+import { writeOwnFiles } from './files.ts';
 import { guard } from './guard.ts';
+import { linkEffects, NO_LINKS, tellLinked } from './link.ts';
 import type { Live } from './live.ts';
-import { makeBox, pathsOf, runDirectoryOf } from './make-box.ts';
+import { makeBox, runDirectoryOf } from './make-box.ts';
 import { joiner, planNamespaces } from './namespace.ts';
+import {
+  type NetworkSource,
+  networkNamespace,
+  openNetwork,
+  sourceOf,
+  withHostname,
+} from './network.ts';
 import type { Task } from './port.ts';
 import type { ContainerRecord } from './record.ts';
 import { removeLocked } from './remove.ts';
@@ -44,13 +52,27 @@ export async function startLocked(deps: Deps, record: ContainerRecord): Promise<
   }
 }
 
-async function run(deps: Deps, record: ContainerRecord, live: Live): Promise<ContainerRecord> {
+async function run(deps: Deps, stored: ContainerRecord, live: Live): Promise<ContainerRecord> {
   await using undo = new Undo(deps.report);
-  const box = await boxOf(deps, record);
-  await writeOwnFiles(deps, record);
+  const source = sourceOf(stored, deps.settings);
+  const record = withHostname(deps, stored, source);
+  const request = source.kind === 'own' ? source.request : undefined;
+  // A user namespace must own its network namespace (user_namespaces(7)): then the process is first.
+  const mapped = record.userns !== undefined;
+  const opening = request === undefined || mapped ? undefined : openNetwork(deps, request, undo);
+  makeSources(record);
   const directory = await makeRunDirectory(deps, record);
+  const opened = await opening;
+  const links = request === undefined ? NO_LINKS : linkEffects(deps, record);
+  await writeOwnFiles(deps, record, { source, sandbox: opened, links });
+  const box = boxOf(deps, record, { source, path: opened?.path, env: links.env });
   const task = await deps.runtime.launch(box, directory);
   undo.add('end the connection to the monitor', () => task.close());
+  if (request !== undefined && mapped) {
+    const adopt = `/proc/${task.pid}/ns/net`;
+    const sandbox = await openNetwork(deps, { ...request, adopt }, undo);
+    await writeOwnFiles(deps, record, { source, sandbox, links });
+  }
   const startedAt = now();
   const before = deps.store.get(record.id);
   const runningAs = (pid: number): ContainerRecord => ({
@@ -67,6 +89,7 @@ async function run(deps: Deps, record: ContainerRecord, live: Live): Promise<Con
   await connect(task, live);
   await task.go();
   undo.commit();
+  tellLinked(deps, record);
   live.task = task;
   watchExit(deps, record.id, task);
   if (task.pid === pid) return running;
@@ -92,17 +115,32 @@ async function connect(task: Task, live: Live): Promise<void> {
   }
 }
 
-export async function boxOf(deps: Deps, record: ContainerRecord): Promise<Box> {
+export type BoxNetwork = {
+  readonly source: NetworkSource;
+  /** The namespace that is opened for it. */
+  readonly path: string | undefined;
+  /** Of links. */
+  readonly env: readonly string[];
+};
+
+export function boxOf(deps: Deps, record: ContainerRecord, network: BoxNetwork): Box {
+  const { source } = network;
+  const join = joiner(deps, record);
   return makeBox(record, {
     settings: deps.settings,
     ...planNamespaces(record, {
       cgroupVersion: deps.settings.cgroupVersion,
-      join: joiner(deps, record),
+      join,
+      network: networkNamespace(source, { path: network.path, join }),
     }),
+    env: network.env,
     devices: devicesOf(record),
     root: deps.snapshots.root(record.id),
     resources: deps.resources.check(record.spec.host).resources,
     directory: deps.store.directory(record.id),
+    filesOf: deps.store.directory(
+      source.kind === 'join' ? deps.store.get(source.container).id : record.id,
+    ),
     isFile,
   });
 }
@@ -119,22 +157,11 @@ function isFile(path: string): boolean {
   return !(statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? true);
 }
 
-/** hosts, hostname, resolv.conf, and the host directories of -v that are missing. */
-async function writeOwnFiles(deps: Deps, record: ContainerRecord): Promise<void> {
-  const { host } = record.spec;
+/** The host directories of -v that are missing. */
+function makeSources(record: ContainerRecord): void {
   for (const mount of record.mounts) {
     if (mount.createSource) makeSource(mount.source);
   }
-  const paths = pathsOf(deps.store.directory(record.id), record.id);
-  const resolvConf = resolvConfText(host, await readHostResolvConf());
-  // A container on the host's network sees the names that the host sees.
-  const base = host.networkMode === 'host' ? await readHostHosts() : undefined;
-  const hosts = hostsText(record.merged.hostname, host.extraHosts, base);
-  // Written in place: a bind of an older run may still hold the file's inode.
-  const mode = { mode: 0o644 };
-  writeFileSync(paths.hosts, hosts, mode);
-  writeFileSync(paths.hostname, `${record.merged.hostname}\n`, mode);
-  writeFileSync(paths.resolvConf, resolvConf, mode);
 }
 
 function makeSource(path: string): void {

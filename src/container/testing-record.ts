@@ -1,5 +1,6 @@
 // A plain container for tests: every field present, nothing asked for.
 import type { ContainerId } from '#base/id.ts';
+import { PLAIN_WISH } from './endpoint.ts';
 import type { ContainerRecord } from './record.ts';
 import type { ContainerConfig, ContainerSpec, HostConfig } from './spec.ts';
 import type { State } from './state.ts';
@@ -59,7 +60,8 @@ export const PLAIN_HOST: HostConfig = {
   volumeDriver: '',
   containerIdFile: '',
   logConfig: { type: '', config: {} },
-  networkMode: 'default',
+  networkMode: 'none',
+  netRate: undefined,
   portBindings: {},
   publishAllPorts: false,
   restartPolicy: { name: 'no', maximumRetryCount: 0 },
@@ -99,7 +101,7 @@ export function plainSpec(change: Partial<HostConfig> = {}): ContainerSpec {
     name: undefined,
     config: PLAIN_CONFIG,
     host: { ...PLAIN_HOST, ...change },
-    networking: {},
+    networking: { none: { ...PLAIN_WISH, network: 'none' } },
     platform: undefined,
   };
 }
@@ -110,7 +112,7 @@ export function plainRecord(
   host: Partial<HostConfig> = {},
 ): ContainerRecord {
   return {
-    version: 1,
+    version: 2,
     id: digit.repeat(64) as ContainerId,
     name: `name_${digit}`,
     createdAt: 1_700_000_000_123_456_789n,

@@ -8,13 +8,14 @@ import { errnoOf } from '#base/error.ts';
 import type { SystemFacts } from '#api/system/facts.ts';
 import { LOG_DRIVERS } from '#container/check.ts';
 import type { CgroupFeatures } from '#kernel/cgroup/resources.ts';
-import { DEFAULT_NETWORK, NETWORK_DRIVERS } from '#network/mode.ts';
 import { MASKED_PATHS, READONLY_PATHS } from '#runtime/baseline.ts';
 import type { HostFacts } from '#runtime/facts.ts';
 import type { Config } from './config.ts';
 import { randomUUID } from 'node:crypto';
 
 export const ENGINE_VERSION = '0.1.0';
+/** As Docker lists them; ipvlan is refused where the kernel does not have it. */
+const NETWORK_DRIVERS = ['bridge', 'host', 'ipvlan', 'macvlan', 'null'] as const;
 
 export async function collectFacts(
   config: Config,
@@ -85,7 +86,6 @@ function warningsOf(features: CgroupFeatures): readonly string[] {
   const lacks = (has: boolean, what: string): string[] =>
     has ? [] : [`WARNING: No ${what} support`];
   return [
-    `WARNING: networks are not there yet: the default network is "${DEFAULT_NETWORK}"`,
     ...lacks(features.memory, 'memory limit'),
     ...lacks(features.swap, 'swap limit'),
     ...lacks(features.cpuCfs, 'cpu cfs quota'),

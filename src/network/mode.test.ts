@@ -1,21 +1,30 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseNetworkMode } from './mode.ts';
+import { isUserDefined, parseNetworkMode } from './mode.ts';
 
-test('the default network is none', () => {
-  assert.deepEqual(parseNetworkMode('default'), { mode: 'none' });
-  assert.deepEqual(parseNetworkMode(''), { mode: 'none' });
-});
-
-test('host and container:ID are taken as they are', () => {
-  assert.deepEqual(parseNetworkMode('host'), { mode: 'host' });
-  assert.deepEqual(parseNetworkMode('container:db'), { mode: 'container', container: 'db' });
-});
-
-test('bridge and user networks are refused with a text that says what is possible', () => {
-  for (const name of ['bridge', 'mynet']) {
-    const parse = () => parseNetworkMode(name);
-    assert.throws(parse, { code: 'not_implemented', message: /none, host or container:ID/ });
+test('who names no network gets the default bridge, or none where the daemon has no bridge', () => {
+  for (const text of ['', 'default', 'bridge']) {
+    assert.deepEqual(parseNetworkMode(text), { mode: 'network', network: 'bridge' });
+    assert.deepEqual(parseNetworkMode(text, true), { mode: 'none' });
   }
-  assert.throws(() => parseNetworkMode('container:'), { code: 'invalid_argument' });
+});
+
+test('host, none and container:ID are no networks to connect to', () => {
+  assert.deepEqual(parseNetworkMode('host'), { mode: 'host' });
+  assert.deepEqual(parseNetworkMode('none'), { mode: 'none' });
+  assert.deepEqual(parseNetworkMode('container:db'), { mode: 'container', container: 'db' });
+  const message = 'invalid container format container:<name|id>';
+  assert.throws(() => parseNetworkMode('container:'), { code: 'invalid_argument', message });
+});
+
+test('every other name is a network of a user, also without a default bridge', () => {
+  const mode = { mode: 'network', network: 'mynet' };
+  assert.deepEqual(parseNetworkMode('mynet'), mode);
+  assert.deepEqual(parseNetworkMode('mynet', true), mode);
+  assert.deepEqual(['mynet', 'bridge', 'host', 'none'].map(isUserDefined), [
+    true,
+    false,
+    false,
+    false,
+  ]);
 });

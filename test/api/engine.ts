@@ -77,6 +77,19 @@ export class RecordingEngine implements ContainerEngine {
     this.#record('update', ref, change);
     return [];
   }
+  async connect(ref: string, wish: object) {
+    this.#record('connect', ref, wish);
+  }
+  async disconnect(ref: string, network: string, options: object) {
+    this.#record('disconnect', ref, network, options);
+  }
+  async changePorts(ref: string, change: object) {
+    this.#record('changePorts', ref, change);
+  }
+  async ports(ref: string) {
+    this.#record('ports', ref);
+    return [];
+  }
   async wait(ref: string, condition: string) {
     this.#record('wait', ref, condition);
     return { answer: this.exited.promise };

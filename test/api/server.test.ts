@@ -230,19 +230,6 @@ test('swarm endpoints are refused with the text that clients match', async () =>
   );
 });
 
-test('none and host are there and cannot be removed', async () => {
-  await using server = await startServer();
-  const list = (await server.json('GET', '/networks')) as { Name: string; Id: string }[];
-  assert.deepEqual(
-    list.map(({ Name }) => Name),
-    ['host', 'none'],
-  );
-  const one = (await server.json('GET', `/networks/${list[0]?.Id.slice(0, 12)}`)) as object;
-  assert.equal((one as { Name: string }).Name, 'host');
-  assert.equal((await server.ask('DELETE', '/networks/none')).status, 403);
-  assert.equal((await server.ask('GET', '/networks/x')).status, 404);
-});
-
 test('info says what is true', async () => {
   await using server = await startServer();
   server.engine.views = [viewOf()];

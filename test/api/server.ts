@@ -11,6 +11,7 @@ import { EngineError } from '#base/error.ts';
 import { silentLog } from '#base/log.ts';
 import { EventBus } from '#event/bus.ts';
 import { RecordingEngine } from './engine.ts';
+import { RecordingNetworks } from './networks.ts';
 
 export const FACTS: SystemFacts = {
   version: '0.1.0',
@@ -62,6 +63,7 @@ export type Answer = {
 
 export type TestServer = AsyncDisposable & {
   readonly engine: RecordingEngine;
+  readonly networks: RecordingNetworks;
   readonly events: EventBus;
   readonly api: ApiServer;
   readonly path: string;
@@ -75,11 +77,13 @@ export async function startServer(): Promise<TestServer> {
   const directory = await mkdtemp(join(tmpdir(), 'coracle-api-'));
   const path = join(directory, 's');
   const engine = new RecordingEngine();
+  const networks = new RecordingNetworks();
   const events = new EventBus();
   const api = createApiServer({
     containers: engine,
     images: noImages(),
     volumes: noVolumes(),
+    networks,
     events,
     facts: FACTS,
     log: silentLog,
@@ -89,6 +93,7 @@ export async function startServer(): Promise<TestServer> {
     send(path, method, target, body, headers);
   return {
     engine,
+    networks,
     events,
     api,
     path,

@@ -1,5 +1,6 @@
 // A container as the engine shows it, for tests of the API: every field of HostConfig that has a
 // default has it; a test says only what it is about.
+import { settleNetworking } from '#container/endpoint.ts';
 import type { ContainerView } from '#container/engine.ts';
 import type { ContainerSpec } from '#container/spec.ts';
 import { Fields } from '#api/decode.ts';
@@ -20,8 +21,9 @@ export function viewOf(
   body: object = {},
   more: Partial<ContainerView> & { readonly name?: string } = {},
 ): ContainerView {
-  const spec = specOf(body, more.name);
-  const { config } = spec;
+  const wish = specOf(body, more.name);
+  const { config } = wish;
+  const spec = { ...wish, networking: settleNetworking(wish, () => undefined) };
   const [path = 'sh', ...args] = [...(config.entrypoint ?? []), ...(config.cmd ?? ['sh'])];
   return {
     id: CONTAINER_ID,
@@ -60,6 +62,9 @@ export function viewOf(
     graph: { LowerDir: '/d/l', MergedDir: '/d/m', UpperDir: '/d/u', WorkDir: '/d/w' },
     platform: 'linux/amd64',
     cgroupPath: `/coracle/${CONTAINER_ID}`,
+    sandbox: undefined,
+    links: [],
+    linkedAs: [],
     ...more,
   };
 }

@@ -38,8 +38,8 @@ const status = (name: string): Promise<string> =>
 
 test('version, info and images tell of this engine', { skip }, async () => {
   assert.match(await daemon.ok('version'), /API version: +1\.51 \(minimum version 1\.24\)/);
-  const info = await daemon.ok('info', '-f', '{{.OSType}} {{.DefaultRuntime}} {{json .Warnings}}');
-  assert.match(info, /^linux coracle .*default network is .*none/);
+  const info = await daemon.ok('info', '-f', '{{.OSType}} {{.DefaultRuntime}}');
+  assert.equal(info, 'linux coracle');
   assert.match(await daemon.ok('images'), /^REPOSITORY +TAG +IMAGE ID.*\nbusybox +latest/);
 });
 
@@ -130,7 +130,7 @@ test('errors are told in the words that people and programs know', { skip }, asy
     [['rmi', 'nosuch'], /No such image: nosuch:latest/],
     [['logs', 'nosuch'], /No such container: nosuch/],
     [['tag', 'busybox', 'UPPER'], /repository name.*must be lowercase/],
-    [['network', 'create', 'x'], /not implemented/],
+    [['network', 'create', 'bridge'], /operation is not permitted on predefined bridge network/],
     [['build', '-'], /./],
   ] as const;
   for (const [argv, message] of refusals) {

@@ -52,9 +52,6 @@ function checkNetworkMode({ config, host }: ContainerSpec): void {
   if (joins && host.extraHosts.length > 0) {
     refuse('conflicting options: custom host-to-IP mapping and the network mode');
   }
-  if ((joins || isHost) && config.macAddress !== '') {
-    refuse('conflicting options: mac-address and the network mode');
-  }
   if (joins && (host.publishAllPorts || Object.keys(host.portBindings).length > 0)) {
     refuse('conflicting options: port publishing and the container type network mode');
   }

@@ -5,10 +5,11 @@ import { ref } from './lifecycle.ts';
 import { renderInspect } from './render-inspect.ts';
 
 export async function inspectContainer(exchange: Exchange): Promise<void> {
-  const { deps, params, query } = exchange;
+  const { deps, params, query, version } = exchange;
   const view = deps.containers.inspect(ref(params));
+  const facts = { networks: deps.networks.list(), version };
   const sizes = query.bool('size') ? await deps.containers.sizes(view.id) : undefined;
-  sendJson(exchange, 200, renderInspect(view, deps.facts, sizes));
+  sendJson(exchange, 200, renderInspect(view, deps.facts, sizes, facts));
 }
 
 export async function topContainer(exchange: Exchange): Promise<void> {

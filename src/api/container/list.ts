@@ -7,7 +7,7 @@ import { summaries } from './render-summary.ts';
 import { LIST_FILTERS, selectContainers } from './select.ts';
 
 export async function listContainers(exchange: Exchange): Promise<void> {
-  const { deps, query } = exchange;
+  const { deps, query, version } = exchange;
   const filters = withLegacy(parseFilters(query.text('filters'), LIST_FILTERS), exchange);
   const limit = query.int('limit') ?? 0;
   const views = deps.containers.list();
@@ -19,7 +19,9 @@ export async function listContainers(exchange: Exchange): Promise<void> {
     ancestors: imageIds(exchange, filters.get('ancestor') ?? []),
   };
   const selected = selectContainers(views, selection, find);
-  sendJson(exchange, 200, await summaries(deps, selected, { size: query.bool('size') }));
+  const facts = { networks: deps.networks.list(), version };
+  const size = query.bool('size');
+  sendJson(exchange, 200, await summaries(deps, selected, { ...facts, size }));
 }
 
 /** since and before were parameters of their own before they were filters. */

@@ -2,6 +2,7 @@
 import { EngineError } from '#base/error.ts';
 import type { HostConfig, RestartPolicy } from '#container/spec.ts';
 import { emptyMap, Fields } from '../decode.ts';
+import { parseNetRate } from './parse-endpoint.ts';
 import { parseMount } from './parse-mount.ts';
 import { parseResources } from './parse-resources.ts';
 
@@ -26,8 +27,9 @@ export function parseHostConfig(given: Fields | undefined): HostConfig {
     volumeDriver: host.string('VolumeDriver'),
     containerIdFile: host.string('ContainerIDFile'),
     logConfig: parseLogConfig(host.object('LogConfig')),
-    networkMode: host.string('NetworkMode') || 'default',
-    portBindings: parsePortBindings(host),
+    networkMode: host.string('NetworkMode'),
+    netRate: parseNetRate(host.object('NetRate')),
+    portBindings: parsePortBindings(host, 'PortBindings'),
     publishAllPorts: host.bool('PublishAllPorts'),
     restartPolicy: parseRestartPolicy(host.object('RestartPolicy')),
     autoRemove: host.bool('AutoRemove'),
@@ -114,11 +116,11 @@ function parseLogConfig(log: Fields | undefined): HostConfig['logConfig'] {
   return { type: log?.string('Type') ?? '', config: log?.stringMap('Config') ?? emptyMap() };
 }
 
-function parsePortBindings(host: Fields): HostConfig['portBindings'] {
+export function parsePortBindings(fields: Fields, name: string): HostConfig['portBindings'] {
   const bindings = emptyMap<readonly { hostIp: string; hostPort: string }[]>();
-  for (const [port, value] of host.entries('PortBindings')) {
+  for (const [port, value] of fields.entries(name)) {
     // The list of one port is decoded as a field of its own, to say which port is wrong.
-    const list = new Fields('HostConfig.PortBindings', { [port]: value }).objects(port);
+    const list = new Fields(name, { [port]: value }).objects(port);
     bindings[port] = list.map((item) => ({
       hostIp: item.string('HostIp'),
       hostPort: item.string('HostPort'),

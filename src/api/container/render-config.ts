@@ -7,6 +7,8 @@ export function renderConfig(view: ContainerView): ContainerConfig {
   const { config } = view.spec;
   const { merged } = view;
   const health = merged.healthcheck;
+  // Of the main network: here until 1.44, and still shown.
+  const mac = view.spec.networking[view.spec.host.networkMode]?.mac;
   return {
     Hostname: merged.hostname,
     Domainname: config.domainname,
@@ -26,7 +28,7 @@ export function renderConfig(view: ContainerView): ContainerConfig {
     WorkingDir: merged.workingDir,
     Entrypoint: merged.entrypoint ?? null,
     ...(config.networkDisabled ? { NetworkDisabled: true } : {}),
-    ...(config.macAddress === '' ? {} : { MacAddress: config.macAddress }),
+    ...(mac === undefined ? {} : { MacAddress: mac }),
     OnBuild: config.onBuild.length > 0 ? config.onBuild : null,
     Labels: merged.labels,
     ...(merged.stopSignal === undefined ? {} : { StopSignal: merged.stopSignal }),

@@ -4,6 +4,7 @@ import type { HostConfig as HostSpec, MountSpec } from '#container/spec.ts';
 import type {
   HostConfig,
   Mount,
+  NetLimit,
   Resources,
   Strings,
   ThrottleDevice,
@@ -57,6 +58,7 @@ export function renderHost(host: HostSpec, defaults: HostDefaults): HostConfig {
     ...optionalMap('Tmpfs', host.tmpfs),
     UTSMode: host.utsMode,
     UsernsMode: host.usernsMode,
+    ...renderRate(host.netRate),
     ...(host.timensMode === '' ? {} : { TimensMode: host.timensMode }),
     ShmSize: host.shmSize ?? DEFAULT_SHM_BYTES,
     ...optionalMap('Sysctls', host.sysctls),
@@ -68,6 +70,18 @@ export function renderHost(host: HostSpec, defaults: HostDefaults): HostConfig {
     ReadonlyPaths: paths(host, host.readonlyPaths, defaults.readonlyPaths),
     ...(host.init === undefined ? {} : { Init: host.init }),
   };
+}
+
+function renderRate(rate: HostSpec['netRate']): Pick<HostConfig, 'NetRate'> {
+  if (rate === undefined) return {};
+  const limit = (of: typeof rate.in): NetLimit | null =>
+    of === undefined
+      ? null
+      : {
+          BitsPerSecond: of.bitsPerSecond,
+          ...(of.burstBytes === undefined ? {} : { BurstBytes: of.burstBytes }),
+        };
+  return { NetRate: { In: limit(rate.in), Out: limit(rate.out) } };
 }
 
 /** Private on v2 only, and never for a privileged container (B13). */

@@ -2,9 +2,10 @@
 import { formatTime } from '#base/clock.ts';
 import type { ContainerView, MountView } from '#container/engine.ts';
 import type { ContainerInspect, MountPoint } from '#wire/container.ts';
+import type { Strings } from '#wire/container-config.ts';
 import { renderConfig } from './render-config.ts';
 import { type HostDefaults, renderHost } from './render-host.ts';
-import { renderNetworkSettings } from './render-network.ts';
+import { type NetworkFacts, renderNetworkSettings } from './render-network.ts';
 import { renderState } from './render-state.ts';
 
 export type Sizes = { readonly rw: number; readonly rootFs: number };
@@ -13,6 +14,7 @@ export function renderInspect(
   view: ContainerView,
   defaults: HostDefaults,
   sizes: Sizes | undefined,
+  facts: NetworkFacts,
 ): ContainerInspect {
   return {
     Id: view.id,
@@ -34,13 +36,17 @@ export function renderInspect(
     ProcessLabel: '',
     AppArmorProfile: '',
     ExecIDs: view.execIds.length > 0 ? view.execIds : null,
-    HostConfig: renderHost(view.spec.host, defaults),
+    HostConfig: { ...renderHost(view.spec.host, defaults), Links: links(view) },
     GraphDriver: { Data: view.graph, Name: view.driver },
     ...(sizes === undefined ? {} : { SizeRw: sizes.rw, SizeRootFs: sizes.rootFs }),
     Mounts: view.mounts.map(renderMountPoint),
     Config: renderConfig(view),
-    NetworkSettings: renderNetworkSettings(view),
+    NetworkSettings: renderNetworkSettings(view, facts),
   };
+}
+
+function links(view: ContainerView): Strings | null {
+  return view.links.length > 0 ? view.links : null;
 }
 
 export function renderMountPoint(mount: MountView): MountPoint {

@@ -4,33 +4,37 @@ import type { ContainerView } from '#container/engine.ts';
 import type { ContainerSummary } from '#wire/container.ts';
 import type { ApiDeps } from '../deps.ts';
 import { renderMountPoint, type Sizes } from './render-inspect.ts';
-import { endpointsOf } from './render-network.ts';
+import { endpointsOf, type NetworkFacts, renderPorts } from './render-network.ts';
 import { statusText } from './render-state.ts';
 
 export async function summaries(
   deps: Pick<ApiDeps, 'containers'>,
   views: readonly ContainerView[],
-  options: { readonly size: boolean },
+  options: NetworkFacts & { readonly size: boolean },
 ): Promise<readonly ContainerSummary[]> {
   const list: ContainerSummary[] = [];
   for (const view of views) {
     const sizes = options.size ? await sizesOf(deps, view.id) : undefined;
-    list.push(renderSummary(view, sizes));
+    list.push(renderSummary(view, sizes, options));
   }
   return list;
 }
 
-export function renderSummary(view: ContainerView, sizes: Sizes | undefined): ContainerSummary {
+export function renderSummary(
+  view: ContainerView,
+  sizes: Sizes | undefined,
+  facts: NetworkFacts,
+): ContainerSummary {
   const { host } = view.spec;
   const annotated = Object.keys(host.annotations).length > 0;
   return {
     Id: view.id,
-    Names: [`/${view.name}`],
+    Names: [`/${view.name}`, ...view.linkedAs],
     Image: view.imageName,
     ImageID: view.imageId,
     Command: commandText(view),
     Created: Number(view.createdAt / 1_000_000_000n),
-    Ports: [],
+    Ports: renderPorts(view),
     // Zero is left out (Go's omitempty on int64).
     ...(sizes === undefined || sizes.rw === 0 ? {} : { SizeRw: sizes.rw }),
     ...(sizes === undefined || sizes.rootFs === 0 ? {} : { SizeRootFs: sizes.rootFs }),
@@ -41,7 +45,7 @@ export function renderSummary(view: ContainerView, sizes: Sizes | undefined): Co
       NetworkMode: host.networkMode,
       ...(annotated ? { Annotations: host.annotations } : {}),
     },
-    NetworkSettings: { Networks: endpointsOf(view) },
+    NetworkSettings: { Networks: endpointsOf(view, facts) },
     Mounts: view.mounts.map(renderMountPoint),
   };
 }

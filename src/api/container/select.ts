@@ -2,7 +2,7 @@
 import type { ContainerView } from '#container/engine.ts';
 import { boolFilter, type Filters, invalidFilter, matchLabels } from '../filters.ts';
 import { matchPattern } from './match-pattern.ts';
-import { networkNameOf } from './render-network.ts';
+import { renderPorts } from './render-network.ts';
 
 export const LIST_FILTERS = [
   'ancestor',
@@ -72,14 +72,17 @@ function compile(selection: Selection, find: (ref: string) => ContainerView): re
     'name',
     (view, value) => matchPattern(value, view.name) || matchPattern(value, `/${view.name}`),
   );
-  any('network', (view, value) => networkNameOf(view.spec.host.networkMode) === value);
+  any('network', onNetwork);
   any('volume', (view, value) =>
     view.mounts.some((mount) => mount.name === value || mount.destination === value),
   );
   any('isolation', (_view, value) => value === 'default' || value === '');
-  any('expose', (view, value) => view.merged.exposedPorts.some((port) => samePort(port, value)));
+  // As Docker's: by the port outside and the port inside, of what runs.
   any('publish', (view, value) =>
-    Object.keys(view.spec.host.portBindings).some((port) => samePort(port, value)),
+    renderPorts(view).some(({ PublicPort, Type }) => samePort(`${PublicPort}/${Type}`, value)),
+  );
+  any('expose', (view, value) =>
+    renderPorts(view).some(({ PrivatePort, Type }) => samePort(`${PrivatePort}/${Type}`, value)),
   );
   if ((filters.get('ancestor') ?? []).length > 0) tests.push((view) => ancestors.has(view.imageId));
   for (const value of filters.get('exited') ?? []) {
@@ -101,6 +104,17 @@ function compile(selection: Selection, find: (ref: string) => ContainerView): re
     tests.push((view) => view.createdAt > createdAt);
   }
   return tests;
+}
+
+/** By the network's name, or its id or the beginning of it. */
+function onNetwork({ spec, sandbox }: ContainerView, value: string): boolean {
+  if (Object.hasOwn(spec.networking, value)) return true;
+  return (
+    value !== '' &&
+    (sandbox?.endpoints ?? []).some(
+      ({ networkId, networkName }) => networkName === value || networkId.startsWith(value),
+    )
+  );
 }
 
 function isAlive({ state }: ContainerView): boolean {

@@ -4,6 +4,7 @@ import { readJsonBody } from '../body.ts';
 import type { Fields } from '../decode.ts';
 import { type Exchange, sendJson } from '../exchange.ts';
 import { ref } from './lifecycle.ts';
+import { parseNetRateChange } from './parse-endpoint.ts';
 import { parseRestartPolicy } from './parse-host.ts';
 import { parseResources } from './parse-resources.ts';
 
@@ -14,6 +15,7 @@ export async function updateContainer(exchange: Exchange): Promise<void> {
   const named = policy !== undefined && policy.string('Name') !== '';
   const warnings = await deps.containers.update(ref(params), {
     resources: parseChanges(body),
+    netRate: parseNetRateChange(body.object('NetRate')),
     restartPolicy: named ? parseRestartPolicy(policy) : undefined,
   });
   sendJson(exchange, 200, { Warnings: warnings });

@@ -5,6 +5,7 @@ import { readSpec } from '../container/create.ts';
 import { ref } from '../container/lifecycle.ts';
 import { type Exchange, sendJson } from '../exchange.ts';
 import type { Route } from '../router.ts';
+import { changeContainerPorts, listContainerPorts } from './ports.ts';
 
 async function explainContainer(exchange: Exchange): Promise<void> {
   const explanation = await exchange.deps.containers.explain(ref(exchange.params));
@@ -12,7 +13,7 @@ async function explainContainer(exchange: Exchange): Promise<void> {
 }
 
 async function planContainer(exchange: Exchange): Promise<void> {
-  const explanation = await exchange.deps.containers.plan(await readSpec(exchange));
+  const explanation = await exchange.deps.containers.plan((await readSpec(exchange)).spec);
   sendJson(exchange, 200, renderExplanation(explanation));
 }
 
@@ -39,5 +40,7 @@ export function renderExplanation(explanation: Explanation): ExplainReply {
 
 export const CORACLE_ROUTES: readonly Route[] = [
   { method: 'GET', path: '/coracle/containers/{id:.*}/explain', handler: explainContainer },
+  { method: 'GET', path: '/coracle/containers/{id:.*}/ports', handler: listContainerPorts },
+  { method: 'POST', path: '/coracle/containers/{id:.*}/ports', handler: changeContainerPorts },
   { method: 'POST', path: '/coracle/plan', handler: planContainer },
 ];

@@ -1,76 +1,79 @@
-// The /networks endpoints: none and host can be seen; making networks is a later issue.
-import { EngineError } from '#base/error.ts';
-import type { NetworkInspect } from '#wire/network.ts';
-import { networkNameOf } from '../container/render-network.ts';
-import { type Exchange, sendJson } from '../exchange.ts';
-import { matchLabels, parseFilters } from '../filters.ts';
-import { notImplemented } from '../refuse.ts';
+// The /networks endpoints.
+import { olderThan } from '#wire/version.ts';
+import { readJsonBody, readRequiredJson } from '../body.ts';
+import { type Exchange, sendEmpty, sendJson } from '../exchange.ts';
+import { parseFilters } from '../filters.ts';
 import type { Route } from '../router.ts';
-import { PREDEFINED_NETWORKS } from './predefined.ts';
-
-const LIST_FILTERS = ['dangling', 'driver', 'id', 'label', 'name', 'scope', 'type'];
+import { parseConnect, parseNetworkCreate } from './parse.ts';
+import { renderDetailed, renderNetwork } from './render.ts';
+import { LIST_FILTERS, PRUNE_FILTERS, pruneTest, selectNetworks } from './select.ts';
 
 function listNetworks(exchange: Exchange): void {
-  const filters = parseFilters(exchange.query.text('filters'), LIST_FILTERS);
-  const any = (key: string, test: (value: string) => boolean): boolean => {
-    const values = filters.get(key) ?? [];
-    return values.length === 0 || values.some(test);
-  };
-  const found = PREDEFINED_NETWORKS.filter(
-    (network) =>
-      any('driver', (value) => network.Driver === value) &&
-      any('id', (value) => network.Id.startsWith(value)) &&
-      any('name', (value) => network.Name.includes(value)) &&
-      any('scope', (value) => network.Scope === value) &&
-      any('type', (value) => value === 'builtin') &&
-      any('dangling', (value) => value === 'false' || value === '0') &&
-      matchLabels(network.Labels, filters.get('label') ?? []),
+  const { deps, query, version } = exchange;
+  const filters = parseFilters(query.text('filters'), LIST_FILTERS);
+  const found = selectNetworks(deps.networks.list(), filters);
+  // Before 1.28 a list had the containers, too.
+  const detailed = olderThan(version, '1.28');
+  const containers = detailed ? deps.containers.list() : [];
+  const list = found.map((view) =>
+    detailed ? renderDetailed(view, containers) : renderNetwork(view),
   );
-  sendJson(exchange, 200, found);
+  sendJson(exchange, 200, list);
 }
 
 function inspectNetwork(exchange: Exchange): void {
-  const network = findNetwork(exchange.params['id'] ?? '');
-  const views = exchange.deps.containers.list();
-  const members = views.filter(
-    (view) =>
-      (view.state.status === 'running' || view.state.status === 'paused') &&
-      networkNameOf(view.spec.host.networkMode) === network.Name,
-  );
-  const containers = members.map(({ id, name }) => [
-    id,
-    { Name: name, EndpointID: '', MacAddress: '', IPv4Address: '', IPv6Address: '' },
-  ]);
-  sendJson(exchange, 200, { ...network, Containers: Object.fromEntries(containers) });
+  const { deps } = exchange;
+  const view = deps.networks.inspect(idOf(exchange));
+  sendJson(exchange, 200, renderDetailed(view, deps.containers.list()));
 }
 
-function removeNetwork(exchange: Exchange): void {
-  const { Name } = findNetwork(exchange.params['id'] ?? '');
-  const text = `${Name} is a pre-defined network and cannot be removed`;
-  throw new EngineError('forbidden', text);
+async function createNetwork(exchange: Exchange): Promise<void> {
+  const { deps, request, version } = exchange;
+  const body = await readRequiredJson(request, 'CreateRequest');
+  const { id, warnings } = await deps.networks.create(parseNetworkCreate(body, version));
+  sendJson(exchange, 201, { Id: id, Warning: warnings.join('\n') });
 }
 
-function findNetwork(ref: string): NetworkInspect {
-  const named = PREDEFINED_NETWORKS.find(({ Name, Id }) => Name === ref || Id === ref);
-  const byPrefix = PREDEFINED_NETWORKS.filter(({ Id }) => Id.startsWith(ref));
-  const found = named ?? (byPrefix.length === 1 ? byPrefix[0] : undefined);
-  if (found === undefined) throw new EngineError('not_found', `network ${ref} not found`);
-  return found;
+async function removeNetwork(exchange: Exchange): Promise<void> {
+  await exchange.deps.networks.remove(idOf(exchange));
+  sendEmpty(exchange, 204);
 }
 
-const networks = notImplemented('making and joining networks');
+async function connectContainer(exchange: Exchange): Promise<void> {
+  const { deps, request, version } = exchange;
+  const body = await readRequiredJson(request, 'ConnectOptions');
+  const { container, wish } = parseConnect(body, idOf(exchange), version);
+  await deps.containers.connect(container, wish);
+  sendEmpty(exchange, 200);
+}
+
+async function disconnectContainer(exchange: Exchange): Promise<void> {
+  const { deps, request } = exchange;
+  const body = await readRequiredJson(request, 'DisconnectOptions');
+  const force = body.bool('Force');
+  await deps.containers.disconnect(body.string('Container'), idOf(exchange), { force });
+  sendEmpty(exchange, 200);
+}
+
+async function pruneNetworks(exchange: Exchange): Promise<void> {
+  const { deps, query, request } = exchange;
+  await readJsonBody(request, 'NetworksPruneRequest');
+  const filters = parseFilters(query.text('filters'), PRUNE_FILTERS);
+  const deleted = await deps.networks.prune(pruneTest(filters));
+  sendJson(exchange, 200, { NetworksDeleted: deleted.length > 0 ? deleted : null });
+}
+
+function idOf({ params }: Exchange): string {
+  return params['id'] ?? '';
+}
 
 export const NETWORK_ROUTES: readonly Route[] = [
   { method: 'GET', path: '/networks', handler: listNetworks },
   { method: 'GET', path: '/networks/', handler: listNetworks },
-  { method: 'POST', path: '/networks/create', handler: networks },
-  {
-    method: 'POST',
-    path: '/networks/prune',
-    handler: (exchange) => sendJson(exchange, 200, { NetworksDeleted: null }),
-  },
+  { method: 'POST', path: '/networks/create', handler: createNetwork },
+  { method: 'POST', path: '/networks/prune', handler: pruneNetworks },
   { method: 'GET', path: '/networks/{id:.*}', handler: inspectNetwork },
-  { method: 'POST', path: '/networks/{id:.*}/connect', handler: networks },
-  { method: 'POST', path: '/networks/{id:.*}/disconnect', handler: networks },
+  { method: 'POST', path: '/networks/{id:.*}/connect', handler: connectContainer },
+  { method: 'POST', path: '/networks/{id:.*}/disconnect', handler: disconnectContainer },
   { method: 'DELETE', path: '/networks/{id:.*}', handler: removeNetwork },
 ];

@@ -28,7 +28,9 @@ export async function getDiskUsage(exchange: Exchange): Promise<void> {
     Images: wants('image')
       ? summarizeImages(images, version).map((image) => ({ ...image, Containers: used(image.Id) }))
       : [],
-    Containers: wants('container') ? await summaries(deps, views, { size: true }) : [],
+    Containers: wants('container')
+      ? await summaries(deps, views, { size: true, networks: deps.networks.list(), version })
+      : [],
     Volumes: wants('volume')
       ? volumes.map((volume) => ({
           ...renderVolume(volume),

@@ -13,6 +13,7 @@ import { viewOf } from '../../api/view.ts';
 
 const HERE = import.meta.dirname;
 const CAPTURES = join(HERE, 'dockerd-20.10');
+const NETWORK_FACTS = { networks: [], version: '1.51' };
 
 /** Paths whose values are another daemon's affair or changed since; the rest must be equal. */
 const DIFFERENT: readonly (readonly [path: RegExp, why: string])[] = [
@@ -22,7 +23,8 @@ const DIFFERENT: readonly (readonly [path: RegExp, why: string])[] = [
   [/^HostConfig\.Runtime$/, 'ours is called coracle'],
   [/^HostConfig\.KernelMemory(TCP)?$/, 'left out since Docker 23 when zero'],
   [/^HostConfig\.SecurityOpt$/, 'dockerd adds label=disable for --pid host'],
-  [/^NetworkSettings\.Networks$/, 'our default network is none; GwPriority and DNSNames are new'],
+  [/^NetworkSettings\.Networks$/, 'GwPriority and DNSNames are new'],
+  [/^HostConfig\.NetworkMode$/, 'the default one has its name since Docker 26'],
 ];
 
 function capture(name: string): Record<string, unknown> {
@@ -44,7 +46,7 @@ function leaves(value: unknown, path = ''): Map<string, string> {
 function ours(name: string): ContainerInspect {
   const body = capture(`create-${name}`);
   const view = viewOf(body, { name });
-  return renderInspect(view, FACTS, undefined);
+  return renderInspect(view, FACTS, undefined, NETWORK_FACTS);
 }
 
 for (const name of ['plain', 'full']) {
@@ -68,7 +70,7 @@ for (const name of ['plain', 'full']) {
 test('golden: one line of ps', (t) => {
   const view = viewOf(capture('create-full'), { name: 'full' });
   t.assert.fileSnapshot(
-    renderSummary(view, { rw: 5, rootFs: 7 }),
+    renderSummary(view, { rw: 5, rootFs: 7 }, NETWORK_FACTS),
     join(HERE, 'summary-full.golden.json'),
     { serializers: [(value) => JSON.stringify(value, null, 2)] },
   );

@@ -1,0 +1,84 @@
+// NetworkView -> `GET /networks/{id}`; which lists are null and which are [] is dockerd 28's.
+import { formatTime } from '#base/clock.ts';
+import type { ContainerView } from '#container/engine.ts';
+import type { NetworkView } from '#network/engine.ts';
+import type { Subnet } from '#network/ipam/subnet.ts';
+import type { IpamConfig, NetworkContainer, NetworkInspect } from '#wire/network.ts';
+import { placeholderId } from '../container/render-network.ts';
+import { emptyMap } from '../decode.ts';
+
+/** Without the containers, as in a list. */
+export function renderNetwork({ record, predefined }: NetworkView): NetworkInspect {
+  const subnets = record.ipam.subnets.map(renderSubnet);
+  const options = record.ipam.options;
+  return {
+    Name: record.name,
+    Id: record.id,
+    Created: formatTime(record.createdAt),
+    Scope: 'local',
+    Driver: record.driver,
+    EnableIPv4: record.ipv4,
+    EnableIPv6: record.ipv6,
+    IPAM: {
+      Driver: record.ipam.driver === '' ? 'default' : record.ipam.driver,
+      Options: predefined && Object.keys(options).length === 0 ? null : options,
+      Config: subnets.length === 0 ? null : subnets,
+    },
+    Internal: record.internal,
+    Attachable: record.attachable,
+    Ingress: false,
+    ConfigFrom: { Network: '' },
+    ConfigOnly: false,
+    Containers: {},
+    Options: record.options,
+    Labels: record.labels,
+  };
+}
+
+function renderSubnet({ subnet, ipRange, gateway, auxAddresses }: Subnet): IpamConfig {
+  const aux = Object.keys(auxAddresses).length > 0 ? { AuxiliaryAddresses: auxAddresses } : {};
+  return {
+    Subnet: subnet,
+    ...(ipRange === undefined ? {} : { IPRange: ipRange }),
+    ...(gateway === undefined ? {} : { Gateway: gateway }),
+    ...aux,
+  };
+}
+
+/** With the containers that run on it. */
+export function renderDetailed(
+  view: NetworkView,
+  containers: readonly ContainerView[],
+): NetworkInspect {
+  const members = emptyMap<NetworkContainer>();
+  for (const endpoint of view.endpoints) {
+    members[endpoint.containerId] = {
+      Name: endpoint.containerName,
+      EndpointID: endpoint.id,
+      MacAddress: endpoint.mac,
+      IPv4Address: withLength(endpoint.ip, endpoint.prefixLength),
+      IPv6Address: withLength(endpoint.ip6, endpoint.prefixLength6),
+    };
+  }
+  for (const { id, name } of containers.filter((each) => isOnPlainNetwork(each, view))) {
+    members[id] = {
+      Name: name,
+      EndpointID: placeholderId('endpoint', id),
+      MacAddress: '',
+      IPv4Address: '',
+      IPv6Address: '',
+    };
+  }
+  return { ...renderNetwork(view), Containers: members };
+}
+
+/** host and none give a container nothing that is kept for it. */
+function isOnPlainNetwork({ state, spec }: ContainerView, { record }: NetworkView): boolean {
+  if (record.driver !== 'host' && record.driver !== 'null') return false;
+  const runs = state.status === 'running' || state.status === 'paused';
+  return runs && Object.hasOwn(spec.networking, record.name);
+}
+
+function withLength(address: string | undefined, length: number): string {
+  return address === undefined ? '' : `${address}/${length}`;
+}

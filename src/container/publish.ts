@@ -1,0 +1,137 @@
+// Which ports of a container are published, and how: --expose, -p and -P as wishes of the network,
+// and a change of them while it runs. Pure.
+import { EngineError } from '#base/error.ts';
+import { readIp } from '#base/ip-address.ts';
+import type { PortBinding, PortProtocol, PortWish } from '#network/engine.ts';
+import type { HostConfig } from './spec.ts';
+
+export type PortBindings = HostConfig['portBindings'];
+
+type Ports = { readonly first: number; readonly last: number; readonly protocol: PortProtocol };
+
+/** All wishes of one container together; -p 1-65535 is one less. */
+export const PORT_WISHES_MAX = 65_536;
+
+/** "80/tcp", "80", "8000-8010/udp". */
+export function parsePorts(text: string): Ports {
+  const match = /^(\d{1,5})(?:-(\d{1,5}))?(?:\/(tcp|udp|sctp))?$/.exec(text);
+  const first = Number(match?.[1]);
+  const last = Number(match?.[2] ?? match?.[1]);
+  if (match === null || first > 65_535 || last > 65_535 || first > last) {
+    const quoted = JSON.stringify(text.slice(0, 100));
+    throw new EngineError('invalid_argument', `invalid port specification: ${quoted}`);
+  }
+  return { first, last, protocol: (match[3] ?? 'tcp') as PortProtocol };
+}
+
+/** Single ports of a list that may have ranges, each once: "80/tcp". */
+export function portKeys(exposed: readonly string[]): readonly string[] {
+  const keys = new Set<string>();
+  for (const text of exposed) {
+    const { first, last, protocol } = parsePorts(text);
+    for (let port = first; port <= last; port += 1) keys.add(`${port}/${protocol}`);
+  }
+  return [...keys];
+}
+
+/** What a start asks for: the bindings that are named, and with -P all that is exposed. */
+export function portWishes(
+  exposed: readonly string[],
+  host: Pick<HostConfig, 'portBindings' | 'publishAllPorts'>,
+): readonly PortWish[] {
+  const wishes = wishesOf(host.portBindings);
+  const named = new Set(wishes.map(keyOf));
+  if (host.publishAllPorts) {
+    for (const key of portKeys(exposed)) {
+      if (named.has(key)) continue;
+      const { first, protocol } = parsePorts(key);
+      wishes.push({ port: first, protocol, hostIp: '', hostPort: undefined });
+    }
+  }
+  if (wishes.length <= PORT_WISHES_MAX) return wishes;
+  throw new EngineError('limit_exceeded', `more than ${PORT_WISHES_MAX} published ports`);
+}
+
+export function wishesOf(bindings: PortBindings): PortWish[] {
+  return Object.entries(bindings).flatMap(([key, list]) => {
+    const { first, protocol } = parsePorts(key);
+    return list.map((binding) => ({ port: first, protocol, ...parseBinding(binding) }));
+  });
+}
+
+function parseBinding({ hostIp, hostPort }: PortBindings[string][number]) {
+  if (hostIp !== '' && readIp(hostIp) === undefined) {
+    throw new EngineError('invalid_argument', `invalid IP address: ${hostIp.slice(0, 100)}`);
+  }
+  if (hostPort === '') return { hostIp, hostPort: undefined };
+  const { first, last } = parsePorts(hostPort);
+  // Port 0 of the host is no port: any free one.
+  return { hostIp, hostPort: last === 0 ? undefined : { first, last } };
+}
+
+export function keyOf({ port, protocol }: Pick<PortWish, 'port' | 'protocol'>): string {
+  return `${port}/${protocol}`;
+}
+
+/** The bindings that a withdrawal means; "" as address or port means each. */
+export function matching(
+  published: readonly PortBinding[],
+  withdrawn: PortBindings,
+): readonly PortBinding[] {
+  const found = new Set<PortBinding>();
+  for (const [key, list] of Object.entries(withdrawn)) {
+    const ports = portKeys([key]);
+    const wanted = list.length === 0 ? [{ hostIp: '', hostPort: '' }] : list;
+    for (const wish of wanted) {
+      const matches = published.filter(
+        (each) => ports.includes(keyOf(each)) && means(wish, each.hostIp, String(each.hostPort)),
+      );
+      if (matches.length === 0) throw notPublished(key, wish);
+      for (const match of matches) found.add(match);
+    }
+  }
+  return [...found];
+}
+
+function means(wish: PortBindings[string][number], hostIp: string, hostPort: string): boolean {
+  const samePort = wish.hostPort === '' || wish.hostPort === hostPort;
+  return samePort && (wish.hostIp === '' || wish.hostIp === hostIp);
+}
+
+function notPublished(
+  key: string,
+  { hostIp, hostPort }: PortBindings[string][number],
+): EngineError {
+  const at =
+    hostIp === '' && hostPort === '' ? '' : ` at ${hostIp || '0.0.0.0'}:${hostPort || '*'}`;
+  return new EngineError('not_found', `port ${key} is not published${at}`);
+}
+
+/**
+ * What HostConfig.PortBindings says after a change. `removed` are bindings as they are now: a wish
+ * for any free port, or for every address, has become one or two of them.
+ */
+export function changedBindings(
+  before: PortBindings,
+  removed: readonly PortBinding[],
+  added: PortBindings,
+): PortBindings {
+  const after: Record<string, PortBindings[string]> = {};
+  for (const [key, list] of Object.entries(before)) {
+    const gone = removed.filter((each) => keyOf(each) === portKeys([key])[0]);
+    after[key] = list.filter((wish) => !gone.some((each) => isWishOf(wish, each)));
+  }
+  for (const [key, list] of Object.entries(added)) {
+    const name = portKeys([key])[0] ?? key;
+    after[name] = [...(after[name] ?? []), ...list];
+  }
+  return Object.fromEntries(Object.entries(after).filter(([, list]) => list.length > 0));
+}
+
+function isWishOf(wish: PortBindings[string][number], binding: PortBinding): boolean {
+  const { hostIp, hostPort } = parseBinding(wish);
+  const anyAddress = binding.hostIp === '0.0.0.0' || binding.hostIp === '::';
+  const sameAddress = hostIp === binding.hostIp || (hostIp === '' && anyAddress);
+  const { first, last } = hostPort ?? { first: 1, last: 65_535 };
+  return sameAddress && first <= binding.hostPort && binding.hostPort <= last;
+}
