@@ -1,17 +1,12 @@
 // A host with containers and a neighbour, made of network namespaces: what a firewall is tested in.
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { NativeAgent } from '#kernel/native/agent.ts';
+import { Probe, type Where } from './net-probe.ts';
 
 const NATIVE = join(import.meta.dirname, '../../build/coracle-native');
-const PROBE = join(import.meta.dirname, '../fixture/net-probe.py');
-const READY_MS_MAX = 20_000;
-/** A dropped packet is silence: long enough for an answer on a busy machine. */
-const SILENCE_SECONDS = 1.2;
 
 export type Bridge = {
   readonly bridge: string;
@@ -19,52 +14,6 @@ export type Bridge = {
   readonly n: number;
   readonly containers: readonly string[];
 };
-
-export type Where = {
-  readonly protocol: 'tcp' | 'udp' | 'sctp';
-  readonly ip: string;
-  readonly port: number;
-};
-
-class Probe {
-  readonly child: ChildProcess;
-  readonly #waiting = new Map<number, (result: string) => void>();
-  #next = 0;
-  readonly ready: Promise<string>;
-  constructor(namespace: string, name: string, ports: readonly number[]) {
-    const argv = [
-      'netns',
-      'exec',
-      namespace,
-      '/usr/bin/python3',
-      PROBE,
-      name,
-      ...ports.map(String),
-    ];
-    this.child = spawn('ip', argv, { stdio: ['pipe', 'pipe', 'inherit'] });
-    this.ready = new Promise((resolve, reject) => {
-      this.#waiting.set(-1, resolve);
-      this.child.once('exit', () => reject(new Error(`the probe of ${name} ended`)));
-      setTimeout(() => reject(new Error(`no probe in ${name}`)), READY_MS_MAX).unref();
-    });
-    this.ready.catch(() => undefined);
-    if (this.child.stdout === null) throw new Error('no stdout');
-    createInterface({ input: this.child.stdout }).on('line', (line) => {
-      const { id, result }: { id: number; result: string } = JSON.parse(line);
-      this.#waiting.get(id)?.(result);
-      this.#waiting.delete(id);
-    });
-  }
-
-  ask(where: Where): Promise<string> {
-    const id = this.#next;
-    this.#next += 1;
-    const { promise, resolve } = Promise.withResolvers<string>();
-    this.#waiting.set(id, resolve);
-    this.child.stdin?.write(`${JSON.stringify({ id, seconds: SILENCE_SECONDS, ...where })}\n`);
-    return promise;
-  }
-}
 
 export class NetLab implements AsyncDisposable {
   readonly #id: string;
@@ -79,7 +28,10 @@ export class NetLab implements AsyncDisposable {
       for (const name of this.names) execFileSync('ip', ['netns', 'add', this.namespace(name)]);
       this.#wire();
       for (const name of this.names) {
-        this.#probes.set(name, new Probe(this.namespace(name), name, ports[name] ?? [80, 81]));
+        this.#probes.set(
+          name,
+          new Probe(`/run/netns/${this.namespace(name)}`, name, ports[name] ?? [80, 81]),
+        );
       }
     } catch (error) {
       this.#removeNamespaces();
@@ -187,12 +139,7 @@ export class NetLab implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const { child } of this.#probes.values()) {
-      if (child.exitCode !== null) continue;
-      const gone = once(child, 'exit');
-      child.kill('SIGKILL');
-      await gone;
-    }
+    for (const probe of this.#probes.values()) await probe[Symbol.asyncDispose]();
     this.#removeNamespaces();
   }
 }
