@@ -19,6 +19,7 @@ import { EventBus } from '#event/bus.ts';
 import { ImageService } from '#image/image.ts';
 import { UnpackPool } from '#image/layer/pool.ts';
 import { NativeAgent } from '#kernel/native/agent.ts';
+import { NO_BRIDGE } from '#network/predefined.ts';
 import type { HostFacts } from '#runtime/facts.ts';
 import { readHostFacts } from '#runtime/facts.ts';
 import { OverlaySnapshotter } from '#snapshot/overlay.ts';
@@ -125,7 +126,7 @@ function makeSettings(config: Config, host: HostFacts): Settings {
     cgroupParent: config.cgroupParent,
     cgroupVersion: host.cgroups.version,
     hostHostname: hostname(),
-    noBridge: true, // until the service of networks is whole
+    noBridge: config.network.defaultBridge.bridge === NO_BRIDGE,
     init: config.init,
     logConfig: config.logConfig,
     ulimits: config.ulimits,
