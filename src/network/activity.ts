@@ -12,6 +12,8 @@ export class Activity {
   readonly #holds = new Map<string, number>();
   readonly #leaving = new Set<string>();
   readonly #up = new Set<string>();
+  /** How often it had to be made since this daemon runs. */
+  readonly #made = new Map<string, number>();
   /** One change of a network at a time. */
   readonly #changes = new Map<string, Promise<unknown>>();
 
@@ -26,6 +28,11 @@ export class Activity {
 
   isUp(record: NetworkRecord): boolean {
     return this.#up.has(record.id);
+  }
+
+  /** Another number than before = it was made anew, by whomever. */
+  generation(record: NetworkRecord): number {
+    return this.#made.get(record.id) ?? 0;
   }
 
   holds(record: NetworkRecord): number {
@@ -58,6 +65,7 @@ export class Activity {
     this.#leaving.delete(record.id);
     this.#holds.delete(record.id);
     this.#up.delete(record.id);
+    this.#made.delete(record.id);
   }
 
   /** These are up already: their rules were brought in line all at once. */
@@ -97,6 +105,7 @@ export class Activity {
       throw error;
     }
     this.#up.add(record.id);
+    if (made) this.#made.set(record.id, this.generation(record) + 1);
     return made;
   }
 

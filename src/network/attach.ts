@@ -1,5 +1,6 @@
 // The kernel's side of a sandbox: its namespace and the endpoints in it, in as few round trips as
 // the kernel allows. What somebody took away meanwhile (a bridge) is made again, once.
+import { errnoName, OpError } from '#kernel/native/encode.ts';
 import type { Op } from '#kernel/native/op.ts';
 import { addAddress } from '#kernel/netlink/address.ts';
 import { setLink } from '#kernel/netlink/link.ts';
@@ -78,35 +79,56 @@ export async function raise(
   sockets: readonly Socketed[],
   adopt: string | undefined,
 ): Promise<void> {
-  const perform = () =>
-    core.netlink.perform([
-      ...planNamespace(sandbox.path, adopt),
-      ...sockets.flatMap((socket) => planSocket(core, socket)),
-    ]);
-  try {
-    await perform();
-  } catch (error) {
-    await takeDown(core, sandbox, sockets);
-    if (!(await mend(core, sockets))) throw error;
-    try {
-      await perform();
-    } catch (second) {
+  await withMending(core, sockets, {
+    make: async () => {
+      await core.netlink.perform([
+        ...planNamespace(sandbox.path, adopt),
+        ...sockets.flatMap((socket) => planSocket(core, socket)),
+      ]);
+    },
+    undo: async () => {
+      // A namespace that is its process's own outlives the pin, and so would what is in it.
+      if (adopt !== undefined) {
+        for (const socket of sockets) await ignoreGone(pullOut(core, socket));
+      }
       await takeDown(core, sandbox, sockets);
-      throw second;
-    }
-  }
+    },
+  });
 }
 
-/** Whether anything of these networks was missing and is back: trying again is then worth it. */
-async function mend(core: Core, sockets: readonly Socketed[]): Promise<boolean> {
-  let made = false;
-  for (const { network } of sockets) {
-    if (!(await core.activity.again(network))) continue;
-    made = true;
-    await replug(core, network.id);
+/** Makes something on networks; once more when one of them was taken away and is back. */
+async function withMending(
+  core: Core,
+  sockets: readonly Socketed[],
+  work: { readonly make: () => Promise<void>; readonly undo: () => Promise<void> },
+): Promise<void> {
+  const attempt = async (): Promise<unknown> => {
+    try {
+      await work.make();
+      return undefined;
+    } catch (error) {
+      await work.undo().catch((second: unknown) => core.report('undo half an endpoint', second));
+      return error;
+    }
+  };
+  const before = sockets.map(({ network }) => core.activity.generation(network));
+  const first = await attempt();
+  if (first === undefined) return;
+  let worthIt = isLeftOver(first);
+  for (const [index, { network }] of sockets.entries()) {
+    if (await core.activity.again(network)) await replug(core, network.id);
+    // Also when another container found it missing, and was faster.
+    worthIt ||= core.activity.generation(network) !== before[index];
   }
-  return made;
+  const second = worthIt ? await attempt() : first;
+  if (second !== undefined) throw second;
 }
+
+/** A pin that an agent left which died: undone by now. */
+const isLeftOver = (error: unknown): boolean =>
+  error instanceof OpError &&
+  (error.result.op === 'netns_create' || error.result.op === 'netns_pin') &&
+  errnoName(error.result.errno) === 'EEXIST';
 
 /** The endpoints of other containers, after their bridge was made anew. */
 export async function replug(core: Core, networkId: string): Promise<void> {
@@ -155,19 +177,10 @@ export async function ignoreGone(work: Promise<unknown>): Promise<void> {
 
 /** One more endpoint in a namespace that lives. */
 export async function plugIn(core: Core, socket: Socketed): Promise<void> {
-  const unplug = () => ignoreGone(pullOut(core, socket));
-  try {
-    await core.netlink.perform(planSocket(core, socket));
-  } catch (error) {
-    await unplug();
-    if (!(await mend(core, [socket]))) throw error;
-    try {
-      await core.netlink.perform(planSocket(core, socket));
-    } catch (second) {
-      await unplug();
-      throw second;
-    }
-  }
+  await withMending(core, [socket], {
+    make: async () => void (await core.netlink.perform(planSocket(core, socket))),
+    undo: () => ignoreGone(pullOut(core, socket)),
+  });
 }
 
 export async function pullOut(core: Core, { network, plan }: Socketed): Promise<void> {

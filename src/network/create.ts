@@ -15,7 +15,8 @@ const OPTIONS_MAX = 128;
 const OPTION_LENGTH_MAX = 4096;
 /** What "docker network create" may not be called (runconfig.IsPreDefinedNetwork). */
 const PREDEFINED: readonly string[] = ['bridge', 'host', 'none', 'default'];
-const CREATE_LOCK = 'networks';
+/** Held while the set of networks or their subnets change. */
+export const NETWORKS_LOCK = 'networks';
 
 const invalid = (message: string): EngineError => new EngineError('invalid_argument', message);
 
@@ -106,7 +107,7 @@ export async function create(
   core: Core,
   request: NetworkRequest,
 ): Promise<{ readonly id: string; readonly warnings: readonly string[] }> {
-  using _lock = await core.locks.acquire(CREATE_LOCK);
+  using _lock = await core.locks.acquire(NETWORKS_LOCK);
   checkName(request.name);
   checkOptions('options', request.options);
   checkOptions('labels', request.labels);
@@ -136,7 +137,7 @@ function activeEndpoints(core: Core, record: NetworkRecord): string {
 }
 
 export async function remove(core: Core, ref: string): Promise<void> {
-  using _lock = await core.locks.acquire(CREATE_LOCK);
+  using _lock = await core.locks.acquire(NETWORKS_LOCK);
   await removeRecord(core, core.networks.get(ref));
 }
 
@@ -145,7 +146,7 @@ export async function prune(
   core: Core,
   wanted: (view: NetworkView) => boolean,
 ): Promise<readonly string[]> {
-  using _lock = await core.locks.acquire(CREATE_LOCK);
+  using _lock = await core.locks.acquire(NETWORKS_LOCK);
   const removed: string[] = [];
   for (const record of core.networks.list()) {
     if (isPredefined(record) || core.activity.holds(record) > 0) continue;

@@ -6,7 +6,7 @@ import { ignoreGone, planRoutes, plugIn, pullOut } from './attach.ts';
 import { announce, type Core, pluggedOf, type Socketed, socketsOf, sortEndpoints } from './core.ts';
 import { dnsNamesOf } from './endpoint.ts';
 import type { EndpointWish, NetworkRate, PortBinding, PortWish, Sandbox } from './engine.ts';
-import { findNetwork, raiseNetworks, reserveEndpoint, withResolvConf } from './open.ts';
+import { findNetwork, raiseNetworks, reserveEndpoint, settle, withResolvConf } from './open.ts';
 
 function sandboxOf(core: Core, containerId: string): Sandbox {
   const sandbox = core.sandboxes.get(containerId);
@@ -42,6 +42,7 @@ export async function connect(
 ): Promise<Sandbox> {
   using _lock = await core.locks.acquire(containerId);
   const before = sandboxOf(core, containerId);
+  await settle(core, wish.network);
   const network = findNetwork(core, wish.network);
   await using undo = new Undo(core.report);
   const added = reserveEndpoint(core, before, { network, wish }, before.endpoints, undo);

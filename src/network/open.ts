@@ -15,6 +15,7 @@ import type {
   Sandbox,
   SandboxRequest,
 } from './engine.ts';
+import { mayRechoose, rechoose } from './rechoose.ts';
 import { checkWish } from './wish.ts';
 
 export const ENDPOINTS_PER_CONTAINER_MAX = 64;
@@ -108,10 +109,17 @@ export async function raiseNetworks(core: Core, sockets: readonly Socketed[]): P
   if (rising.length > 0) await Promise.all(rising);
 }
 
+/** Before its addresses are given out: that its subnet still is nobody else's. */
+export async function settle(core: Core, ref: string): Promise<void> {
+  const network = findNetwork(core, ref);
+  if (mayRechoose(core, network)) await rechoose(core, network.id);
+}
+
 export async function open(core: Core, request: SandboxRequest): Promise<Sandbox> {
   using _lock = await core.locks.acquire(request.containerId);
   const left = core.sandboxes.get(request.containerId);
   if (left !== undefined) await shut(core, left);
+  for (const { network } of request.endpoints) await settle(core, network);
   await using undo = new Undo(core.report);
   const reserved = reserve(core, request, undo);
   // Before anything that it names exists: whoever finds the record can take all of it away.

@@ -32,11 +32,9 @@ export function adopt(core: Core): void {
   }
 }
 
-/** Networks that have endpoints, each once. */
-function networksInUse(core: Core): readonly NetworkRecord[] {
-  const used = core.sandboxes
-    .list()
-    .flatMap((sandbox) => socketsOf(core, sandbox).map(({ network }) => network));
+/** Networks of these sandboxes, each once. */
+function networksOf(core: Core, sandboxes: readonly Sandbox[]): readonly NetworkRecord[] {
+  const used = sandboxes.flatMap((one) => socketsOf(core, one).map(({ network }) => network));
   return [...new Set(used)];
 }
 
@@ -46,10 +44,9 @@ export async function recover(
   orphans: readonly string[],
 ): Promise<void> {
   const ended = core.sandboxes.list().filter(({ containerId }) => !running.has(containerId));
-  const used = networksInUse(core);
-  // Rules and names first: closing a sandbox asks them to forget what they then know.
+  const kept = core.sandboxes.list().filter(({ containerId }) => running.has(containerId));
   const active: ActiveNetwork[] = [];
-  for (const record of used) {
+  for (const record of networksOf(core, kept)) {
     try {
       await core.drivers[record.driver].activate(record, { again: true });
       active.push(core.activity.active(record));
@@ -57,7 +54,6 @@ export async function recover(
       core.report(`bring network ${record.name} back`, error);
     }
   }
-  const kept = core.sandboxes.list().filter(({ containerId }) => running.has(containerId));
   const targets = kept.map((sandbox) => pluggedOf(core, sandbox));
   const attempt = async (what: string, work: () => Promise<void>): Promise<void> => {
     try {
@@ -66,8 +62,10 @@ export async function recover(
       core.report(what, error);
     }
   };
-  await attempt('bring the rules in line', () => core.ports.recover(active, targets));
-  core.activity.adopt(active.map(({ record }) => record));
+  await attempt('bring the rules in line', async () => {
+    await core.ports.recover(active, targets);
+    core.activity.adopt(active.map(({ record }) => record));
+  });
   await attempt('take the names over', () => core.names.recover(targets));
   await inParallel(ended, (sandbox) =>
     attempt(`give back the network of ${sandbox.containerName}`, () => shut(core, sandbox)),
