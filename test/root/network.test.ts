@@ -10,15 +10,22 @@ import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Sandbox } from '#network/engine.ts';
 import type { NetworkService } from '#network/service.ts';
-import { DEFAULT_BRIDGE, idOf, NetHost, networkRequest, sandboxRequest, wish } from './net-host.ts';
+import {
+  DEFAULT_BRIDGE,
+  idOf,
+  ServiceHost,
+  networkRequest,
+  sandboxRequest,
+  wish,
+} from './service-host.ts';
 
 const GONE_MS_MAX = 5_000;
 const POLL_MS = 10;
 
-let host: NetHost;
+let host: ServiceHost;
 
 before(async () => {
-  host = await NetHost.open();
+  host = await ServiceHost.open();
 });
 
 after(async () => {
