@@ -5,6 +5,8 @@ import type { FlagSpec } from './flags.ts';
 
 export const PROGRAM = 'coracle';
 export const VERSION = '0.1.0';
+/** cobra's least width of a column of commands, without the blank behind it. */
+const NAME_WIDTH_MIN = 11;
 /** Without a terminal docker wraps at 80. */
 const WIDTH_DEFAULT = 80;
 
@@ -37,7 +39,7 @@ export function usageLine(spec: CommandSpec, path: string): string {
 function commandTable(children: readonly CommandSpec[], group?: CommandSpec['group']): string {
   const rows = children.filter((each) => group === undefined || (each.group ?? 'other') === group);
   const sorted = group === 'common' ? rows : rows.toSorted((a, b) => (a.name < b.name ? -1 : 1));
-  const width = Math.max(...children.map(({ name }) => name.length)) + 3;
+  const width = Math.max(NAME_WIDTH_MIN, ...children.map(({ name }) => name.length)) + 1;
   return sorted.map(({ name, short }) => `  ${name.padEnd(width)}${short}`).join('\n');
 }
 

@@ -21,7 +21,8 @@ export const NETWORKS: Listing = {
 
 const ID_WIDTH = 12;
 const RAW_QUIET = 'network_id: {{.ID}}';
-const RAW = `${RAW_QUIET}\nname: {{.Name}}\ndriver: {{.Driver}}\nscope: {{.Scope}}\n`;
+// As a shell would give it: a newline at the end would be trimmed.
+const RAW = `${RAW_QUIET}\\nname: {{.Name}}\\ndriver: {{.Driver}}\\nscope: {{.Scope}}\\n`;
 
 /** `--format raw` is a template with a name. */
 export function networkFormat(format: string, quiet: boolean): string {
