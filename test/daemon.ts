@@ -42,8 +42,8 @@ export function cannotRun(): string | false {
   return false;
 }
 
-export async function startDaemon(): Promise<Daemon> {
-  const engine = await startEngine();
+export async function startDaemon(flags: readonly string[] = []): Promise<Daemon> {
+  const engine = await startEngine({ flags });
   const run: Daemon['run'] = (argv, options = {}) => runProgram(argv, engine.env, options);
   const docker: Daemon['docker'] = (...argv) => run(['docker', ...argv]);
   const api: Daemon['api'] = (method, path, body) => call(engine.socket, method, path, body);

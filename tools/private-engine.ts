@@ -80,7 +80,7 @@ export function cgroupsOf(directory: string): readonly string[] {
   return [...new Set(found)];
 }
 
-function spawnDaemon(directory: string, host: string): ChildProcess {
+function spawnDaemon(directory: string, host: string, flags: readonly string[]): ChildProcess {
   const argv = [
     `--net=${pinNamespace(directory)}`,
     join(ROOT, 'bin/coracle'),
@@ -95,18 +95,19 @@ function spawnDaemon(directory: string, host: string): ChildProcess {
     join(directory, 'coracle.pid'),
     '--cgroup-parent',
     cgroupParent(directory),
+    ...flags,
   ];
   return spawn('nsenter', argv, { stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
 export async function startEngine(
-  options: { readonly directory?: string } = {},
+  options: { readonly directory?: string; readonly flags?: readonly string[] } = {},
 ): Promise<PrivateEngine> {
   const directory = options.directory ?? makeEngineDirectory();
   const socket = join(directory, 'coracle.sock');
   const host = `unix://${socket}`;
   const startedAt = performance.now();
-  const child = spawnDaemon(directory, host);
+  const child = spawnDaemon(directory, host, options.flags ?? []);
   const dispose = async (): Promise<void> => {
     await end(child, 'SIGTERM');
     if (options.directory === undefined) removeEngineDirectory(directory);
