@@ -73,10 +73,8 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
   const volumes = new VolumeStore(join(config.dataRoot, 'volumes'));
   const problems = [...images.problems.map((each) => `${each.path}: ${each.message}`)];
   problems.push(...(await volumes.load()));
-  const opened = parts.use(
-    await openNetworks({ config, agent, nativePath: native, events, report }),
-  );
-  const networks = opened.service;
+  const needs = { config, agent, nativePath: native, events, report };
+  const { service: networks } = parts.use(await openNetworks(needs));
   problems.push(...networks.problems);
   const lives = new Lives();
   parts.defer(() => lives.close());

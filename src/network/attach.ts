@@ -87,10 +87,8 @@ export async function raise(
       ]);
     },
     undo: async () => {
-      // A namespace that is its process's own outlives the pin, and so would what is in it.
-      if (adopt !== undefined) {
-        for (const socket of sockets) await ignoreGone(pullOut(core, socket));
-      }
+      // By hand: with the namespace they would go a moment later, and keep their names until then.
+      for (const socket of sockets) await ignoreGone(pullOut(core, socket));
       await takeDown(core, sandbox, sockets);
     },
   });

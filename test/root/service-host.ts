@@ -2,7 +2,7 @@
 // of the real host is touched, and the service of networks over that agent. Its parts for ports,
 // names and limits only record what they are asked; a test may give real ones.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Happening } from '#event/event.ts';
@@ -157,6 +157,7 @@ export class ServiceHost implements AsyncDisposable {
   readonly events: string[] = [];
   readonly reports: string[] = [];
   readonly #outer: NativeAgent;
+  readonly #services = new Set<string>();
 
   private constructor(directory: string, outer: NativeAgent) {
     this.directory = directory;
@@ -188,6 +189,7 @@ export class ServiceHost implements AsyncDisposable {
   /** One daemon's service; `name` tells several apart, and is the same after its restart. */
   service(name = 'one', change: Partial<NetworkOptions> = {}): Promise<NetworkService> {
     const root = join(this.directory, name);
+    this.#services.add(name);
     mkdirSync(root, { recursive: true });
     return NetworkService.open({
       dataRoot: join(root, 'data'),
@@ -230,9 +232,19 @@ export class ServiceHost implements AsyncDisposable {
     return (await this.netlink.links('')).map(({ name }) => name);
   }
 
+  /** What a test that failed did not close. */
+  #pins(): readonly string[] {
+    return [...this.#services].flatMap((name) => {
+      const pins = join(this.directory, name, 'exec/net');
+      return readdirSync(pins, { withFileTypes: true }).map(({ name: file }) => join(pins, file));
+    });
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.agent[Symbol.asyncDispose]();
-    await this.#outer.perform([{ op: 'netns_delete', path: this.namespace }]);
+    await this.#outer.perform(
+      [this.namespace, ...this.#pins()].map((path) => ({ op: 'netns_delete', path })),
+    );
     await this.#outer[Symbol.asyncDispose]();
     rmSync(this.directory, { recursive: true, force: true });
   }
