@@ -4,7 +4,7 @@
  * outlives the daemon: queries that come while none is connected wait for the next one, so a restart
  * of the daemon costs a resolver a delay and not a failure.
  *
- * It ends when it holds no namespace and no daemon has been connected for RELAY_IDLE_MS.
+ * It ends when it holds no namespace and its daemon went away, or none came for FIRST_DAEMON_MS_MAX.
  */
 #define _GNU_SOURCE
 #include "native.h"
@@ -19,7 +19,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define RELAY_IDLE_MS 30000
+#define FIRST_DAEMON_MS_MAX 30000
 #define QUERY_WAIT_MS_MAX 8000 /* resolvers ask again after 5 s; older queries are dropped */
 #define QUERIES_MAX 4096
 #define SESSIONS_MAX 512 /* tcp connections */
@@ -52,7 +52,8 @@ struct query {
 
 static struct {
 	int listener, daemon;
-	uint64_t alone_since; /* 0 while a daemon is connected */
+	uint64_t started;
+	bool was_used;
 	uint32_t token;
 	unsigned queries_count, sessions_count;
 	struct sandbox *sandboxes;
@@ -68,7 +69,6 @@ static void drop_daemon(void)
 	if (relay.daemon >= 0)
 		close(relay.daemon);
 	relay.daemon = -1;
-	relay.alone_since = now_ms();
 	relay.in.used = relay.out.used = 0;
 	for (struct query *q = relay.queries; q; q = q->next)
 		q->sent = false; /* the next daemon shall answer it */
@@ -283,7 +283,7 @@ static void accept_daemon(void)
 		return;
 	drop_daemon(); /* the newest is the one that lives */
 	relay.daemon = fd;
-	relay.alone_since = 0;
+	relay.was_used = true;
 	for (struct query *q = relay.queries; q; q = q->next)
 		send_query(q);
 }
@@ -412,7 +412,7 @@ int relay_main(const char *path)
 	if (relay.listener < 0 || bind(relay.listener, (struct sockaddr *)&address, sizeof address) < 0 ||
 	    listen(relay.listener, 8) < 0)
 		return 1;
-	relay.alone_since = now_ms();
+	relay.started = now_ms();
 	for (;;) {
 		watch_count = 0;
 		watch(relay.listener, POLLIN, NULL);
@@ -430,7 +430,7 @@ int relay_main(const char *path)
 		flush_daemon();
 		uint64_t now = now_ms();
 		remove_dead(now);
-		if (!relay.sandboxes && relay.daemon < 0 && now - relay.alone_since > RELAY_IDLE_MS) {
+		if (!relay.sandboxes && relay.daemon < 0 && (relay.was_used || now - relay.started > FIRST_DAEMON_MS_MAX)) {
 			unlink(path);
 			return 0;
 		}

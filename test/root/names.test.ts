@@ -327,3 +327,15 @@ test('a sandbox costs the start less than a millisecond or two', { skip }, async
   t.diagnostic(`${median.toFixed(2)} ms`);
   assert.ok(median < 5, `${median} ms`);
 });
+
+test('the relay ends when it serves nobody and its daemon goes', { skip }, async () => {
+  for (const name of boxes.keys()) await names.remove(name);
+  assert.notEqual(relayPid(), 0);
+  await names[Symbol.asyncDispose]();
+  const deadline = performance.now() + 5_000;
+  while (relayPid() !== 0) {
+    assert.ok(performance.now() < deadline, 'the relay is still there');
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  assert.ok(!readdirSync(base).includes('dns.sock'));
+});

@@ -2,7 +2,7 @@
 // containers' network namespaces and outlives the daemon. We find the one that runs, or start one.
 import { spawn } from 'node:child_process';
 import { connect, type Socket } from 'node:net';
-import { EngineError, errnoOf } from '#base/error.ts';
+import { EngineError, errnoOf, isEngineError } from '#base/error.ts';
 import { Decoder, Encoder, encodeFrame, errnoName, FRAME } from './encode.ts';
 import { type Frame, FrameReader } from './frames.ts';
 
@@ -78,10 +78,16 @@ export class Relay implements AsyncDisposable {
     await this.#ask(FRAME.RELAY_REMOVE, new Encoder().string(sandbox).finish());
   }
 
+  /** Nothing also where the relay is about to end, as one does that serves nobody. */
   async list(): Promise<readonly string[]> {
     if (this.#socket === undefined && !(await this.resume())) return [];
-    const decoder = new Decoder((await this.#ask(FRAME.RELAY_LIST, new Uint8Array(0))).body);
-    return Array.from({ length: decoder.u32() }, () => decoder.string());
+    try {
+      const decoder = new Decoder((await this.#ask(FRAME.RELAY_LIST, new Uint8Array(0))).body);
+      return Array.from({ length: decoder.u32() }, () => decoder.string());
+    } catch (error) {
+      if (isEngineError(error, 'unavailable')) return [];
+      throw error;
+    }
   }
 
   async #ask(kind: number, body: Uint8Array): Promise<Frame> {
