@@ -1,11 +1,13 @@
 // The rest of a request's body, when its answer is there before its end. Node leaves what a handler
-// did not read on the connection: a client that sends all before it reads (docker-py) then waits for
-// ever, and one that asked for "Connection: close" gets EPIPE instead of the reason. So the answer
-// goes out at once, and the connection is freed when the body has been read, up to a limit.
+// did not read on the connection: a client that sends all before it reads (docker-py) then waits
+// for ever, and one that asked for "Connection: close" gets EPIPE instead of the reason. So the
+// answer goes out at once, and the connection is freed when the body has been read, up to a limit.
 import type { IncomingMessage } from 'node:http';
 import type { Exchange } from './exchange.ts';
 
-/** Clients that look at the answer stop sending long before; the others send an image for nothing. */
+/**
+ * Clients that look at the answer stop sending long before; the others send an image for nothing.
+ */
 export const DRAIN_BYTES_MAX = 1024 * 1024 * 1024;
 export const DRAIN_MS_MAX = 10_000;
 

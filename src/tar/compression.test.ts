@@ -37,6 +37,18 @@ test('a cut or damaged stream is corrupt', async () => {
   }
 });
 
+test('a damaged stream is corrupt also while its source still has more', async () => {
+  const heads = [
+    [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0xff],
+    [0x28, 0xb5, 0x2f, 0xfd, 0xff, 0xff],
+  ];
+  for (const head of heads) {
+    const packed = Buffer.alloc(4 * 1024 * 1024, 0xff);
+    Buffer.from(head).copy(packed);
+    await assert.rejects(inflate(packed, 65_536), (error) => isEngineError(error, 'corrupt'));
+  }
+});
+
 test('bzip2 and xz are refused by name', async () => {
   await assert.rejects(inflate(Buffer.from('BZh91AY&SY')), /bzip2 archives are not supported/);
   await assert.rejects(inflate(Buffer.from('fd377a585a0000', 'hex')), /xz archives are not/);

@@ -74,15 +74,19 @@ async function* inflate(
   let input = 0;
   let output = 0;
   let sourceError: unknown;
-  async function* counted(): AsyncGenerator<Uint8Array, void, undefined> {
+  // The inflater's own failure is thrown into counted() where it yields; it is not the source's.
+  async function* watched(): AsyncGenerator<Uint8Array, void, undefined> {
     try {
-      for await (const chunk of source) {
-        input += chunk.length;
-        yield chunk;
-      }
+      yield* source;
     } catch (error) {
       sourceError = error;
       throw error;
+    }
+  }
+  async function* counted(): AsyncGenerator<Uint8Array, void, undefined> {
+    for await (const chunk of watched()) {
+      input += chunk.length;
+      yield chunk;
     }
   }
   const inflater =
