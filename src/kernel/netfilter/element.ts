@@ -28,6 +28,8 @@ export function networkElements(network: FirewallNetwork): readonly Element[] {
   for (const family of [4, 6] as const) {
     if (modeOf(network, family) === 'routed')
       elements.push({ set: `routed${family}`, key: bridge });
+    if (family === 4 ? network.direct4 : network.direct6)
+      elements.push({ set: `direct${family}`, key: bridge });
   }
   for (const subnet of network.subnets) {
     const family = familyOf(subnet);

@@ -5,6 +5,7 @@ import { isEngineError } from '#base/error.ts';
 import type { BackendOptions, FirewallBackend, Verification } from './backend.ts';
 import { CommitQueue } from './commit-queue.ts';
 import { IptablesBackend } from './iptables.ts';
+import { chainPrefix } from './iptables-text.ts';
 import { NftSocket, type NftTarget } from './nft-socket.ts';
 import { NftablesBackend } from './nftables.ts';
 import { Programs, type ProgramRunner, type RunnerOptions } from './run.ts';
@@ -41,6 +42,8 @@ export interface Firewall {
   list(): Promise<string>;
   /** Takes everything of ours out of the kernel; an administrator's own rules stay. */
   remove(): Promise<void>;
+  /** remove(), unless a network has its rules. */
+  removeIfUnused(): Promise<void>;
 }
 
 class KeptFirewall implements Firewall {
@@ -104,11 +107,19 @@ class KeptFirewall implements Firewall {
   }
 
   remove(): Promise<void> {
+    return this.#queue.alone(() => this.#remove());
+  }
+
+  removeIfUnused(): Promise<void> {
     return this.#queue.alone(async () => {
-      await this.#rules.remove();
-      this.#book = new StateBook();
-      this.#good = -1;
+      if (this.#book.networks.size === 0) await this.#remove();
     });
+  }
+
+  async #remove(): Promise<void> {
+    await this.#rules.remove();
+    this.#book = new StateBook();
+    this.#good = -1;
   }
 
   async #whole(book: StateBook): Promise<void> {
@@ -175,4 +186,24 @@ export function openFirewall(options: FirewallOptions): Firewall {
   const socket = options.netlink === undefined ? undefined : new NftSocket(options.netlink, table);
   const rules = FIREWALL_BACKENDS[options.backend]({ table, programs, socket });
   return new KeptFirewall(options.backend, rules, socket);
+}
+
+/**
+ * Removes what an earlier run left and this one does not use: the rules of the other back end, and
+ * with `all` also its own. A look at the names of chains, and nothing where there are none.
+ */
+export async function removeLeftovers(
+  options: FirewallOptions & { readonly netlink: NftTarget },
+  all: boolean,
+): Promise<void> {
+  const table = parseTableName(options.table ?? DEFAULT_TABLE);
+  const chains = await new NftSocket(options.netlink, table).chains();
+  const isLeft: Readonly<Record<FirewallBackendName, boolean>> = {
+    nftables: chains.some((chain) => chain.family === 'inet' && chain.table === table),
+    iptables: chains.some(({ name }) => name === `${chainPrefix(table)}JUDGE`),
+  };
+  for (const backend of Object.keys(FIREWALL_BACKENDS) as FirewallBackendName[]) {
+    if (!isLeft[backend] || (backend === options.backend && !all)) continue;
+    await openFirewall({ ...options, backend }).remove();
+  }
 }

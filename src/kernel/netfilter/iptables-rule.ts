@@ -91,6 +91,9 @@ function filterRules(network: FirewallNetwork, family: IpFamily): readonly Rule[
     rules.push(filter('DIRECT', `-o ${bridge} -j @OPEN`));
     rules.push(filter('DIRECT', `-o ${bridge} -p ${icmp} -j ACCEPT`));
   }
+  if (family === 4 ? network.direct4 : network.direct6) {
+    rules.push(filter('DIRECT', `-o ${bridge} -j ACCEPT`));
+  }
   for (const name of new Set(network.trusted)) {
     rules.push(filter('DIRECT', `-i ${name} -o ${bridge} -j @OPEN`));
   }

@@ -1,6 +1,6 @@
 // Speaks nf_tables' messages through the agent: changes of elements, the generation, and what our
 // table holds. What it cannot do, `nft` does (nftables.ts).
-import { EngineError } from '#base/error.ts';
+import { EngineError, isEngineError } from '#base/error.ts';
 import { errnoName, OpError } from '../native/encode.ts';
 import type { Agent } from '../native/native.ts';
 import type { Op } from '../native/op.ts';
@@ -77,6 +77,16 @@ export class NftSocket {
 
   async generation(): Promise<number> {
     return decodeGeneration((await this.#exchange([getGeneration()]))[0]);
+  }
+
+  /** Of all tables of everybody; none where the kernel has no nf_tables. */
+  async chains(): Promise<readonly ReadChain[]> {
+    try {
+      return decodeChains(await this.#exchange([dumpChains()]));
+    } catch (error) {
+      if (isEngineError(error, 'kernel_refused')) return [];
+      throw error;
+    }
   }
 
   /** Our table (undefined when there is none), and everybody's chains. */

@@ -35,6 +35,9 @@ export type FirewallNetwork = {
   readonly trusted?: readonly string[];
   readonly gatewayMode4: GatewayMode;
   readonly gatewayMode6: GatewayMode;
+  /** Whoever routes to the bridge reaches every port of its containers, published or not. */
+  readonly direct4?: boolean;
+  readonly direct6?: boolean;
 };
 
 export type PublishedPort = {

@@ -1,0 +1,369 @@
+// Published ports from the wish to the packet: the service of networks with its real ports over a
+// host, a neighbour on its link and containers that are namespaces of the test's own. What the
+// rules themselves let through is held in firewall.test.ts.
+import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { silentLog } from '#base/log.ts';
+import type { FirewallBackendName } from '#kernel/netfilter/firewall.ts';
+import type { PortBinding, PortWish, Sandbox } from '#network/engine.ts';
+import { Ports } from '#network/port/ports.ts';
+import type { NetworkService } from '#network/service.ts';
+import { Probe } from './net-probe.ts';
+import {
+  DEFAULT_BRIDGE,
+  idOf,
+  networkRequest,
+  sandboxRequest,
+  ServiceHost,
+  wish,
+} from './service-host.ts';
+
+const HOST = '192.0.2.1';
+const HOST6 = '2001:db8:9::1';
+const NEIGHBOUR = '192.0.2.2';
+const REPAIR_MS_MAX = 3_000;
+const POLL_MS = 100;
+
+const hasSctp = existsSync('/proc/net/sctp');
+
+type Where = Parameters<Probe['ask']>[0];
+type Case = readonly [from: string, protocol: Where['protocol'], ip: string, port: number, wanted: string];
+
+/** A host with a neighbour on its link; rules go by one back end. */
+class World implements AsyncDisposable {
+  readonly backend: FirewallBackendName;
+  readonly host: ServiceHost;
+  readonly warnings: string[] = [];
+  readonly #neighbour: string;
+  readonly #probes = new Map<string, Probe>();
+
+  private constructor(backend: FirewallBackendName, host: ServiceHost) {
+    this.backend = backend;
+    this.host = host;
+    this.#neighbour = `cpt${process.pid}-${backend}`;
+  }
+
+  static async open(backend: FirewallBackendName): Promise<World> {
+    const world = new World(backend, await ServiceHost.open());
+    execFileSync('ip', ['netns', 'add', world.#neighbour]);
+    const path = `/run/netns/${world.#neighbour}`;
+    world.host.ip(`link add eth0 type veth peer name eth0 netns ${world.#neighbour}`);
+    for (const [ip, ip6, namespace] of [
+      [HOST, HOST6, world.host.namespace],
+      [NEIGHBOUR, '2001:db8:9::2', path],
+    ] as const) {
+      world.host.ip('link set lo up', namespace);
+      world.host.ip(`addr add ${ip}/24 dev eth0`, namespace);
+      world.host.ip(`addr add ${ip6}/64 dev eth0 nodad`, namespace);
+      world.host.ip('link set eth0 up', namespace);
+    }
+    world.host.ip(`route add 172.16.0.0/12 via ${HOST}`, path);
+    await world.probe('host', world.host.namespace);
+    await world.probe('out', path);
+    return world;
+  }
+
+  ports(): Ports {
+    const { agent, namespace, directory } = this.host;
+    return new Ports({
+      backend: this.backend,
+      agent,
+      nativePath: join(directory, 'agent'),
+      prefix: ['nsenter', `--net=${namespace}`],
+      log: {
+        ...silentLog,
+        warn: (message, facts) => this.warnings.push(`${message} ${JSON.stringify(facts)}`),
+      },
+    });
+  }
+
+  async probe(name: string, namespace: string, listening: readonly number[] = []): Promise<void> {
+    const probe = new Probe(namespace, name, listening);
+    this.#probes.set(name, probe);
+    await probe.ready;
+  }
+
+  async forget(name: string): Promise<void> {
+    await this.#probes.get(name)?.[Symbol.asyncDispose]();
+    this.#probes.delete(name);
+  }
+
+  /** Asks all at once, since a drop costs the whole wait. */
+  async check(cases: readonly Case[]): Promise<void> {
+    const ask = async ([from, protocol, ip, port]: Case): Promise<string> => {
+      const answer = await this.#probes.get(from)?.ask({ protocol, ip, port });
+      return `${from} -> ${protocol} ${ip} ${port}: ${answer}`;
+    };
+    assert.deepEqual(
+      await Promise.all(cases.map(ask)),
+      cases.map(([from, protocol, ip, port, wanted]) => {
+        return `${from} -> ${protocol} ${ip} ${port}: ${wanted}`;
+      }),
+    );
+  }
+
+  /** Everybody's rules, without what changes by itself. */
+  rules(): string {
+    return [['iptables-save'], ['ip6tables-save'], ['nft', 'list', 'ruleset']]
+      .map((argv) => this.host.run(argv).output)
+      .join('\n')
+      .replace(/^#.*$/gm, '')
+      .replace(/\[\d+:\d+\]/g, '')
+      .replace(/packets \d+ bytes \d+/g, '');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const name of [...this.#probes.keys()]) await this.forget(name);
+    await this.host[Symbol.asyncDispose]();
+    execFileSync('ip', ['netns', 'del', this.#neighbour]);
+  }
+}
+
+function want(port: number, change: Partial<PortWish> = {}): PortWish {
+  return { port, protocol: 'tcp', hostIp: '', hostPort: undefined, ...change };
+}
+
+const at = (first: number, last = first): PortWish['hostPort'] => ({ first, last });
+
+const text = (bindings: readonly PortBinding[]): readonly string[] =>
+  bindings.map(({ hostIp, hostPort, port, protocol }) => {
+    return `${hostIp}:${hostPort}->${port}/${protocol}`;
+  });
+
+const ipOf = (sandbox: Sandbox): string => sandbox.endpoints[0]?.ip ?? '';
+
+function suite(backend: FirewallBackendName): void {
+  let world: World;
+  let ports: Ports;
+  let service: NetworkService;
+  let clean = '';
+
+  const open = async (): Promise<NetworkService> => {
+    ports = world.ports();
+    return world.host.service('one', { ports, defaultBridge: { ...DEFAULT_BRIDGE, ipv6: true } });
+  };
+  const run = (name: string, wishes: readonly PortWish[], networks = ['bridge']): Promise<Sandbox> =>
+    service.open(
+      sandboxRequest(
+        name,
+        networks.map((network) => wish(network)),
+        { ports: wishes },
+      ),
+    );
+
+  before(async () => {
+    world = await World.open(backend);
+    clean = world.rules();
+    service = await open();
+    await service.recover(new Set());
+    assert.equal(world.rules(), clean, 'a daemon without containers writes no rule');
+  });
+  after(async () => {
+    await ports[Symbol.asyncDispose]();
+    await world[Symbol.asyncDispose]();
+  });
+
+  test('a port is reached from the host, the link, a neighbour and the container itself', async () => {
+    const web = await run('web', [
+      want(80, { hostPort: at(8080) }),
+      want(80, { hostPort: at(8080), protocol: 'udp' }),
+      want(80, { hostPort: at(8080), protocol: 'sctp' }),
+      want(81, { hostPort: at(8081), hostIp: '127.0.0.1' }),
+    ]);
+    const other = await run('other', []);
+    await world.probe('web', web.path, [80, 81]);
+    await world.probe('other', other.path);
+    const gateway = web.endpoints[0]?.gateway ?? '';
+    assert.deepEqual(text(web.ports), [
+      '0.0.0.0:8080->80/tcp',
+      ':::8080->80/tcp',
+      '0.0.0.0:8080->80/udp',
+      ':::8080->80/udp',
+      '0.0.0.0:8080->80/sctp',
+      ':::8080->80/sctp',
+      '127.0.0.1:8081->81/tcp',
+    ]);
+    await world.check([
+      ['host', 'tcp', HOST, 8080, `web ${HOST}`],
+      ['host', 'tcp', '127.0.0.1', 8080, `web ${gateway}`],
+      ['host', 'tcp', '127.0.0.1', 8081, `web ${gateway}`],
+      ['out', 'tcp', HOST, 8080, `web ${NEIGHBOUR}`],
+      ['out', 'udp', HOST, 8080, `web ${NEIGHBOUR}`],
+      ['out', 'tcp', HOST6, 8080, 'web 2001:db8:9::2'],
+      ['out', 'tcp', HOST, 8081, 'refused 111'],
+      ['out', 'tcp', ipOf(web), 80, 'none'],
+      ['other', 'tcp', HOST, 8080, `web ${gateway}`],
+      ['web', 'tcp', HOST, 8080, `web ${gateway}`],
+      ...(hasSctp ? [['out', 'sctp', HOST, 8080, `web ${NEIGHBOUR}`] as const] : []),
+    ]);
+    const [tcp] = await service.traffic(idOf('web'));
+    assert.ok((tcp?.connections ?? 0n) >= 5n, `${tcp?.connections} connections`);
+    await world.forget('other');
+    await service.close(idOf('other'));
+  });
+
+  test('a port has one owner: another container is named, at any address', async () => {
+    for (const hostIp of ['', '0.0.0.0', '127.0.0.1', HOST]) {
+      await assert.rejects(run('late', [want(80, { hostPort: at(8080), hostIp })]), {
+        code: 'conflict',
+        message: `Bind for ${hostIp === '' ? '0.0.0.0' : hostIp}:8080 failed: port is already allocated (by container web)`,
+      });
+    }
+    await assert.rejects(run('late', [want(80, { hostPort: at(8080), hostIp: '::' })]), {
+      message: 'Bind for [::]:8080 failed: port is already allocated (by container web)',
+    });
+    // The port of another address, and of another protocol, is free; a refusal takes nothing.
+    const late = await run('late', [
+      want(80, { hostPort: at(8081), hostIp: HOST }),
+      want(80, { hostPort: at(8081), protocol: 'udp' }),
+    ]);
+    assert.equal(late.ports.length, 3);
+    await service.close(idOf('late'));
+  });
+
+  test('a program of the host is named, and cannot take a published port later', async () => {
+    const listen = (address: string) =>
+      spawn('nsenter', [
+        `--net=${world.host.namespace}`,
+        'python3',
+        '-c',
+        `import socket,sys; s=socket.create_server(("${address}",8090)); print("up",flush=True); sys.stdin.read()`,
+      ], { stdio: ['pipe', 'pipe', 'ignore'] });
+    const child = listen('');
+    try {
+      await once(child.stdout, 'data');
+      await assert.rejects(run('late', [want(80, { hostPort: at(8090) })]), (error: Error) => {
+        const start = /^failed to bind host port for 0\.0\.0\.0:8090:172\.\d+\.0\.\d+:80\/tcp: /;
+        assert.match(error.message, start);
+        const owner = `address already in use (by python3, pid ${child.pid})`;
+        assert.ok(error.message.endsWith(owner), error.message);
+        return true;
+      });
+      // A range and "any" go on to the next port.
+      const late = await run('late', [want(80, { hostPort: at(8090, 8092) })]);
+      assert.deepEqual(text(late.ports), ['0.0.0.0:8091->80/tcp', ':::8091->80/tcp']);
+      await service.close(idOf('late'));
+    } finally {
+      const gone = once(child, 'exit');
+      child.kill('SIGKILL');
+      await gone;
+    }
+    const taker = world.host.run(['python3', '-c', 'import socket; socket.create_server(("", 8080))']);
+    assert.match(taker.output, /Address already in use/);
+    await assert.rejects(run('late', [want(80, { hostPort: at(8090), hostIp: '203.0.113.9' })]), {
+      message: /^failed to bind host port for 203\.0\.113\.9:8090:.*: cannot assign requested address/,
+    });
+    await assert.rejects(run('late', [want(80, { hostPort: at(8090), hostIp: '::1' })]), {
+      code: 'invalid_argument',
+    });
+  });
+
+  test('any free port is one of the kernel’s range, and the next one is another', async () => {
+    world.host.run(['sysctl', '-qw', 'net.ipv4.ip_local_port_range=40000 40003']);
+    const [one] = (await run('one', [want(80)])).ports;
+    const [two] = (await run('two', [want(80), want(81)])).ports;
+    assert.ok(one !== undefined && two !== undefined && one.hostPort !== two.hostPort);
+    await assert.rejects(run('three', [want(80), want(81)]), {
+      code: 'conflict',
+      message: 'all ports are allocated: none of 32768-60999/tcp is free',
+    }).catch(() => undefined);
+    for (const name of ['one', 'two']) await service.close(idOf(name));
+  });
+
+  test('ports of a running container come, move and go in one step, or not at all', async () => {
+    const id = idOf('web');
+    const before = service.sandbox(id)?.ports ?? [];
+    const tcp = before.filter(({ hostPort, protocol }) => hostPort === 8080 && protocol === 'tcp');
+    const moved = await service.changePorts(id, { add: [want(81, { hostPort: at(8080) })], remove: tcp });
+    await world.check([['out', 'tcp', HOST, 8080, `web ${NEIGHBOUR}`]]);
+    assert.ok(text(moved.ports).includes('0.0.0.0:8080->81/tcp'));
+    await assert.rejects(
+      service.changePorts(id, {
+        add: [want(80, { hostPort: at(8100) }), want(80, { hostPort: at(8081), hostIp: HOST, protocol: 'udp' }), want(80, { hostPort: at(8081) })],
+        remove: moved.ports.filter(({ port }) => port === 81 ),
+      }).then(() => Promise.reject(new Error('8081 is free now'))),
+      /8081 is free now/,
+    );
+    const again = service.sandbox(id)?.ports ?? [];
+    await assert.rejects(
+      service.changePorts(id, { add: [want(80, { hostPort: at(8101) }), want(80, { hostPort: at(8081) })], remove: [] }),
+      { code: 'conflict' },
+    );
+    assert.deepEqual(service.sandbox(id)?.ports, again);
+    await world.check([
+      ['out', 'tcp', HOST, 8101, 'refused 111'],
+      ['out', 'tcp', HOST, 8081, `web ${NEIGHBOUR}`],
+    ]);
+  });
+
+  test('flushed rules are back within three seconds, and others’ are not touched', async () => {
+    world.host.run(['nft', 'flush', 'ruleset']);
+    world.host.run(['nft', 'add', 'table', 'inet', 'others']);
+    await world.check([['out', 'tcp', HOST, 8081, 'refused 111']]);
+    const deadline = Date.now() + REPAIR_MS_MAX;
+    while (!world.rules().includes('8081') && Date.now() < deadline) await sleep(POLL_MS);
+    await world.check([
+      ['out', 'tcp', HOST, 8081, `web ${NEIGHBOUR}`],
+      ['host', 'tcp', '127.0.0.1', 8081, `web ${service.sandbox(idOf('web'))?.endpoints[0]?.gateway}`],
+    ]);
+    assert.match(world.rules(), /table inet others/);
+    assert.ok(world.warnings.some((line) => line.startsWith('somebody changed our firewall rules')));
+    world.host.run(['nft', 'delete', 'table', 'inet', 'others']);
+  });
+
+  test('where another sets FORWARD to DROP afterwards, ours are let through again', async () => {
+    world.host.run(['iptables', '-P', 'FORWARD', 'DROP']);
+    const deadline = Date.now() + REPAIR_MS_MAX;
+    const isOpen = () => world.host.run(['iptables', '-S', 'FORWARD']).output.includes('CORACLE');
+    while (!isOpen() && Date.now() < deadline) await sleep(POLL_MS);
+    await world.check([['out', 'tcp', HOST, 8081, `web ${NEIGHBOUR}`]]);
+    world.host.run(['iptables', '-P', 'FORWARD', 'ACCEPT']);
+  });
+
+  test('the next daemon keeps ports, rules and connections', async () => {
+    const rules = world.rules();
+    await ports[Symbol.asyncDispose]();
+    service = await open();
+    await service.recover(new Set([idOf('web')]));
+    assert.equal(world.rules(), rules);
+    await world.check([['out', 'tcp', HOST, 8081, `web ${NEIGHBOUR}`]]);
+    await assert.rejects(run('late', [want(80, { hostPort: at(8081) })]), {
+      message: 'Bind for 0.0.0.0:8081 failed: port is already allocated (by container web)',
+    });
+  });
+
+  test('ports follow the container to another network, and go with its last', async () => {
+    await service.create(networkRequest('second'));
+    await service.create(networkRequest('closed', { internal: true }));
+    const id = idOf('web');
+    await service.connect(id, wish('closed'));
+    await service.connect(id, wish('second'));
+    const moved = await service.disconnect(id, 'bridge');
+    assert.ok(text(moved.ports).includes('0.0.0.0:8081->80/tcp'));
+    await world.check([['out', 'tcp', HOST, 8081, `web ${NEIGHBOUR}`]]);
+    const closed = await service.disconnect(id, 'second');
+    assert.deepEqual(closed.ports, []);
+    await world.check([['out', 'tcp', HOST, 8081, 'refused 111']]);
+    const back = await service.connect(id, wish('bridge'));
+    assert.ok(text(back.ports).includes('0.0.0.0:8081->80/tcp'));
+    await world.check([['out', 'tcp', HOST, 8081, `web ${NEIGHBOUR}`]]);
+  });
+
+  test('nothing is left when the containers are gone', async () => {
+    await service.close(idOf('web'));
+    assert.doesNotMatch(world.rules(), /8081|8080/);
+    const free = await run('web', [want(80, { hostPort: at(8081) })]);
+    assert.equal(free.ports.length, 2);
+    await service.close(idOf('web'));
+    for (const name of ['second', 'closed']) await service.remove(name);
+  });
+}
+
+for (const backend of ['nftables', 'iptables'] as const) {
+  describe(backend, { concurrency: 1 }, () => suite(backend));
+}
