@@ -1,14 +1,13 @@
 // The embedded DNS in real network namespaces: the C library's resolver asks 127.0.0.11, with the
 // resolv.conf that a container gets; the daemon's side goes and comes back.
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 import packet from 'dns-packet';
@@ -18,20 +17,15 @@ import { Netlink } from '#kernel/netlink/netlink.ts';
 import { HostResolvConf } from '#network/names/host-file.ts';
 import { NameService } from '#network/names/service.ts';
 import { plugged, type TestEndpoint } from '#network/names/testing-plugged.ts';
+import { lacksResolver, NO_ANSWER, Resolver } from './resolver.ts';
 
 const NATIVE =
   process.env['CORACLE_NATIVE'] ?? join(import.meta.dirname, '../../build/coracle-native');
-const RESOLVE = join(import.meta.dirname, '../fixture/resolve.py');
-const READY_MS_MAX = 20_000;
 const NXDOMAIN = 3;
-const NO_ANSWER = 'error Temporary failure in name resolution';
 /** An address of the loopback for our own "server of the host", apart from other test runs. */
 const UPSTREAM = `127.53.${(process.pid >> 8) & 255}.${(process.pid & 127) + 1}`;
 
-const skip =
-  process.getuid?.() !== 0
-    ? 'needs root'
-    : spawnSync('python3', ['--version']).status !== 0 && 'needs python3';
+const skip = lacksResolver();
 
 let base = '';
 let agent: NativeAgent;
@@ -56,24 +50,13 @@ function startNames(): NameService {
 class Box {
   readonly name: string;
   readonly path: string;
-  readonly #child: ChildProcess;
-  readonly #answers: ((line: string) => void)[] = [];
-  readonly #ready: Promise<string>;
+  readonly #resolver: Resolver;
 
   constructor(name: string) {
     this.name = name;
     this.path = join(base, name);
     writeFileSync(this.resolvConf, '');
-    const script = 'mount --bind "$1" /etc/resolv.conf && exec nsenter --net="$2" python3 "$3"';
-    this.#child = spawn(
-      'unshare',
-      ['--mount', 'sh', '-c', script, 'sh', this.resolvConf, this.path, RESOLVE],
-      { stdio: ['pipe', 'pipe', 'inherit'], timeout: READY_MS_MAX * 3 },
-    );
-    const out = this.#child.stdout;
-    if (out === null) throw new Error('no stdout');
-    createInterface({ input: out }).on('line', (line) => this.#answers.shift()?.(line));
-    this.#ready = this.#next();
+    this.#resolver = new Resolver(this.path, this.resolvConf);
   }
 
   get resolvConf(): string {
@@ -92,22 +75,12 @@ class Box {
     await names.set({ ...target, sandbox });
   }
 
-  #next(): Promise<string> {
-    const { promise, resolve } = Promise.withResolvers<string>();
-    this.#answers.push(resolve);
-    return promise;
-  }
-
-  async ask(command: string): Promise<readonly (string | number)[]> {
-    await this.#ready;
-    this.#child.stdin?.write(`${command}\n`);
-    return JSON.parse(await this.#next());
+  ask(command: string): Promise<readonly (string | number)[]> {
+    return this.#resolver.ask(command);
   }
 
   async close(): Promise<void> {
-    const gone = once(this.#child, 'exit');
-    this.#child.stdin?.end();
-    await gone;
+    await this.#resolver.close();
     await agent.perform([{ op: 'netns_delete', path: this.path }]);
   }
 }
