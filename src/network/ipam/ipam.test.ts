@@ -92,6 +92,14 @@ test('any chosen subnet overlaps nothing that is used', () => {
 test('what is asked for is checked in Docker’s words', () => {
   const cases: readonly (readonly [object, RegExp])[] = [
     [{ subnet: 'x' }, /^invalid network config:\ninvalid subnet x: invalid CIDR block notation$/],
+    [{ subnet: '127.0.1.0/24' }, /invalid subnet 127\.0\.1\.0\/24: it has the loopback addresses/],
+    [{ subnet: '::/8' }, /invalid subnet ::\/8: it has the loopback address in it$/],
+    [
+      { subnet: '239.1.0.0/16' },
+      /invalid subnet 239\.1\.0\.0\/16: it has multicast addresses in it$/,
+    ],
+    [{ subnet: 'ff02::/64' }, /invalid subnet ff02::\/64: it has multicast addresses in it$/],
+    [{ subnet: '::/0' }, /invalid subnet ::\/0: it is every address there is$/],
     [{ subnet: '10.1.2.3/16' }, /invalid subnet 10\.1\.2\.3\/16: it should be 10\.1\.0\.0\/16/],
     [{ subnet: '10.1.0.0/16', ipRange: '10.1.5.7/24' }, /it should be 10\.1\.5\.0\/24/],
     [

@@ -57,6 +57,20 @@ export const AUX_ADDRESSES_MAX = 1024;
 /** Of an address or a prefix that was parsed before. */
 export const familyOf = (text: string): IpFamily => (text.includes(':') ? 6 : 4);
 
+/** Where no container can live: the host would lose its own loopback, multicast or every route. */
+const FORBIDDEN = [
+  { range: parseCidr('127.0.0.0/8'), what: 'the loopback addresses' },
+  { range: parseCidr('::1/128'), what: 'the loopback address' },
+  { range: parseCidr('224.0.0.0/4'), what: 'multicast addresses' },
+  { range: parseCidr('ff00::/8'), what: 'multicast addresses' },
+] as const;
+
+function forbidden(subnet: IpPrefix): string | undefined {
+  if (subnet.length === 0) return 'it is every address there is';
+  const found = FORBIDDEN.find(({ range }) => overlaps(range, subnet));
+  return found === undefined ? undefined : `it has ${found.what} in it`;
+}
+
 const given = (text: string | undefined): text is string => text !== undefined && text !== '';
 
 /** Faults of one request, in Docker's words; empty when there is none. */
@@ -75,6 +89,8 @@ function faultsOf(request: SubnetRequest): readonly string[] {
   if (subnet === undefined)
     return [`invalid subnet ${request.subnet}: invalid CIDR block notation`];
   const faults: string[] = [];
+  const never = forbidden(subnet);
+  if (never !== undefined) faults.push(`invalid subnet ${request.subnet}: ${never}`);
   const wanted = formatCidr(networkOf(subnet));
   if (formatCidr(subnet) !== wanted) {
     faults.push(`invalid subnet ${request.subnet}: it should be ${wanted}`);
