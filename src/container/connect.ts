@@ -86,9 +86,8 @@ export async function disconnect(
     );
   }
   if (!Object.hasOwn(networking, name)) {
-    // 500 in dockerd, which has no class for it.
     const text = `container ${id} is not connected to ${running ? '' : 'the '}network ${name}`;
-    throw new EngineError('internal', text);
+    throw new EngineError('conflict', text);
   }
   const before = deps.networks.sandbox(id);
   if (running && before?.endpoints.some(({ networkName }) => networkName === name) === true) {
@@ -102,9 +101,8 @@ export async function disconnect(
 function guardNetworks(record: ContainerRecord): void {
   const { status } = record.state;
   if (status !== 'removing' && status !== 'dead') return;
-  // 500 in dockerd, which has no class for it.
   throw new EngineError(
-    'internal',
+    'conflict',
     `Container ${record.id} is marked for removal and cannot be connected or disconnected to the ` +
       'network',
   );
