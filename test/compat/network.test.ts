@@ -1,7 +1,7 @@
 // Networks by the unmodified docker CLI and by dockerode: what a person types, what compose and
 // testcontainers ask for, and the words in which mistakes are told.
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
 import type { ContainerInspect } from '#wire/container.ts';
