@@ -32,6 +32,7 @@ export type Config = {
   readonly labels: readonly string[];
 };
 
+export const DATA_ROOT = '/var/lib/coracle';
 export const DEFAULT_CONFIG_FILE = '/etc/coracle/daemon.json';
 const CONFIG_BYTES_MAX = 1024 * 1024;
 /** sockaddr_un.sun_path is 108 bytes with its NUL (unix(7)). */
@@ -158,7 +159,7 @@ export function makeConfig(flags: Flags, file: Values): Config {
   const hosts = values.get('hosts') as readonly string[] | undefined;
   const labels = values.get('labels') as readonly string[] | undefined;
   return {
-    dataRoot: resolve(text('data-root', '/var/lib/coracle')),
+    dataRoot: resolve(text('data-root', DATA_ROOT)),
     execRoot,
     pidfile: resolve(text('pidfile', `${execRoot}/coracle.pid`)),
     logLevel: parseLogLevel(values.get('debug') === true ? 'debug' : text('log-level', 'info')),

@@ -73,7 +73,7 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
   const volumes = new VolumeStore(join(config.dataRoot, 'volumes'));
   const problems = [...images.problems.map((each) => `${each.path}: ${each.message}`)];
   problems.push(...(await volumes.load()));
-  const needs = { config, agent, nativePath: native, events, report };
+  const needs = { config, agent, nativePath: native, events, report, log };
   const { service: networks } = parts.use(await openNetworks(needs));
   problems.push(...networks.problems);
   const lives = new Lives();

@@ -71,7 +71,7 @@ export const FLAGS: Readonly<Record<string, FlagDefinition>> = {
   '--firewall-table': {
     kind: 'text',
     key: 'firewall-table',
-    help: 'Name of our table in the firewall (coracle)',
+    help: 'Name of our table in the firewall (coracle, with a suffix for other data roots)',
   },
   '--fixed-cidr': {
     kind: 'text',

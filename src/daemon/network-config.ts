@@ -1,11 +1,7 @@
 // The daemon's flags and keys about networks, as dockerd names them. Pure.
 import { EngineError } from '#base/error.ts';
 import { parseCidr, parseIp, readIp } from '#base/ip-address.ts';
-import {
-  DEFAULT_TABLE,
-  FIREWALL_BACKENDS,
-  type FirewallBackendName,
-} from '#kernel/netfilter/firewall.ts';
+import { FIREWALL_BACKENDS, type FirewallBackendName } from '#kernel/netfilter/firewall.ts';
 import { parseTableName } from '#kernel/netfilter/state.ts';
 import { checkInterfaceName } from '#kernel/netlink/message.ts';
 import { type AddressPool, DEFAULT_POOLS, parsePools } from '#network/ipam/pool.ts';
@@ -17,6 +13,7 @@ export type NetworkConfig = {
   /** --ip-forward: whether forwarding may be switched on. */
   readonly mayForward: boolean;
   readonly firewallBackend: FirewallBackendName;
+  /** "" = chosen by the data root. */
   readonly firewallTable: string;
   readonly dns: {
     readonly servers: readonly string[] | undefined;
@@ -56,7 +53,7 @@ export function makeNetworkConfig(values: Values): NetworkConfig {
     pools: makePools(values.get('default-address-pools')),
     mayForward: flag('ip-forward', true),
     firewallBackend: parseBackend(text('firewall-backend')),
-    firewallTable: parseTableName(table === '' ? DEFAULT_TABLE : table),
+    firewallTable: table === '' ? '' : parseTableName(table),
     dns: { servers: texts('dns'), search: texts('dns-search'), options: texts('dns-opts') },
     hostGateway,
   };

@@ -1,18 +1,22 @@
 // The wiring of networks: drivers, ports, names and limits over the agent.
+import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EngineError } from '#base/error.ts';
+import type { Log } from '#base/log.ts';
 import type { UndoReport } from '#base/undo.ts';
 import type { Publisher } from '#event/event.ts';
 import type { NativeAgent } from '#kernel/native/agent.ts';
+import { DEFAULT_TABLE } from '#kernel/netfilter/firewall.ts';
 import { Netlink } from '#kernel/netlink/netlink.ts';
 import { makeDrivers } from '#network/driver/drivers.ts';
 import { ulaPool } from '#network/ipam/pool.ts';
 import { NameService } from '#network/names/service.ts';
-import type { ExplainPart, PortPart } from '#network/parts.ts';
+import type { ExplainPart } from '#network/parts.ts';
+import { Ports } from '#network/port/ports.ts';
 import { Rates } from '#network/rate.ts';
 import { NetworkService } from '#network/service.ts';
-import type { Config } from './config.ts';
+import { type Config, DATA_ROOT } from './config.ts';
 
 export type NetworkNeeds = {
   readonly config: Config;
@@ -20,24 +24,28 @@ export type NetworkNeeds = {
   readonly nativePath: string;
   readonly events: Publisher;
   readonly report: UndoReport;
+  readonly log: Log;
 };
+
+/** With the name, 15 letters at most (parseTableName()). */
+const TABLE_DIGITS = 6;
 
 export type Networks = AsyncDisposable & { readonly service: NetworkService };
 
 const later = (): never => {
-  throw new EngineError('not_implemented', 'ports cannot be published yet');
+  throw new EngineError('not_implemented', 'networks cannot be explained yet');
 };
 
-const noPorts: PortPart = {
-  networkUp: () => Promise.resolve(),
-  networkDown: () => Promise.resolve(),
-  open: later,
-  close: () => Promise.resolve(),
-  change: later,
-  move: () => Promise.resolve([]),
-  traffic: () => Promise.resolve([]),
-  recover: () => Promise.resolve(),
-};
+/**
+ * Daemons with other data roots on this host have rules of their own: none takes those of another
+ * for its own that are out of date.
+ */
+function tableOf({ dataRoot, network }: Config): string {
+  if (network.firewallTable !== '') return network.firewallTable;
+  if (dataRoot === DATA_ROOT) return DEFAULT_TABLE;
+  const digest = createHash('sha256').update(dataRoot).digest('hex');
+  return `${DEFAULT_TABLE}_${digest.slice(0, TABLE_DIGITS)}`;
+}
 
 /** machine-id(5); hosts without are told apart by their random data root only. */
 function machineId(): string {
@@ -51,7 +59,7 @@ function machineId(): string {
 const noExplainer: ExplainPart = { explain: later };
 
 export async function openNetworks(needs: NetworkNeeds): Promise<Networks> {
-  const { config, agent, nativePath, events, report } = needs;
+  const { config, agent, nativePath, events, report, log } = needs;
   const { network } = config;
   const netlink = new Netlink(agent);
   const hostHasIpv6 = existsSync('/proc/sys/net/ipv6');
@@ -68,12 +76,21 @@ export async function openNetworks(needs: NetworkNeeds): Promise<Networks> {
       report: (error) => report('answer names', error),
     }),
   );
+  const ports = parts.use(
+    new Ports({
+      backend: network.firewallBackend,
+      table: tableOf(config),
+      agent,
+      nativePath,
+      log,
+    }),
+  );
   const service = await NetworkService.open({
     dataRoot: config.dataRoot,
     execRoot: config.execRoot,
     drivers: makeDrivers({ agent, netlink, mayForward: network.mayForward, hostHasIpv6 }),
     netlink,
-    ports: noPorts,
+    ports,
     names,
     rates: new Rates(netlink),
     explainer: noExplainer,

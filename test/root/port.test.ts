@@ -32,7 +32,13 @@ const POLL_MS = 100;
 const hasSctp = existsSync('/proc/net/sctp');
 
 type Where = Parameters<Probe['ask']>[0];
-type Case = readonly [from: string, protocol: Where['protocol'], ip: string, port: number, wanted: string];
+type Case = readonly [
+  from: string,
+  protocol: Where['protocol'],
+  ip: string,
+  port: number,
+  wanted: string,
+];
 
 /** A host with a neighbour on its link; rules go by one back end. */
 class World implements AsyncDisposable {
@@ -147,7 +153,11 @@ function suite(backend: FirewallBackendName): void {
     ports = world.ports();
     return world.host.service('one', { ports, defaultBridge: { ...DEFAULT_BRIDGE, ipv6: true } });
   };
-  const run = (name: string, wishes: readonly PortWish[], networks = ['bridge']): Promise<Sandbox> =>
+  const run = (
+    name: string,
+    wishes: readonly PortWish[],
+    networks = ['bridge'],
+  ): Promise<Sandbox> =>
     service.open(
       sandboxRequest(
         name,
@@ -228,12 +238,16 @@ function suite(backend: FirewallBackendName): void {
 
   test('a program of the host is named, and cannot take a published port later', async () => {
     const listen = (address: string) =>
-      spawn('nsenter', [
-        `--net=${world.host.namespace}`,
-        'python3',
-        '-c',
-        `import socket,sys; s=socket.create_server(("${address}",8090)); print("up",flush=True); sys.stdin.read()`,
-      ], { stdio: ['pipe', 'pipe', 'ignore'] });
+      spawn(
+        'nsenter',
+        [
+          `--net=${world.host.namespace}`,
+          'python3',
+          '-c',
+          `import socket,sys; s=socket.create_server(("${address}",8090)); print("up",flush=True); sys.stdin.read()`,
+        ],
+        { stdio: ['pipe', 'pipe', 'ignore'] },
+      );
     const child = listen('');
     try {
       await once(child.stdout, 'data');
@@ -253,10 +267,15 @@ function suite(backend: FirewallBackendName): void {
       child.kill('SIGKILL');
       await gone;
     }
-    const taker = world.host.run(['python3', '-c', 'import socket; socket.create_server(("", 8080))']);
+    const taker = world.host.run([
+      'python3',
+      '-c',
+      'import socket; socket.create_server(("", 8080))',
+    ]);
     assert.match(taker.output, /Address already in use/);
     await assert.rejects(run('late', [want(80, { hostPort: at(8090), hostIp: '203.0.113.9' })]), {
-      message: /^failed to bind host port for 203\.0\.113\.9:8090:.*: cannot assign requested address/,
+      message:
+        /^failed to bind host port for 203\.0\.113\.9:8090:.*: cannot assign requested address/,
     });
     await assert.rejects(run('late', [want(80, { hostPort: at(8090), hostIp: '::1' })]), {
       code: 'invalid_argument',
@@ -268,10 +287,12 @@ function suite(backend: FirewallBackendName): void {
     const [one] = (await run('one', [want(80)])).ports;
     const [two] = (await run('two', [want(80), want(81)])).ports;
     assert.ok(one !== undefined && two !== undefined && one.hostPort !== two.hostPort);
-    await assert.rejects(run('three', [want(80), want(81)]), {
-      code: 'conflict',
-      message: 'all ports are allocated: none of 32768-60999/tcp is free',
-    }).catch(() => undefined);
+    await assert
+      .rejects(run('three', [want(80), want(81)]), {
+        code: 'conflict',
+        message: 'all ports are allocated: none of 32768-60999/tcp is free',
+      })
+      .catch(() => undefined);
     for (const name of ['one', 'two']) await service.close(idOf(name));
   });
 
@@ -279,19 +300,31 @@ function suite(backend: FirewallBackendName): void {
     const id = idOf('web');
     const before = service.sandbox(id)?.ports ?? [];
     const tcp = before.filter(({ hostPort, protocol }) => hostPort === 8080 && protocol === 'tcp');
-    const moved = await service.changePorts(id, { add: [want(81, { hostPort: at(8080) })], remove: tcp });
+    const moved = await service.changePorts(id, {
+      add: [want(81, { hostPort: at(8080) })],
+      remove: tcp,
+    });
     await world.check([['out', 'tcp', HOST, 8080, `web ${NEIGHBOUR}`]]);
     assert.ok(text(moved.ports).includes('0.0.0.0:8080->81/tcp'));
     await assert.rejects(
-      service.changePorts(id, {
-        add: [want(80, { hostPort: at(8100) }), want(80, { hostPort: at(8081), hostIp: HOST, protocol: 'udp' }), want(80, { hostPort: at(8081) })],
-        remove: moved.ports.filter(({ port }) => port === 81 ),
-      }).then(() => Promise.reject(new Error('8081 is free now'))),
+      service
+        .changePorts(id, {
+          add: [
+            want(80, { hostPort: at(8100) }),
+            want(80, { hostPort: at(8081), hostIp: HOST, protocol: 'udp' }),
+            want(80, { hostPort: at(8081) }),
+          ],
+          remove: moved.ports.filter(({ port }) => port === 81),
+        })
+        .then(() => Promise.reject(new Error('8081 is free now'))),
       /8081 is free now/,
     );
     const again = service.sandbox(id)?.ports ?? [];
     await assert.rejects(
-      service.changePorts(id, { add: [want(80, { hostPort: at(8101) }), want(80, { hostPort: at(8081) })], remove: [] }),
+      service.changePorts(id, {
+        add: [want(80, { hostPort: at(8101) }), want(80, { hostPort: at(8081) })],
+        remove: [],
+      }),
       { code: 'conflict' },
     );
     assert.deepEqual(service.sandbox(id)?.ports, again);
@@ -309,10 +342,18 @@ function suite(backend: FirewallBackendName): void {
     while (!world.rules().includes('8081') && Date.now() < deadline) await sleep(POLL_MS);
     await world.check([
       ['out', 'tcp', HOST, 8081, `web ${NEIGHBOUR}`],
-      ['host', 'tcp', '127.0.0.1', 8081, `web ${service.sandbox(idOf('web'))?.endpoints[0]?.gateway}`],
+      [
+        'host',
+        'tcp',
+        '127.0.0.1',
+        8081,
+        `web ${service.sandbox(idOf('web'))?.endpoints[0]?.gateway}`,
+      ],
     ]);
     assert.match(world.rules(), /table inet others/);
-    assert.ok(world.warnings.some((line) => line.startsWith('somebody changed our firewall rules')));
+    assert.ok(
+      world.warnings.some((line) => line.startsWith('somebody changed our firewall rules')),
+    );
     world.host.run(['nft', 'delete', 'table', 'inet', 'others']);
   });
 

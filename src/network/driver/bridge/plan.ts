@@ -84,6 +84,9 @@ export function planSettings(
         sysctl(`net/ipv6/conf/${bridge}/disable_ipv6`, record.ipv6 ? '0' : '1'),
         // A container is no router: it could lead the host's own traffic through itself.
         sysctl(`net/ipv6/conf/${bridge}/accept_ra`, '0'),
+        // Nobody else has its addresses, and while its link-local one is tried for a second no
+        // neighbour can be asked for: what comes for the first container would be lost.
+        sysctl(`net/ipv6/conf/${bridge}/accept_dad`, '0'),
       ];
   return [
     // So that what comes from 127.0.0.1 of the host can be led to a container (ip-sysctl.rst); that
