@@ -9,7 +9,9 @@ import { DELETIONS_MAX, isTrash, Trash } from './trash.ts';
 const root = await mkdtemp(join(tmpdir(), 'coracle-trash-'));
 after(() => rm(root, { recursive: true, force: true }));
 
-const remove = (path: string): Promise<void> => rm(path, { recursive: true });
+const remove = async (paths: readonly string[]): Promise<void> => {
+  for (const path of paths) await rm(path, { recursive: true, force: true });
+};
 const fail = (path: string, error: unknown): void => assert.fail(`${path}: ${error}`);
 
 async function place(...names: readonly string[]): Promise<string> {
@@ -21,7 +23,7 @@ async function place(...names: readonly string[]): Promise<string> {
 test('a removed directory is out of sight at once, and deleted behind the caller', async () => {
   const parent = await place('a');
   const { promise: go, resolve } = Promise.withResolvers<void>();
-  await using trash = new Trash((path) => go.then(() => remove(path)), fail);
+  await using trash = new Trash((paths) => go.then(() => remove(paths)), fail);
   await trash.remove(join(parent, 'a'));
   const left = await readdir(parent);
   assert.equal(left.length, 1);
@@ -39,11 +41,12 @@ test('removing what is not there is success', async () => {
 test('what cannot be deleted is reported, and the next one is deleted all the same', async () => {
   const parent = await place('a', 'b');
   const failed: string[] = [];
-  const removeTree = async (path: string): Promise<void> => {
-    if (failed.length === 0) throw new Error('stuck');
-    await remove(path);
-  };
-  const trash = new Trash(removeTree, (path) => failed.push(path));
+  const stuck = (paths: readonly string[]): Promise<void> =>
+    paths.some((path) => existsSync(join(path, 'stuck')))
+      ? Promise.reject(new Error('stuck'))
+      : remove(paths);
+  const trash = new Trash(stuck, (path) => failed.push(path));
+  await mkdir(join(parent, 'a', 'stuck'));
   await trash.remove(join(parent, 'a'));
   await trash.remove(join(parent, 'b'));
   await trash[Symbol.asyncDispose]();
@@ -58,7 +61,7 @@ test('when too many wait, removing waits for its turn', async () => {
   const names = Array.from({ length: DELETIONS_MAX + 1 }, (_, index) => String(index));
   const parent = await place(...names);
   const { promise: go, resolve } = Promise.withResolvers<void>();
-  const trash = new Trash((path) => go.then(() => remove(path)), fail);
+  const trash = new Trash((paths) => go.then(() => remove(paths)), fail);
   for (const name of names.slice(1)) await trash.remove(join(parent, name));
   let over = false;
   const last = trash.remove(join(parent, '0')).then(() => {

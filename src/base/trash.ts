@@ -1,15 +1,20 @@
 // Directories that are removed in two steps: out of sight by one rename, and their files behind the
-// caller, one tree after the other. rmdir(2) waits for the disk's journal, and `docker run --rm`
-// would wait with it. A crash in between leaves a name that isTrash() knows; who owns the parent
-// directory gives such names to sweep() at its next start.
+// caller, a moment later and several at a time. rmdir(2) waits for the disk's journal, and
+// `docker run --rm` would wait with it. A crash in between leaves a name that isTrash() knows; who
+// owns the parent directory gives such names to sweep() at its next start.
 import { randomBytes } from 'node:crypto';
 import { renameSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf } from './error.ts';
 
 const PREFIX = '.gone-';
 /** Trees that still wait to be deleted; more make remove() wait. */
 export const DELETIONS_MAX = 64;
+/** Trees that are handed over at once. */
+const BATCH_MAX = 64;
+/** Long enough for the answer to whoever removed to be out, and for what goes with it to come. */
+const DELAY_MS = 5;
 
 /** True for the name of a directory that remove() has hidden. */
 export function isTrash(name: string): boolean {
@@ -33,17 +38,17 @@ export function hide(path: string): string | undefined {
 }
 
 export class Trash implements AsyncDisposable {
-  readonly #removeTree: (path: string) => Promise<void>;
+  readonly #removeTrees: (paths: readonly string[]) => Promise<void>;
   readonly #report: (path: string, error: unknown) => void;
-  #tail: Promise<void> = Promise.resolve();
-  #waiting = 0;
+  readonly #queue: string[] = [];
+  #round: Promise<void> = Promise.resolve();
 
-  /** `removeTree` may be done by another process; a tree that it fails for is told to `report`. */
+  /** `removeTrees` may be done by another process; a tree that it fails for is told to `report`. */
   constructor(
-    removeTree: (path: string) => Promise<void>,
+    removeTrees: (paths: readonly string[]) => Promise<void>,
     report: (path: string, error: unknown) => void,
   ) {
-    this.#removeTree = removeTree;
+    this.#removeTrees = removeTrees;
     this.#report = report;
   }
 
@@ -56,26 +61,39 @@ export class Trash implements AsyncDisposable {
   /** Has a hidden directory deleted; waits for it only when too many wait already. */
   async discard(gone: string): Promise<void> {
     const deleted = this.sweep(gone);
-    if (this.#waiting > DELETIONS_MAX) await deleted;
+    if (this.#queue.length > DELETIONS_MAX) await deleted;
   }
 
-  /** Deletes a hidden directory after those before it; never rejects. */
+  /** Deletes a hidden directory with those that come a moment later; never rejects. */
   sweep(gone: string): Promise<void> {
-    this.#waiting += 1;
-    this.#tail = this.#tail.then(async () => {
+    this.#queue.push(gone);
+    // The first one opens a round for all that come until it begins.
+    if (this.#queue.length === 1) this.#round = this.#round.then(() => this.#deleteAll());
+    return this.#round;
+  }
+
+  async #deleteAll(): Promise<void> {
+    await sleep(DELAY_MS);
+    while (this.#queue.length > 0) {
+      const paths = this.#queue.splice(0, BATCH_MAX);
       try {
-        await this.#removeTree(gone);
-      } catch (error) {
-        this.#report(gone, error);
-      } finally {
-        this.#waiting -= 1;
+        await this.#removeTrees(paths);
+      } catch {
+        for (const path of paths) await this.#deleteOne(path);
       }
-    });
-    return this.#tail;
+    }
+  }
+
+  async #deleteOne(path: string): Promise<void> {
+    try {
+      await this.#removeTrees([path]);
+    } catch (error) {
+      this.#report(path, error);
+    }
   }
 
   /** Waits for what is being deleted. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#tail;
+    await this.#round;
   }
 }

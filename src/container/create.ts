@@ -42,7 +42,7 @@ export async function create(deps: Deps, wish: ContainerSpec): Promise<CreateAns
   undo.add('release the name', () => deps.store.release(name, id));
   const image = await deps.images.resolve(spec.config.image);
   const draft = draftRecord(deps, spec, id, name, image);
-  await deps.store.prepare(id);
+  deps.store.prepare(id);
   undo.add('remove the directory', () => deps.store.remove(id, { durable: false }));
   const mounts = await settleMounts(deps, draft.wishes, undo);
   const userns = await settleUserns(deps, spec);

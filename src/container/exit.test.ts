@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { KeyedLock } from '#base/keyed-lock.ts';
 import { Trash } from '#base/trash.ts';
+import { removeTrees } from '#snapshot/remove-tree.ts';
 import type { Deps } from './deps.ts';
 import { settleExit } from './exit.ts';
 import { Lives } from './live.ts';
@@ -15,10 +16,7 @@ import { plainRecord } from './testing-record.ts';
 
 const root = await mkdtemp(join(tmpdir(), 'coracle-exit-'));
 after(() => rm(root, { recursive: true, force: true }));
-const trash = new Trash(
-  (path) => rm(path, { recursive: true }),
-  (path, error) => assert.fail(`${path}: ${error}`),
-);
+const trash = new Trash(removeTrees, (path, error) => assert.fail(`${path}: ${error}`));
 let count = 0;
 
 /** Only what an exit touches; asking for more is an error of the test. */
@@ -42,7 +40,7 @@ async function ended(host: Partial<HostConfig>, exitCode: number, oomKilled = fa
     report: () => {},
   } as unknown as Deps;
   const record = plainRecord('a', { status: 'running', pid: 7 as Pid, startedAt: 0n }, host);
-  await store.prepare(record.id);
+  store.prepare(record.id);
   await store.put(record, { durable: false });
   const answer = lives.of(record.id).exited.next();
   const finishedAt = 2_500_000_000n;

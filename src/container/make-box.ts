@@ -66,7 +66,8 @@ export function makeBox(record: ContainerRecord, facts: BoxFacts): Box {
     process: makeProcess(record, settings, facts.env),
     security: makeSecurity(record, settings),
     namespaces: facts.namespaces,
-    root: { readonly: host.readonlyRootfs, mount: facts.root },
+    // After a power cut a container of --rm is removed, whatever it had written.
+    root: { readonly: host.readonlyRootfs, volatile: host.autoRemove, mount: facts.root },
     mounts: record.mounts.map((mount) => boxMount(mount, facts.isFile)),
     files: ownFiles(record, pathsOf(facts.filesOf, record.id)),
     devices: facts.devices,

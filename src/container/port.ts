@@ -32,6 +32,8 @@ export interface Images {
 export interface Snapshots {
   prepare(id: string, chain: ChainId | undefined): Promise<void>;
   root(id: string): BoxRoot['mount'];
+  /** Makes a root that was mounted as volatile mountable again. */
+  reopen(id: string): void;
   /** The mount of a top that is not made, for a plan. */
   plan(id: string, chain: ChainId | undefined): BoxRoot['mount'];
   /** Success if there is none. */

@@ -2,8 +2,6 @@
 // The order is what makes kill -9 of the daemon harmless: a monitor whose daemon goes away before
 // "go" ends the process itself; one that was told "go" is found again through the stored state.
 import { mkdirSync, statSync } from 'node:fs';
-import { mkdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { now } from '#base/clock.ts';
 import { EngineError, errnoOf, isEngineError, messageOf } from '#base/error.ts';
 import { Undo } from '#base/undo.ts';
@@ -61,12 +59,12 @@ async function run(deps: Deps, stored: ContainerRecord, live: Live): Promise<Con
   const mapped = record.userns !== undefined;
   const opening = request === undefined || mapped ? undefined : openNetwork(deps, request, undo);
   makeSources(record);
-  const directory = await makeRunDirectory(deps, record);
+  if (record.hasRun && record.spec.host.autoRemove) deps.snapshots.reopen(record.id);
   const opened = await opening;
   const links = request === undefined ? NO_LINKS : linkEffects(deps, record);
   await writeOwnFiles(deps, record, { source, sandbox: opened, links });
   const box = boxOf(deps, record, { source, path: opened?.path, env: links.env });
-  const task = await deps.runtime.launch(box, directory);
+  const task = await deps.runtime.launch(box, runDirectoryOf(deps.settings, record.id));
   undo.add('end the connection to the monitor', () => task.close());
   if (request !== undefined && mapped) {
     const adopt = `/proc/${task.pid}/ns/net`;
@@ -83,10 +81,13 @@ async function run(deps: Deps, stored: ContainerRecord, live: Live): Promise<Con
   });
   const { pid } = task;
   const running = runningAs(pid);
+  // While the monitor answers: each attached client is a connection of its own to it.
+  const connected = connect(task, live);
+  connected.catch(() => {}); // told below, unless the store fails first
   // Not durable: after a power cut there is no process, whatever the record says.
   await deps.store.put(running, { durable: false });
   undo.add('store the state before', () => deps.store.put(before, { durable: false }));
-  await connect(task, live);
+  await connected;
   await task.go();
   undo.commit();
   tellLinked(deps, record);
@@ -97,14 +98,6 @@ async function run(deps: Deps, stored: ContainerRecord, live: Live): Promise<Con
   const known = runningAs(task.pid);
   await deps.store.put(known, { durable: false });
   return known;
-}
-
-/** The socket of a former run would be in the way of this one's. */
-async function makeRunDirectory(deps: Deps, record: ContainerRecord): Promise<string> {
-  const directory = runDirectoryOf(deps.settings, record.id);
-  if (record.hasRun) await rm(join(directory, 'monitor.sock'), { force: true });
-  else await mkdir(directory, { recursive: true, mode: 0o700 });
-  return directory;
 }
 
 /** Attached clients get their streams before the first byte can be written. */

@@ -7,6 +7,7 @@ import { setImmediate as tick } from 'node:timers/promises';
 import { EngineError } from '#base/error.ts';
 import { KeyedLock } from '#base/keyed-lock.ts';
 import { Trash } from '#base/trash.ts';
+import { removeTrees } from '#snapshot/remove-tree.ts';
 import type { Deps } from './deps.ts';
 import { settleExit } from './exit.ts';
 import { Lives } from './live.ts';
@@ -20,10 +21,7 @@ const root = await mkdtemp(join(tmpdir(), 'coracle-stop-'));
 after(() => rm(root, { recursive: true, force: true }));
 
 test('stop() of a process that has just ended waits until its exit is stored and told', async () => {
-  const trash = new Trash(
-    (path) => rm(path, { recursive: true }),
-    (_, error) => assert.ifError(error),
-  );
+  const trash = new Trash(removeTrees, (_, error) => assert.ifError(error));
   const store = new ContainerStore(root, trash);
   await store.load();
   const told: string[] = [];
@@ -35,7 +33,7 @@ test('stop() of a process that has just ended waits until its exit is stored and
     report: () => {},
   } as unknown as Deps;
   const record = plainRecord('a', { status: 'running', pid: 7 as Pid, startedAt: 1n });
-  await store.prepare(record.id);
+  store.prepare(record.id);
   await store.put(record, { durable: false });
   const { promise: signalled, resolve } = Promise.withResolvers<void>();
   const task: Pick<Task, 'signal'> = {

@@ -4,16 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { Trash } from '#base/trash.ts';
+import { removeTrees } from '#snapshot/remove-tree.ts';
 import type { Pid, State } from './state.ts';
 import { ContainerStore } from './store.ts';
 import { plainRecord } from './testing-record.ts';
 
 const root = await mkdtemp(join(tmpdir(), 'coracle-store-'));
 after(() => rm(root, { recursive: true, force: true }));
-const trash = new Trash(
-  (path) => rm(path, { recursive: true }),
-  (path, error) => assert.fail(`${path}: ${error}`),
-);
+const trash = new Trash(removeTrees, (path, error) => assert.fail(`${path}: ${error}`));
 
 const exit = { exitCode: 3, oomKilled: true, error: 'why', finishedAt: 5n };
 const STATES: readonly State[] = [
@@ -32,7 +30,7 @@ test('every state survives a restart, with all its nanoseconds', async () => {
   await store.load();
   for (const [index, state] of STATES.entries()) {
     const record = plainRecord(String(index), state);
-    await store.prepare(record.id);
+    store.prepare(record.id);
     await store.put(record, { durable: true });
   }
   const again = new ContainerStore(place, trash);
@@ -49,11 +47,11 @@ test('containers are found by id, name with or without slash, and unique prefix'
   await store.load();
   for (const digit of ['a', 'b']) {
     const record = plainRecord(digit, { status: 'created' });
-    await store.prepare(record.id);
+    store.prepare(record.id);
     await store.put(record, { durable: false });
   }
   const twin = { ...plainRecord('c', { status: 'created' }), id: `ab${'c'.repeat(62)}` as never };
-  await store.prepare(twin.id);
+  store.prepare(twin.id);
   await store.put(twin, { durable: false });
   assert.equal(store.get('b').name, 'name_b');
   assert.equal(store.get('/name_a').id, 'a'.repeat(64));
@@ -87,7 +85,7 @@ test('a removed container is gone at once, and its files go; so do those that a 
   const store = new ContainerStore(place, trash);
   await store.load();
   const record = plainRecord('a', { status: 'created' });
-  await store.prepare(record.id);
+  store.prepare(record.id);
   await store.put(record, { durable: false });
   await store.remove(record.id, { durable: false });
   assert.equal(store.find('a'), undefined);

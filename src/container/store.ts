@@ -1,6 +1,7 @@
 // All containers in memory, by id, name and id prefix, and their records on disk. The only file
 // that knows where a container's files are. Locking is the verbs' business (locks), not the
 // store's.
+import { mkdirSync } from 'node:fs';
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncDirectory, syncFile, writeFileAtomic } from '#base/atomic-file.ts';
@@ -136,8 +137,8 @@ export class ContainerStore {
   }
 
   /** The directory of a container to be; its record is written last. */
-  async prepare(id: string): Promise<void> {
-    await mkdir(this.directory(id), { recursive: true, mode: 0o700 });
+  prepare(id: string): void {
+    mkdirSync(this.directory(id), { mode: 0o700 });
   }
 
   /** Makes what put() wrote survive a power cut too, behind the caller. */

@@ -7,6 +7,7 @@ import type { ApiDeps } from '#api/deps.ts';
 import { KeyedLock } from '#base/keyed-lock.ts';
 import type { Log } from '#base/log.ts';
 import { Trash } from '#base/trash.ts';
+import type { UndoReport } from '#base/undo.ts';
 import { EngineError } from '#base/error.ts';
 import { createContainerEngine } from '#container/container-engine.ts';
 import type { Deps, Settings } from '#container/deps.ts';
@@ -23,7 +24,7 @@ import { NO_BRIDGE } from '#network/predefined.ts';
 import type { HostFacts } from '#runtime/facts.ts';
 import { readHostFacts } from '#runtime/facts.ts';
 import { OverlaySnapshotter } from '#snapshot/overlay.ts';
-import { removeTree } from '#snapshot/remove-tree.ts';
+import { removeTrees } from '#snapshot/remove-tree.ts';
 import { VolumeStore } from '#volume/volume.ts';
 import { busyboxPath, nativePath } from './asset.ts';
 import type { Config } from './config.ts';
@@ -52,13 +53,7 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
   const features = readFeatures(host.cgroups, config.cgroupParent);
   const events = new EventBus();
   // An agent of its own deletes what containers wrote, so that the other never waits for the disk.
-  const janitor = parts.use(new NativeAgent(native));
-  const trash = parts.use(
-    new Trash(
-      (path) => removeBy(janitor, path),
-      (path, error) => report(`delete ${path}`, error),
-    ),
-  );
+  const trash = parts.use(makeTrash(parts.use(new NativeAgent(native)), report));
   const store = new ContainerStore(join(config.dataRoot, 'containers'), trash);
   const snapshots = parts.use(await OverlaySnapshotter.open(config.dataRoot, { trash }));
   const unpacker = parts.use(new UnpackPool({ nativePath: native }));
@@ -146,12 +141,19 @@ function readSeccomp(profile: string): Settings['security']['seccomp'] {
 }
 
 /** The parents exist before the first container, so that what they offer can be looked at. */
+function makeTrash(janitor: NativeAgent, report: UndoReport): Trash {
+  return new Trash(
+    (paths) => removeBy(janitor, paths),
+    (path, error) => report(`delete ${path}`, error),
+  );
+}
+
 /** Trees deeper than the C program has descriptors for are taken apart here. */
-async function removeBy(janitor: NativeAgent, path: string): Promise<void> {
+async function removeBy(janitor: NativeAgent, paths: readonly string[]): Promise<void> {
   try {
-    await janitor.perform([{ op: 'remove_tree', path }]);
+    await janitor.perform(paths.map((path) => ({ op: 'remove_tree', path })));
   } catch {
-    await removeTree(path);
+    await removeTrees(paths);
   }
 }
 

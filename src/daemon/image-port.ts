@@ -24,6 +24,7 @@ export function makeSnapshotPort(
     driver: 'overlay2',
     prepare: (id, chain) => snapshots.prepare(id, chain),
     root: (id) => snapshots.root(id),
+    reopen: (id) => snapshots.reopen(id),
     plan: (id, chain) => ({
       kind: 'overlay',
       lower: snapshots.lower(chain),

@@ -101,6 +101,11 @@ export type BoxNamespaces = {
 
 export type BoxRoot = {
   readonly readonly: boolean;
+  /**
+   * What is written to the root need not outlive a power cut: an overlay is then never synced, not
+   * even by fsync(2). It can be mounted again only after Snapshots.reopen().
+   */
+  readonly volatile: boolean;
   readonly mount:
     | {
         readonly kind: 'overlay';

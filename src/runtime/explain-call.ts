@@ -110,7 +110,8 @@ const CALLS: Callers = {
     `write("gid_map", ${q(op.gid_map)})`,
   root_overlay: (op) =>
     `fsopen("overlay"); ${op.lower.map((path) => `fsconfig("lowerdir+", ${q(path)}); `).join('')}` +
-    `fsconfig("upperdir", ${q(op.upper)}); fsconfig("workdir", ${q(op.work)}); fsmount(0)`,
+    `fsconfig("upperdir", ${q(op.upper)}); fsconfig("workdir", ${q(op.work)}); ` +
+    `${op.options.map((option) => `fsconfig(${q(option)}); `).join('')}fsmount(0)`,
   root_bind: (op) => `open_tree(${q(op.path)}, OPEN_TREE_CLONE|AT_RECURSIVE)`,
   cgroup_join: (op) => `write(open(${q(`${op.path}/tasks`)}), "0")`,
   cgroup_into: (op) => `clone3(CLONE_INTO_CGROUP, open(${q(op.path)}, O_PATH))`,

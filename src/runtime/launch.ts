@@ -55,9 +55,10 @@ export async function launch(
   facts: HostFacts,
   directory: string,
 ): Promise<Task> {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
-  // Of an earlier run: find() must not take it for the end of this one.
-  rmSync(`${directory}/exit`, { force: true });
+  const made = mkdirSync(directory, { recursive: true, mode: 0o700 });
+  // Of an earlier run: find() must not take it for the end of this one. The agent removes its
+  // socket.
+  if (made === undefined) rmSync(`${directory}/exit`, { force: true });
   // The agent forks on the other core while we plan.
   const forked = deps.agent.monitor(directory);
   const { cgroup, plan, spec } = await prepareBeside(deps, forked, box, facts, directory);

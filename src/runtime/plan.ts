@@ -20,6 +20,7 @@ import type { OciDevice, OciIdMapping, OciNamespaceType, OciRlimit, OciSpec } fr
 /** What a launch needs beside the OCI spec, which has no words for it. */
 export type LaunchExtras = {
   readonly root: BoxRoot['mount'];
+  readonly volatile: boolean;
   readonly stdio: Stdio;
   readonly log: LogPlan;
   /** By name or number, as the user wrote it. */
@@ -45,6 +46,7 @@ export function launchExtras(box: Box, cgroup: CgroupPlan): LaunchExtras {
   );
   return {
     root: box.root.mount,
+    volatile: box.root.volatile,
     stdio: box.process.stdio,
     log: box.log,
     user: box.process.user,
@@ -141,10 +143,17 @@ function hostOps(spec: OciSpec, extras: LaunchExtras): Op[] {
   if (root.kind === 'bind') {
     ops.push({ op: 'root_bind', path: root.path });
   } else {
-    const { lower, upper, work } = root;
-    ops.push({ op: 'root_overlay', lower, upper, work, options: [] });
+    ops.push(overlayOp(root, extras.volatile));
   }
   return ops;
+}
+
+export function overlayOp(
+  root: Extract<BoxRoot['mount'], { kind: 'overlay' }>,
+  isVolatile: boolean,
+): Op {
+  const { lower, upper, work } = root;
+  return { op: 'root_overlay', lower, upper, work, options: isVolatile ? ['volatile'] : [] };
 }
 
 /** The lines of /proc/PID/uid_map, user_namespaces(7). */

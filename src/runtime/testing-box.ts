@@ -47,6 +47,7 @@ export const PLAIN_BOX: Box = {
   },
   root: {
     readonly: false,
+    volatile: false,
     mount: { kind: 'overlay', lower: ['/l/2', '/l/1'], upper: '/c/upper', work: '/c/work' },
   },
   mounts: [],

@@ -4,7 +4,7 @@
 // All records are kept in memory; the hot path only makes directories. Not here: mounting,
 // archives, images.
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, symlinkSync } from 'node:fs';
+import { mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { chmod, chown, lstat, mkdir, readFile, readdir, readlink, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncDirectory, writeFileAtomic } from '#base/atomic-file.ts';
@@ -18,7 +18,7 @@ import {
   encodeLayerRecord,
   parseLayerRecord,
 } from './layer-record.ts';
-import { removeTree, treeUsage } from './remove-tree.ts';
+import { removeTrees, treeUsage } from './remove-tree.ts';
 import type { Layer, RootMount, SnapshotProblem, Snapshotter, Stage } from './snapshotter.ts';
 
 const KEY = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/;
@@ -38,7 +38,7 @@ export class OverlaySnapshotter implements Snapshotter, AsyncDisposable {
   private constructor(dataRoot: string, trash: Trash | undefined) {
     this.#trash =
       trash ??
-      new Trash(removeTree, (path, error) => {
+      new Trash(removeTrees, (path, error) => {
         this.#problems.push({ path, message: messageOf(error) });
       });
     this.#layersPath = join(dataRoot, 'layers');
@@ -244,6 +244,11 @@ export class OverlaySnapshotter implements Snapshotter, AsyncDisposable {
     const path = join(this.#topsPath, key);
     const lower = parent === undefined ? [this.#emptyPath] : this.lower(parent);
     return { kind: 'overlay', lower, upper: join(path, 'upper'), work: join(path, 'work') };
+  }
+
+  /** The kernel leaves a mark and then refuses (overlayfs.rst, "Volatile mount"). */
+  reopen(key: string): void {
+    rmSync(join(this.root(key).work, 'work/incompat'), { recursive: true, force: true });
   }
 
   parent(key: string): ChainId | undefined {

@@ -17,6 +17,11 @@ export async function removeTree(path: string): Promise<void> {
   await removeDirectory(root, root);
 }
 
+/** The same for several, one after the other. */
+export async function removeTrees(paths: readonly string[]): Promise<void> {
+  for (const path of paths) await removeTree(path);
+}
+
 /** Bytes on disk of all below a directory. */
 export async function treeUsage(path: string): Promise<number> {
   const seen = new Set<string>();

@@ -48,6 +48,8 @@ export interface Snapshotter {
   /** Makes an empty writable top: the hot path of create. */
   prepare(key: string, parent: ChainId | undefined): Promise<void>;
   root(key: string): RootMount;
+  /** Makes a top whose root was mounted as volatile mountable again. */
+  reopen(key: string): void;
   /** The chain that a top stands on. */
   parent(key: string): ChainId | undefined;
   tops(): readonly string[];

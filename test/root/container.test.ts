@@ -196,6 +196,21 @@ test('on-failure starts again as often as asked, with a growing delay', async ()
   await remove(id);
 });
 
+test('a container of --rm that is restarted has what it wrote, and goes when it ends', async () => {
+  // Its root is mounted as volatile, which the kernel allows once only.
+  const id = await create({
+    Cmd: ['sh', '-c', 'echo x >>/count; cat /count; exec sleep 1000'],
+    HostConfig: { AutoRemove: true },
+  });
+  await act(id, 'start');
+  while ((await logs(id, '')) !== 'x\n') await sleep(5);
+  await act(id, 'restart?t=0');
+  while ((await logs(id, '')) !== 'x\nx\nx\n') await sleep(5);
+  const removed = call(engine.socket, 'POST', `/containers/${id}/wait?condition=removed`);
+  await act(id, 'kill');
+  assert.equal((JSON.parse((await removed).body) as { StatusCode: number }).StatusCode, 137);
+});
+
 test('names are unique, and a volume without a name goes with its container', async () => {
   const id = await create({ Cmd: ['true'], Volumes: { '/data': {} } }, 'twice');
   const again = await call(engine.socket, 'POST', '/containers/create?name=twice', {

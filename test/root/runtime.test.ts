@@ -408,7 +408,7 @@ test('a directory of the host as the root', async () => {
   cpSync(host.lower, root, { recursive: true, verbatimSymlinks: true });
   const task = await host.launch({
     ...box,
-    root: { readonly: false, mount: { kind: 'bind', path: root } },
+    root: { readonly: false, volatile: false, mount: { kind: 'bind', path: root } },
   });
   await task.go();
   assert.equal((await task.exited).exitCode, 0);

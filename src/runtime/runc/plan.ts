@@ -8,7 +8,7 @@ import type { ExecPlan, LaunchPlan, Op } from '#kernel/native/op.ts';
 import type { Box, BoxShm } from '../box.ts';
 import type { ExecRequest } from '../exec.ts';
 import { joinedShm } from '../mounts.ts';
-import { joinShmOps } from '../plan.ts';
+import { joinShmOps, overlayOp } from '../plan.ts';
 
 /** Files below the run directory of a container. */
 export type RuncPaths = {
@@ -85,13 +85,7 @@ export function planRun(
     host: [
       mount.kind === 'bind'
         ? { op: 'root_bind', path: mount.path }
-        : {
-            op: 'root_overlay',
-            lower: mount.lower,
-            upper: mount.upper,
-            work: mount.work,
-            options: [],
-          },
+        : overlayOp(mount, box.root.volatile),
     ],
     join: [],
     cloneFlags: CLONE.NEWNS,
