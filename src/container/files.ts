@@ -14,14 +14,9 @@ import {
 import type { Deps } from './deps.ts';
 import type { LinkEffects } from './link.ts';
 import { pathsOf } from './make-box.ts';
-import type { NetworkSource } from './network.ts';
+import { dnsOf, type NetworkSource } from './network.ts';
 import type { ContainerRecord } from './record.ts';
-import type { HostConfig } from './spec.ts';
 
-/** systemd-resolved's stub lists its upstreams here (systemd-resolved.service(8)). */
-const RESOLVED_UPSTREAMS = '/run/systemd/resolve/resolv.conf';
-const RESOLV_CONF = '/etc/resolv.conf';
-const FALLBACK_SERVERS = ['8.8.8.8', '8.8.4.4'];
 const FILE_MODE = { mode: 0o644 };
 
 type FileDeps = Pick<Deps, 'store' | 'networks'>;
@@ -40,9 +35,9 @@ export async function writeOwnFiles(
   const { host } = record.spec;
   const paths = pathsOf(deps.store.directory(record.id), record.id);
   const { sandbox } = network;
-  const resolvConf = sandbox?.resolvConf ?? resolvConfText(host, await readHostResolvConf());
-  const gateway = deps.networks.hostGateway();
   const isHost = network.source.kind === 'host';
+  const resolvConf = sandbox?.resolvConf ?? deps.networks.plainResolvConf(dnsOf(host), isHost);
+  const gateway = deps.networks.hostGateway();
   const hosts = hostsText({
     ...ownHost(record, sandbox?.endpoints ?? []),
     extraHosts: host.extraHosts.map(parseExtraHost),
@@ -112,37 +107,6 @@ function ownHost(record: ContainerRecord, endpoints: readonly Endpoint[]) {
   };
 }
 
-function resolvConfText(
-  host: Pick<HostConfig, 'dns' | 'dnsOptions' | 'dnsSearch'>,
-  hostText: string,
-): string {
-  const lines = hostText.split('\n').map((line) => line.trim());
-  const of = (key: string): string[] =>
-    lines.filter((line) => line.startsWith(`${key} `)).map((line) => line.slice(key.length + 1));
-  let servers = host.dns.length > 0 ? [...host.dns] : of('nameserver');
-  if (host.dns.length === 0 && servers.length === 0) servers = FALLBACK_SERVERS;
-  const search =
-    host.dnsSearch.length > 0
-      ? host.dnsSearch.filter((domain) => domain !== '.').join(' ')
-      : (of('search').at(-1) ?? '');
-  const options =
-    host.dnsOptions.length > 0 ? host.dnsOptions.join(' ') : (of('options').at(-1) ?? '');
-  return [
-    ...servers.map((server) => `nameserver ${server}`),
-    ...(search === '' ? [] : [`search ${search}`]),
-    ...(options === '' ? [] : [`options ${options}`]),
-    '',
-  ].join('\n');
-}
-
 async function readHostHosts(): Promise<string> {
   return readFile('/etc/hosts', 'utf8').catch(() => '127.0.0.1\tlocalhost');
-}
-
-/** The host's resolver settings, past the stub of systemd-resolved; "" when there are none. */
-async function readHostResolvConf(): Promise<string> {
-  const text = await readFile(RESOLV_CONF, 'utf8').catch(() => '');
-  const stub = /^nameserver 127\.0\.0\.53\s*$/m.test(text);
-  if (!stub) return text;
-  return readFile(RESOLVED_UPSTREAMS, 'utf8').catch(() => text);
 }

@@ -53,8 +53,6 @@ export function requestOf(
   adopt: string | undefined,
 ): SandboxRequest {
   const { host } = record.spec;
-  const given = (list: readonly string[]): readonly string[] | undefined =>
-    list.length === 0 ? undefined : list;
   return {
     containerId: record.id,
     containerName: record.name,
@@ -63,11 +61,17 @@ export function requestOf(
     endpoints,
     ports: portWishes(record.merged.exposedPorts, host),
     rate: host.netRate,
-    dns: {
-      servers: given(host.dns),
-      search: given(host.dnsSearch),
-      options: given(host.dnsOptions),
-    },
+    dns: dnsOf(host),
+  };
+}
+
+export function dnsOf(host: ContainerRecord['spec']['host']): SandboxRequest['dns'] {
+  const given = (list: readonly string[]): readonly string[] | undefined =>
+    list.length === 0 ? undefined : list;
+  return {
+    servers: given(host.dns),
+    search: given(host.dnsSearch),
+    options: given(host.dnsOptions),
   };
 }
 

@@ -235,6 +235,8 @@ export interface NetworkEngine {
    * (repairs what is missing), closes all others, and brings the rules in line.
    */
   recover(running: ReadonlySet<string>): Promise<void>;
+  /** The text of /etc/resolv.conf of a container without a sandbox: mode none, or the host's. */
+  plainResolvConf(dns: SandboxRequest['dns'], sharesHost: boolean): string;
   /** The address that `--add-host x:host-gateway` means. */
   hostGateway(): string | undefined;
 }

@@ -64,6 +64,8 @@ export interface PortPart {
 }
 
 export interface NamePart {
+  /** The same as NetworkEngine's. */
+  plainResolvConf(dns: Sandbox['dns'], sharesHost: boolean): string;
   /** The text of /etc/resolv.conf of a container that is connected like this. */
   resolvConf(target: Plugged): string;
   /**

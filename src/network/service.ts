@@ -200,6 +200,10 @@ export class NetworkService implements NetworkEngine {
     await recover(this.#core, running, orphans);
   }
 
+  plainResolvConf(dns: Sandbox['dns'], sharesHost: boolean): string {
+    return this.#core.names.plainResolvConf(dns, sharesHost);
+  }
+
   hostGateway(): string | undefined {
     if (this.#hostGateway !== '') return this.#hostGateway;
     const bridge = this.#core.networks.named('bridge');

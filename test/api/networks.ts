@@ -68,6 +68,9 @@ export class RecordingNetworks implements NetworkEngine {
   path(id: string) {
     return `/run/${id}`;
   }
+  plainResolvConf() {
+    return '';
+  }
   hostGateway() {
     return undefined;
   }

@@ -82,6 +82,7 @@ export class RecordingPorts implements PortPart {
 }
 
 export const quietNames: NamePart = {
+  plainResolvConf: () => '',
   resolvConf: ({ plugs }) => `# ${plugs.map(({ network }) => network.name).join()}\n`,
   set: () => Promise.resolve(),
   remove: () => Promise.resolve(),

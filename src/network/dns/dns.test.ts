@@ -464,6 +464,8 @@ test('a container of the default bridge asks the servers itself, never the hostâ
     /nameserver 8\.8\.8\.8\nnameserver 8\.8\.4\.4\n\n.*\n# Used default nameservers\.\n/,
   );
   assert.match(legacyResolvConf(alone, {}, { ipv6: true }), /nameserver 2001:4860:4860::8888\n/);
+  const shared = legacyResolvConf(host, { search: ['.'] }, { ipv6: true, sharesHost: true });
+  assert.match(shared, /\nnameserver 127\.0\.0\.53\nnameserver 192\.0\.2\.53\n/);
   const own = legacyResolvConf(host, { servers: ['192.0.2.9'] }, { ipv6: false });
   assert.match(own, /\nnameserver 192\.0\.2\.9\n[\s\S]*# Overrides: \[nameservers\]/);
 });

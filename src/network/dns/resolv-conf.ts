@@ -8,7 +8,6 @@ export const SYSTEMD_RESOLV_CONF = '/run/systemd/resolve/resolv.conf';
 /** What Docker uses where the host names no server that a container could reach. */
 export const DEFAULT_SERVERS = ['8.8.8.8', '8.8.4.4'] as const;
 export const DEFAULT_SERVERS_6 = ['2001:4860:4860::8888', '2001:4860:4860::8844'] as const;
-const RESOLV_CONF_BYTES_MAX = 64 * 1024;
 
 export type ResolvConf = {
   readonly servers: readonly string[];
@@ -27,7 +26,7 @@ export function parseResolvConf(text: string): ResolvConf {
   const servers: string[] = [];
   let search: readonly string[] = [];
   const options: string[] = [];
-  for (const raw of text.slice(0, RESOLV_CONF_BYTES_MAX).split('\n')) {
+  for (const raw of text.split('\n')) {
     const [keyword, ...words] = raw
       .replace(/[#;].*$/, '')
       .trim()
@@ -124,10 +123,12 @@ export function internalResolvConf(host: HostFile, overrides: ResolvOverrides): 
 export function legacyResolvConf(
   host: HostFile,
   overrides: ResolvOverrides,
-  container: { readonly ipv6: boolean },
+  container: { readonly ipv6: boolean; readonly sharesHost?: boolean },
 ): string {
   const reachable = host.conf.servers.filter(
-    (server) => !isLoopback(server) && (container.ipv6 || !server.includes(':')),
+    (server) =>
+      container.sharesHost === true ||
+      (!isLoopback(server) && (container.ipv6 || !server.includes(':'))),
   );
   const useDefaults = overrides.servers === undefined && reachable.length === 0;
   const defaults = container.ipv6 ? [...DEFAULT_SERVERS, ...DEFAULT_SERVERS_6] : DEFAULT_SERVERS;

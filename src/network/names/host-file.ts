@@ -10,7 +10,12 @@ import {
 } from '../dns/resolv-conf.ts';
 
 export const RESOLV_CONF = '/etc/resolv.conf';
-const EMPTY: ResolvConf = { servers: [], search: [], options: [] };
+/** More than this is no resolv.conf. */
+const FILE_BYTES_MAX = 64 * 1024;
+
+type Content = { readonly conf: ResolvConf; readonly text: string };
+
+const EMPTY: Content = { conf: { servers: [], search: [], options: [] }, text: '' };
 
 /**
  * What stat(2) says of a content: a file replaced by another of the same time has its own inode.
@@ -23,22 +28,23 @@ function stampOf(path: string): string | undefined {
 class CachedFile {
   readonly path: string;
   #stamp: string | undefined;
-  #conf: ResolvConf | undefined;
+  #content: Content | undefined;
 
   constructor(path: string) {
     this.path = path;
   }
 
   /** undefined when the file cannot be read: a host without one has no servers, and no error. */
-  read(): ResolvConf | undefined {
+  read(): Content | undefined {
     try {
       const stamp = stampOf(this.path);
       if (stamp === undefined) return undefined;
-      if (stamp !== this.#stamp || this.#conf === undefined) {
-        this.#conf = parseResolvConf(readFileSync(this.path, 'utf8'));
+      if (stamp !== this.#stamp || this.#content === undefined) {
+        const text = readFileSync(this.path, 'utf8').slice(0, FILE_BYTES_MAX);
+        this.#content = { conf: parseResolvConf(text), text };
         this.#stamp = stamp;
       }
-      return this.#conf;
+      return this.#content;
     } catch {
       return undefined;
     }
@@ -57,12 +63,11 @@ export class HostResolvConf {
   /**
    * Past systemd's stub, whose search and options are the same, but whose server is our loopback.
    */
-  read(): HostFile {
-    const conf = this.#file.read() ?? EMPTY;
-    if (!isSystemdStub(conf)) return { path: this.#file.path, conf };
-    const behind = this.#behindStub.read();
+  read(): HostFile & Content {
+    const content = this.#file.read() ?? EMPTY;
+    const behind = isSystemdStub(content.conf) ? this.#behindStub.read() : undefined;
     return behind === undefined
-      ? { path: this.#file.path, conf }
-      : { path: this.#behindStub.path, conf: behind };
+      ? { path: this.#file.path, ...content }
+      : { path: this.#behindStub.path, ...behind };
   }
 }

@@ -112,12 +112,3 @@ export function changeHosts(
   const kept = lines.filter((line) => !change.remove.includes(line));
   return `${[...kept, ...change.add].join('\n')}\n`;
 }
-
-/** What "host-gateway" means: the daemon's --host-gateway-ip, or where the default bridge leads. */
-export function hostGateway(
-  configured: readonly string[],
-  bridgeGateways: readonly (string | undefined)[],
-): readonly string[] {
-  if (configured.length > 0) return configured;
-  return bridgeGateways.flatMap((address) => (address ? [address] : []));
-}

@@ -9,7 +9,7 @@ import { isEngineError } from '#base/error.ts';
 import { checkAliases, checkDns, parseLink } from './check.ts';
 import { describe } from './describe.ts';
 import { HostResolvConf } from './host-file.ts';
-import { changeHosts, hostGateway, hostsText, ownLines, parseExtraHost } from './hosts.ts';
+import { changeHosts, hostsText, ownLines, parseExtraHost } from './hosts.ts';
 import { plugged } from './testing-plugged.ts';
 
 const refused = (run: () => unknown, text: RegExp): void => {
@@ -140,10 +140,7 @@ test('the host’s own text stays for who shares its network; IPv6 lines only wh
   assert.equal(hostsText({ ...plain, ipv6: false }), '127.0.0.1\tlocalhost\n');
 });
 
-test('host-gateway is what the daemon says, or where the default bridge leads', () => {
-  assert.deepEqual(hostGateway(['192.0.2.1'], ['172.17.0.1']), ['192.0.2.1']);
-  assert.deepEqual(hostGateway([], ['172.17.0.1', undefined]), ['172.17.0.1']);
-  assert.deepEqual(hostGateway([], ['']), []);
+test('host-gateway without a bridge to lead there is refused', () => {
   const extraHosts = [parseExtraHost('gw:host-gateway')];
   refused(
     () => hostsText({ ...OWN, extraHosts, links: [], hostGateway: [] }),
@@ -167,6 +164,7 @@ test('the host’s resolv.conf is read past systemd’s stub, and again only whe
   const host = new HostResolvConf({ file, behindStub });
   assert.deepEqual(host.read().conf, { servers: [], search: [], options: [] });
   writeFileSync(file, 'nameserver 127.0.0.53\nsearch a.example\n');
+  assert.equal(host.read().text, 'nameserver 127.0.0.53\nsearch a.example\n');
   assert.deepEqual(host.read().conf.servers, ['127.0.0.53']);
   assert.equal(host.read().conf, host.read().conf);
   writeFileSync(behindStub, 'nameserver 192.0.2.53\n');

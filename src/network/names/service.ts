@@ -80,8 +80,16 @@ export class NameService implements NamePart, AsyncDisposable {
     });
   }
 
+  plainResolvConf(dns: Sandbox['dns'], sharesHost: boolean): string {
+    const overrides = this.#overrides(dns);
+    checkDns(overrides);
+    const host = this.#host.read();
+    const asIs = sharesHost && Object.keys(overrides).length === 0;
+    return asIs ? host.text : legacyResolvConf(host, overrides, { ipv6: sharesHost, sharesHost });
+  }
+
   resolvConf({ sandbox, plugs }: Plugged): string {
-    const overrides = this.#overrides(sandbox);
+    const overrides = this.#overrides(sandbox.dns);
     checkDns(overrides);
     const host = this.#host.read();
     if (plugs.some(({ network }) => hasNames(network))) {
@@ -128,7 +136,7 @@ export class NameService implements NamePart, AsyncDisposable {
     return { sandboxes: this.#known.size, endpoints: this.#names.size };
   }
 
-  #overrides({ dns }: Sandbox): ResolvOverrides {
+  #overrides(dns: Sandbox['dns']): ResolvOverrides {
     const servers = dns.servers ?? this.#defaults.servers;
     const search = dns.search ?? this.#defaults.search;
     const options = dns.options ?? this.#defaults.options;
@@ -146,7 +154,7 @@ export class NameService implements NamePart, AsyncDisposable {
     this.#forget(id);
     if (networks.length === 0) return false;
     for (const endpoint of endpoints) this.#names.set(endpoint);
-    const overrides = this.#overrides(target.sandbox);
+    const overrides = this.#overrides(target.sandbox.dns);
     const given = overrides.options ?? this.#host.read().conf.options;
     this.#known.set(id, {
       id,
