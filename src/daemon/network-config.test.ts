@@ -6,13 +6,13 @@ import { makeNetworkConfig } from './network-config.ts';
 
 const config = (...argv: readonly string[]) => makeConfig(parseFlags(argv), new Map()).network;
 
-test('without flags there is coracle0, NAT, and forwarding where it is needed', () => {
+test('without flags the data root names the bridge, and there is NAT, and forwarding where it is needed', () => {
   const { defaultBridge, mayForward, firewallBackend, firewallTable, dns, pools } = config();
   assert.deepEqual(
     [defaultBridge.bridge, defaultBridge.icc, defaultBridge.masquerade, defaultBridge.ipv6],
-    ['coracle0', true, true, false],
+    ['', true, true, false],
   );
-  assert.deepEqual([mayForward, firewallBackend, firewallTable], [true, 'nftables', 'coracle']);
+  assert.deepEqual([mayForward, firewallBackend, firewallTable], [true, 'nftables', '']);
   assert.deepEqual(dns, { servers: undefined, search: undefined, options: undefined });
   assert.equal(pools[0]?.base, '172.17.0.0/16');
 });

@@ -8,6 +8,7 @@ import { type AddressPool, DEFAULT_POOLS, parsePools } from '#network/ipam/pool.
 import { type DefaultBridge, NO_BRIDGE, subnetRequest } from '#network/predefined.ts';
 
 export type NetworkConfig = {
+  /** Its name is "" = chosen by the data root. */
   readonly defaultBridge: DefaultBridge;
   readonly pools: readonly AddressPool[];
   /** --ip-forward: whether forwarding may be switched on. */
@@ -71,8 +72,8 @@ function makeBridge(
   flag: (key: string, fallback: boolean) => boolean,
   values: Values,
 ): DefaultBridge {
-  const bridge = text('bridge') === '' ? 'coracle0' : text('bridge');
-  checkInterfaceName(bridge);
+  const bridge = text('bridge');
+  if (bridge !== '') checkInterfaceName(bridge);
   const address = (key: string, family: 4 | 6): string => {
     const value = text(key);
     if (value === '' || readIp(value)?.family === family) return value;

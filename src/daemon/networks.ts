@@ -2,7 +2,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { EngineError } from '#base/error.ts';
 import type { Log } from '#base/log.ts';
 import type { UndoReport } from '#base/undo.ts';
 import type { Publisher } from '#event/event.ts';
@@ -10,9 +9,9 @@ import type { NativeAgent } from '#kernel/native/agent.ts';
 import { DEFAULT_TABLE } from '#kernel/netfilter/firewall.ts';
 import { Netlink } from '#kernel/netlink/netlink.ts';
 import { makeDrivers } from '#network/driver/drivers.ts';
+import { makeExplainer } from '#network/explain/explain.ts';
 import { ulaPool } from '#network/ipam/pool.ts';
 import { NameService } from '#network/names/service.ts';
-import type { ExplainPart } from '#network/parts.ts';
 import { Ports } from '#network/port/ports.ts';
 import { Rates } from '#network/rate.ts';
 import { NetworkService } from '#network/service.ts';
@@ -29,12 +28,12 @@ export type NetworkNeeds = {
 
 /** With the name, 15 letters at most (parseTableName()). */
 const TABLE_DIGITS = 6;
+const DEFAULT_BRIDGE = 'coracle0';
 
 export type Networks = AsyncDisposable & { readonly service: NetworkService };
 
-const later = (): never => {
-  throw new EngineError('not_implemented', 'networks cannot be explained yet');
-};
+const digestOf = (dataRoot: string): string =>
+  createHash('sha256').update(dataRoot).digest('hex').slice(0, TABLE_DIGITS);
 
 /**
  * Daemons with other data roots on this host have rules of their own: none takes those of another
@@ -42,9 +41,14 @@ const later = (): never => {
  */
 function tableOf({ dataRoot, network }: Config): string {
   if (network.firewallTable !== '') return network.firewallTable;
-  if (dataRoot === DATA_ROOT) return DEFAULT_TABLE;
-  const digest = createHash('sha256').update(dataRoot).digest('hex');
-  return `${DEFAULT_TABLE}_${digest.slice(0, TABLE_DIGITS)}`;
+  return dataRoot === DATA_ROOT ? DEFAULT_TABLE : `${DEFAULT_TABLE}_${digestOf(dataRoot)}`;
+}
+
+/** And a default bridge of their own. */
+function bridgeOf({ dataRoot, network }: Config): string {
+  const { bridge } = network.defaultBridge;
+  if (bridge !== '') return bridge;
+  return dataRoot === DATA_ROOT ? DEFAULT_BRIDGE : `co-${digestOf(dataRoot)}-0`;
 }
 
 /** machine-id(5); hosts without are told apart by their random data root only. */
@@ -55,8 +59,6 @@ function machineId(): string {
     return '';
   }
 }
-
-const noExplainer: ExplainPart = { explain: later };
 
 export async function openNetworks(needs: NetworkNeeds): Promise<Networks> {
   const { config, agent, nativePath, events, report, log } = needs;
@@ -93,12 +95,12 @@ export async function openNetworks(needs: NetworkNeeds): Promise<Networks> {
     ports,
     names,
     rates: new Rates(netlink),
-    explainer: noExplainer,
+    explainer: makeExplainer({ netlink, firewall: ports.firewall }),
     events,
     report,
     // The data root's path tells daemons of one host apart, and is the same for every start.
     pools: [...network.pools, ulaPool(`${config.dataRoot} ${machineId()}`)],
-    defaultBridge: network.defaultBridge,
+    defaultBridge: { ...network.defaultBridge, bridge: bridgeOf(config) },
     hostGateway: network.hostGateway,
     hostHasIpv6,
   });

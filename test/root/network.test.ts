@@ -453,6 +453,20 @@ test('two daemons on one host choose different subnets, also when the first neve
   for (const name of ['coracle0', 'coracle1']) host.ip(`link delete ${name}`);
 });
 
+test('a bridge of another network is not taken, unless nobody is in it', async () => {
+  const [one, two] = [await host.service('left'), await host.service('right')];
+  await one.open(sandboxRequest('a', [wish('bridge')]));
+  await assert.rejects(two.open(sandboxRequest('b', [wish('bridge')])), {
+    code: 'conflict',
+    message: /^interface coracle0 of the host is the bridge of another network/,
+  });
+  await one.close(idOf('a'));
+  const b = await two.open(sandboxRequest('b', [wish('bridge')]));
+  assert.ok(host.ping(b.path, first(b).gateway));
+  await two.close(idOf('b'));
+  host.ip('link delete coracle0');
+});
+
 test('the default bridge follows the flags, and an existing bridge keeps its address', async () => {
   const asked = {
     ...DEFAULT_BRIDGE,

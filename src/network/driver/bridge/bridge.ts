@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { EngineError } from '#base/error.ts';
 import type { Agent } from '#kernel/native/native.ts';
 import { planRemoval } from '#kernel/netlink/endpoint.ts';
-import { deleteLink, getLink } from '#kernel/netlink/link.ts';
+import { deleteLink, getLink, setLink } from '#kernel/netlink/link.ts';
 import { decodeLinks, type LinkState } from '#kernel/netlink/link-state.ts';
 import { isNetlinkError, type Netlink } from '#kernel/netlink/netlink.ts';
 import type { NetworkRecord } from '../../engine.ts';
@@ -12,8 +12,9 @@ import { macFromIp, macFromRandom } from '../../ipam/mac.ts';
 import { familyOf } from '../../ipam/subnet.ts';
 import type { EndpointPlan, NetworkDriver } from '../driver.ts';
 import { forward4, forward6 } from './forwarding.ts';
-import { type BridgeSettings, parseBridge } from './options.ts';
+import { type BridgeSettings, OPTION, parseBridge } from './options.ts';
 import {
+  ALIAS_PREFIX,
   aliasOf,
   defaultRoutes,
   hostInterfaceOf,
@@ -92,7 +93,8 @@ class BridgeDriver implements NetworkDriver {
     if (record.ipv6 && !this.#deps.hostHasIpv6) {
       throw new EngineError('invalid_argument', 'this kernel has no IPv6 (CONFIG_IPV6)');
     }
-    checkIsBridge(record, bridge, await this.#deps.netlink.link('', bridge));
+    const { netlink } = this.#deps;
+    await checkFree(netlink, record, await netlink.link('', bridge));
   }
 
   validateWish(): void {}
@@ -115,14 +117,17 @@ class BridgeDriver implements NetworkDriver {
     const { netlink, hostHasIpv6 } = this.#deps;
     const settings = this.#settingsOf(record);
     const found = await netlink.link('', settings.bridge);
-    checkIsBridge(record, settings.bridge, found);
+    await checkFree(netlink, record, found);
     await this.#forward(record, settings);
     const link = found ?? (await this.#make(record, settings));
     const { index } = link;
     const present = (await netlink.addresses(''))
       .filter((one) => one.link === index && one.scope === 'global')
       .map(({ address, prefixLength }) => `${address}/${prefixLength}`);
-    const isOurs = link.alias === aliasOf(record) || found === undefined;
+    const isOurs = link.alias?.startsWith(ALIAS_PREFIX) === true || found === undefined;
+    if (isAnothers(record, link)) {
+      await netlink.exchange('', [setLink(index, { alias: aliasOf(record) })]);
+    }
     try {
       await netlink.perform(
         planSettings(record, settings, { index, isOurs, present, hostHasIpv6 }),
@@ -199,14 +204,29 @@ class BridgeDriver implements NetworkDriver {
   }
 }
 
-function checkIsBridge(record: NetworkRecord, name: string, link: LinkState | undefined): void {
-  if (link === undefined || link.kind === 'bridge') return;
-  throw new EngineError(
-    'conflict',
-    `interface ${name} of the host is no bridge (${link.kind ?? 'hardware'}), so network ` +
-      `${record.name} cannot use it: choose another com.docker.network.bridge.name`,
-  );
+/** Somebody else's interface is never taken: neither one that is no bridge, nor another network's. */
+async function checkFree(
+  netlink: Netlink,
+  record: NetworkRecord,
+  link: LinkState | undefined,
+): Promise<void> {
+  if (link === undefined) return;
+  const refuse = (why: string): never => {
+    throw new EngineError(
+      'conflict',
+      `interface ${link.name} of the host ${why}, so network ${record.name} cannot use it: ` +
+        `choose another ${OPTION.bridgeName}`,
+    );
+  };
+  if (link.kind !== 'bridge') refuse(`is no bridge (${link.kind ?? 'hardware'})`);
+  if (!isAnothers(record, link)) return;
+  // A data root that is gone may have left it, with nobody in it.
+  const ports = (await netlink.links('')).filter(({ master }) => master === link.index);
+  if (ports.length > 0) refuse(`is the bridge of another network (${link.alias})`);
 }
+
+const isAnothers = (record: NetworkRecord, { alias }: LinkState): boolean =>
+  alias !== aliasOf(record) && alias?.startsWith(ALIAS_PREFIX) === true;
 
 export function makeBridge(deps: BridgeDeps): NetworkDriver {
   return new BridgeDriver(deps);

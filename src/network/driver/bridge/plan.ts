@@ -13,8 +13,8 @@ import type { EndpointPlan } from '../driver.ts';
 import type { BridgeSettings } from './options.ts';
 
 /** Of what we made ourselves, so that nobody else's bridge is ever removed, also after a crash. */
-export const aliasOf = (record: Pick<NetworkRecord, 'id'>): string =>
-  `coracle network ${record.id}`;
+export const aliasOf = ({ id }: Pick<NetworkRecord, 'id'>): string => ALIAS_PREFIX + id;
+export const ALIAS_PREFIX = 'coracle network ';
 
 const ENDPOINT_ID_DIGITS = 12;
 export const hostInterfaceOf = (endpointId: string): string =>
