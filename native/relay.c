@@ -23,12 +23,17 @@
 #define QUERY_WAIT_MS_MAX 8000 /* resolvers ask again after 5 s; older queries are dropped */
 #define QUERIES_MAX 4096
 #define SESSIONS_MAX 512 /* tcp connections */
+/* Of one container, so that none can take what the others need. */
+#define SANDBOX_QUERIES_MAX 256
+#define SANDBOX_SESSIONS_MAX 64
+#define QUERY_BYTES_MAX 4096 /* a question is some hundred bytes, its options included */
 #define SESSION_IDLE_MS 10000
 #define MESSAGE_BYTES_MAX 65535
 
 struct sandbox {
 	struct sandbox *next;
 	char *id, *path;
+	unsigned queries, sessions;
 	struct resolver resolver;
 };
 struct session { /* one tcp connection of a container */
@@ -104,13 +109,14 @@ static void free_query(struct query **at)
 	struct query *q = *at;
 	*at = q->next;
 	relay.queries_count--;
+	q->sandbox->queries--;
 	free(q->message.data);
 	free(q);
 }
 
 static void ask(struct sandbox *s, struct session *t, const struct sockaddr_in *from, const char *data, size_t length)
 {
-	if (relay.queries_count >= QUERIES_MAX)
+	if (relay.queries_count >= QUERIES_MAX || s->queries >= SANDBOX_QUERIES_MAX || length > QUERY_BYTES_MAX)
 		return; /* as a full queue of a name server: the resolver asks again */
 	struct query *q = calloc(1, sizeof *q);
 	if (!q)
@@ -125,6 +131,7 @@ static void ask(struct sandbox *s, struct session *t, const struct sockaddr_in *
 	q->next = relay.queries;
 	relay.queries = q;
 	relay.queries_count++;
+	s->queries++;
 	send_query(q);
 }
 
@@ -159,8 +166,10 @@ static void remove_sandbox(const char *id)
 		else
 			q = &(*q)->next;
 	for (struct session *t = relay.sessions; t; t = t->next)
-		if (t->sandbox == s)
+		if (t->sandbox == s) {
 			t->dead = true;
+			t->sandbox = NULL;
+		}
 	free_sandbox(s);
 }
 
@@ -301,7 +310,8 @@ static void read_udp(struct sandbox *s)
 static void accept_tcp(struct sandbox *s)
 {
 	int fd = accept4(s->resolver.tcp, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	struct session *t = fd < 0 || relay.sessions_count >= SESSIONS_MAX ? NULL : calloc(1, sizeof *t);
+	bool full = relay.sessions_count >= SESSIONS_MAX || s->sessions >= SANDBOX_SESSIONS_MAX;
+	struct session *t = fd < 0 || full ? NULL : calloc(1, sizeof *t);
 	if (!t) {
 		if (fd >= 0)
 			close(fd);
@@ -310,6 +320,7 @@ static void accept_tcp(struct sandbox *s)
 	*t = (struct session){ .next = relay.sessions, .sandbox = s, .fd = fd, .last = now_ms() };
 	relay.sessions = t;
 	relay.sessions_count++;
+	s->sessions++;
 }
 
 static void read_tcp(struct session *t)
@@ -326,6 +337,10 @@ static void read_tcp(struct session *t)
 	put(&t->in, chunk, (size_t)n);
 	while (t->in.used >= 2) {
 		size_t length = (size_t)(unsigned char)t->in.data[0] << 8 | (unsigned char)t->in.data[1];
+		if (length > QUERY_BYTES_MAX) {
+			t->dead = true;
+			return;
+		}
 		if (t->in.used < length + 2)
 			return;
 		ask(t->sandbox, t, NULL, t->in.data + 2, length);
@@ -351,6 +366,8 @@ static void remove_dead(uint64_t now)
 		}
 		*at = t->next;
 		relay.sessions_count--;
+		if (t->sandbox)
+			t->sandbox->sessions--;
 		close(t->fd);
 		free(t->in.data);
 		free(t);

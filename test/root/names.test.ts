@@ -239,6 +239,16 @@ test('a change of the host’s servers reaches running containers', { skip }, as
   assert.deepEqual(await box('web').ask('host late.example.com'), ['192.0.2.80']);
 });
 
+test('a container that floods the resolver does not keep others waiting', { skip }, async (t) => {
+  for (const name of ['db', 'out.example.com']) {
+    const flooding = box('inner').ask(`flood 0.4 ${name}`);
+    const [gap, answers] = await box('web').ask('every 0.3 db');
+    const [sent] = await flooding;
+    t.diagnostic(`${sent} queries beside ${answers}; the longest wait ${Number(gap).toFixed(3)} s`);
+    assert.ok(Number(gap) < 1 && Number(answers) > 2, `${gap} s, ${answers} answers`);
+  }
+});
+
 test('queries wait while the daemon restarts, and none is lost', { skip }, async (t) => {
   const [web, db, inner] = [box('web'), box('db'), box('inner')];
   const watching = web.ask('every 1.2 db');

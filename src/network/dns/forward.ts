@@ -10,7 +10,7 @@ import type { Forward } from './resolver.ts';
 export const TRY_MS_MAX = 2_500;
 /** resolv.conf(5), MAXNS; three tries fit into the time that the relay waits. */
 export const SERVERS_MAX = 3;
-export const FORWARDS_MAX = 1024;
+export const FORWARDS_MAX = 2048;
 const DNS_PORT = 53;
 
 /** "192.0.2.1", "fe80::1%eth0", or with a port "192.0.2.1#5353", "[::1]#5353". */

@@ -25,6 +25,8 @@ import { HostResolvConf } from './host-file.ts';
 /** A relay that ends is started again so often; the next container on a network tries anew. */
 export const RESTORE_TRIES_MAX = 5;
 const RESTORE_STEP_MS = 500;
+/** Of one sandbox, under way to upstream servers: none can take what the others need. */
+export const SANDBOX_FORWARDS_MAX = 256;
 
 export type NameOptions = {
   /** Where the relay listens, the same for each daemon on this exec root; at most 107 bytes. */
@@ -48,6 +50,8 @@ type Known = {
   readonly overrides: ResolvOverrides;
   /** Of the file that it has: the host's may change later. */
   readonly ndots: number;
+  /** How many of its queries are under way to upstream servers. */
+  forwarding: number;
 };
 
 export class NameService implements NamePart, AsyncDisposable {
@@ -164,6 +168,7 @@ export class NameService implements NamePart, AsyncDisposable {
       forwards,
       overrides,
       ndots: ndotsOf(given) ?? 0,
+      forwarding: 0,
     });
     return true;
   }
@@ -217,7 +222,20 @@ export class NameService implements NamePart, AsyncDisposable {
     const { networks, forwards, ndots, overrides } = known;
     const servers = upstreamServers(this.#host.read(), overrides);
     const sandbox = { id, networks, forwards, servers, ndots };
-    return await answer({ message, tcp, sandbox, names: this.#names, forward: this.#forward });
+    const forward = this.#counted(known);
+    return await answer({ message, tcp, sandbox, names: this.#names, forward });
+  }
+
+  #counted(known: Known): Forward {
+    return async (query, options) => {
+      if (known.forwarding >= SANDBOX_FORWARDS_MAX) return 'busy';
+      known.forwarding += 1;
+      try {
+        return await this.#forward(query, options);
+      } finally {
+        known.forwarding -= 1;
+      }
+    };
   }
 
   /** Lets go of the relay, which holds what containers ask until the next daemon connects. */
