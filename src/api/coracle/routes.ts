@@ -5,6 +5,7 @@ import { readSpec } from '../container/create.ts';
 import { ref } from '../container/lifecycle.ts';
 import { type Exchange, sendJson } from '../exchange.ts';
 import type { Route } from '../router.ts';
+import { explainNetwork } from './network.ts';
 import { changeContainerPorts, listContainerPorts } from './ports.ts';
 
 async function explainContainer(exchange: Exchange): Promise<void> {
@@ -42,5 +43,6 @@ export const CORACLE_ROUTES: readonly Route[] = [
   { method: 'GET', path: '/coracle/containers/{id:.*}/explain', handler: explainContainer },
   { method: 'GET', path: '/coracle/containers/{id:.*}/ports', handler: listContainerPorts },
   { method: 'POST', path: '/coracle/containers/{id:.*}/ports', handler: changeContainerPorts },
+  { method: 'GET', path: '/coracle/networks/{id:.*}/explain', handler: explainNetwork },
   { method: 'POST', path: '/coracle/plan', handler: planContainer },
 ];

@@ -62,9 +62,9 @@ function stepLines(
 ): string[] {
   const { width, kindWidth, paint } = layout;
   const head = `${String(number).padStart(4)}  ${step.Kind.padEnd(kindWidth)}  `;
-  const room = width - head.length - COUNTER_WIDTH - 1;
-  const [first = '', ...rest] = wrapWords(step.Text, room);
   const counter = counterText(step);
+  const room = width - head.length - (counter === '' ? 0 : COUNTER_WIDTH + 1);
+  const [first = '', ...rest] = wrapWords(step.Text, room);
   const filler = ' '.repeat(Math.max(1, room - first.length + 1));
   const indent = ' '.repeat(head.length);
   const why = step.Why === '' ? [] : wrapWords(step.Why, width - head.length);

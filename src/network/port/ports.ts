@@ -76,7 +76,7 @@ export class Ports implements PortPart, AsyncDisposable {
   }
 
   /** For `network explain`. */
-  get firewall(): Pick<Firewall, 'backend' | 'list' | 'counters'> {
+  get firewall(): Pick<Firewall, 'backend' | 'list' | 'verify'> {
     return this.#firewall;
   }
 
