@@ -166,7 +166,8 @@ test('none, host and another container are networks, too', { skip }, async () =>
     ['127.0.0.1'],
   );
   const host = await daemon.ok('run', '--rm', '--network', 'host', 'busybox', 'ip', 'link');
-  assert.match(host, /coracle0/);
+  const bridge = (await network('bridge')).Options['com.docker.network.bridge.name'] ?? '';
+  assert.ok(bridge !== '' && host.includes(`: ${bridge}: <`), host);
   await daemon.ok('run', '-d', '--name', 'donor', ...sleeper);
   const { NetworkSettings, Config } = await inspect('donor');
   const joined = await daemon.ok(
@@ -224,7 +225,7 @@ test('events tell of a network in the order that compose waits for', { skip }, a
   await daemon.ok('network', 'create', 'told');
   await daemon.ok('run', '--rm', '--name', 'teller', '--network', 'told', 'busybox', 'true');
   await daemon.ok('network', 'rm', 'told');
-  const until = String(Math.ceil(Date.now() / 1000) + 1);
+  const until = String(Date.now() / 1000);
   const format = '{{.Type}} {{.Action}} {{.Actor.Attributes.name}} {{.Actor.Attributes.type}}';
   const all = await daemon.ok('events', '--since', since, '--until', until, '--format', format);
   const told = all.split('\n').filter((line) => /told|teller/.test(line));
