@@ -63,14 +63,17 @@ function planSocket(core: Core, { network, plan }: Socketed): readonly Step[] {
 
 /** `adopt`: of a process that is made already, whose sysctls its own plan sets. */
 export function planNamespace(path: string, adopt: string | undefined): readonly Step[] {
-  const up = { namespace: path, messages: [setLink('lo', { up: true })] };
-  if (adopt !== undefined) return [{ op: 'netns_pin', path, namespace: adopt }, up];
+  if (adopt !== undefined) return [{ op: 'netns_pin', path, namespace: adopt }];
   return [
     { op: 'netns_create', path },
     ...SYSCTLS.map(([key, value]) => sysctl(path, key, value)),
-    up,
   ];
 }
+
+const planLoopback = (namespace: string): Step => ({
+  namespace,
+  messages: [setLink('lo', { up: true })],
+});
 
 /** The namespace with all its endpoints; takes away what it made when it fails. */
 export async function raise(
@@ -83,6 +86,8 @@ export async function raise(
     make: async () => {
       await core.netlink.perform([
         ...planNamespace(sandbox.path, adopt),
+        // Every endpoint brings lo up, too.
+        ...(sockets.length === 0 ? [planLoopback(sandbox.path)] : []),
         ...sockets.flatMap((socket) => planSocket(core, socket)),
       ]);
     },
