@@ -144,10 +144,14 @@ function isAddress(text: string, family: 4 | 6 | undefined): boolean {
 }
 
 /** 6 bytes by colons, hyphens or dots, as Go's net.ParseMAC reads them. */
+const MACS = [
+  /^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/i,
+  /^[0-9a-f]{2}(?:-[0-9a-f]{2}){5}$/i,
+  /^[0-9a-f]{4}(?:\.[0-9a-f]{4}){2}$/i,
+];
+
 function isMac(text: string): boolean {
-  return /^(?:[0-9a-f]{2}(?::[0-9a-f]{2}){5}|[0-9a-f]{2}(?:-[0-9a-f]{2}){5}|[0-9a-f]{4}(?:\.[0-9a-f]{4}){2})$/i.test(
-    text,
-  );
+  return MACS.some((pattern) => pattern.test(text));
 }
 
 /** As moby's multierror joins them. */
