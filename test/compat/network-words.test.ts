@@ -1,6 +1,6 @@
-// The network verbs, `port`, `update` and the prunes, word for word: the docker CLI and ours get the
-// same command line and talk to the same recording server. What they send, what they print and how
-// they end must be the same. No daemon, no root; ours is the built bundle.
+// The network verbs, `port`, `update` and the prunes, word for word: the docker CLI and ours get
+// the same command line and talk to the same recording server. What they send, what they print and
+// how they end must be the same. No daemon, no root; ours is the built bundle.
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';

@@ -1,5 +1,6 @@
-// A network as a story: what it is made of, and what a packet meets on its way in and out, in order,
-// with live counters. For somebody who is learning. Pure but for the look at the kernel (facts.ts).
+// A network as a story: what it is made of, and what a packet meets on its way in and out, in the
+// order in which it meets it, with live counters. For somebody who is learning. Pure but for the
+// look at the kernel (facts.ts).
 import { formatBurst, formatRate } from '#base/net-rate.ts';
 import type { AddressState } from '#kernel/netlink/address.ts';
 import type { LinkState } from '#kernel/netlink/link-state.ts';

@@ -51,6 +51,7 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
     'Neighbours of one bridge may talk (icc). They meet this only with br_netfilter.',
   ],
   [/icmp.* -j ACCEPT$/, 'A routed network answers pings.'],
+  [/^-o \S+ -j ACCEPT$/, 'nat-unprotected: every port is open to who has a route here.'],
   [/-o \S+ -j DROP$/, 'What nobody published stays outside, from other bridges too.'],
   [/-i \S+ -j DROP$/, 'An internal network has no way out.'],
   [/^-j ACCEPT$/, 'A container may go out.'],
