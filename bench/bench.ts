@@ -2,7 +2,7 @@
 // its own, in one run on one machine, so that the numbers to keep are ratios.
 // --quick makes fewer rounds, --json prints one JSON object in place of the table.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type PrivateEngine, startEngine } from '../tools/private-engine.ts';
 import { ROOT } from '../tools/source.ts';
@@ -335,8 +335,14 @@ type Ours = {
   readonly network: NetworkFigures;
 };
 
+/** As where either is installed: sockets and run directories are on a tmpfs. */
+const execRoot = (name: string): string => `/run/bench-${name}-${process.pid}`;
+
 async function benchEngine(): Promise<Ours> {
-  await using engine = await startEngine();
+  const flags = ['--exec-root', execRoot('coracle')];
+  await using parts = new AsyncDisposableStack();
+  parts.defer(() => rmSync(execRoot('coracle'), { recursive: true, force: true }));
+  const engine = parts.use(await startEngine({ flags }));
   const pids = (): readonly number[] => [
     engine.pid,
     ...descendants(engine.pid).map((each) => each.pid),
@@ -357,7 +363,10 @@ async function benchEngine(): Promise<Ours> {
 async function benchDockerd(): Promise<Figures | undefined> {
   const directory = `/tmp/coracle-bench-dockerd-${process.pid}`;
   note('starting a dockerd to compare with');
-  const started: Dockerd | undefined = await startDockerd(directory, IMAGE);
+  const started: Dockerd | undefined = await startDockerd(
+    { directory, execRoot: execRoot('dockerd') },
+    IMAGE,
+  );
   if (started === undefined) {
     note('no dockerd is installed here (Debian: docker.io); measuring without it');
     return undefined;

@@ -38,7 +38,10 @@ function pidOf(file: string): number | undefined {
   return Number.isInteger(pid) && existsSync(`/proc/${pid}`) ? pid : undefined;
 }
 
-export async function startDockerd(directory: string, image: string): Promise<Dockerd | undefined> {
+export async function startDockerd(
+  { directory, execRoot }: { readonly directory: string; readonly execRoot: string },
+  image: string,
+): Promise<Dockerd | undefined> {
   const program = findDockerd();
   if (program === undefined) return undefined;
   mkdirSync(directory, { recursive: true });
@@ -59,7 +62,7 @@ export async function startDockerd(directory: string, image: string): Promise<Do
       '--data-root',
       join(directory, 'data'),
       '--exec-root',
-      join(directory, 'exec'),
+      execRoot,
       '--pidfile',
       join(directory, 'docker.pid'),
       '--cgroup-parent',
@@ -72,13 +75,13 @@ export async function startDockerd(directory: string, image: string): Promise<Do
     host: `unix://${socket}`,
     socket,
     pids: () =>
-      [join(directory, 'docker.pid'), join(directory, 'exec/containerd/containerd.pid')].flatMap(
+      [join(directory, 'docker.pid'), join(execRoot, 'containerd/containerd.pid')].flatMap(
         (file) => pidOf(file) ?? [],
       ),
-    [Symbol.asyncDispose]: () => stop(child, directory),
+    [Symbol.asyncDispose]: () => stop(child, [directory, execRoot]),
   };
   if (!(await answers(socket, child))) {
-    await stop(child, directory);
+    await stop(child, [directory, execRoot]);
     return undefined;
   }
   execFileSync('docker', ['-H', dockerd.host, 'load', '-q', '-i', image], { stdio: 'ignore' });
@@ -101,14 +104,14 @@ async function answers(socket: string, child: ChildProcess): Promise<boolean> {
   return false;
 }
 
-async function stop(child: ChildProcess, directory: string): Promise<void> {
+async function stop(child: ChildProcess, directories: readonly string[]): Promise<void> {
   if (child.exitCode === null && child.signalCode === null) {
     const gone = once(child, 'exit', { signal: AbortSignal.timeout(STOP_MS_MAX) });
     child.kill('SIGTERM');
     await gone.catch(() => child.kill('SIGKILL'));
   }
   removeCgroups();
-  rmSync(directory, { recursive: true, force: true });
+  for (const each of directories) rmSync(each, { recursive: true, force: true });
 }
 
 /** The parent cgroups that dockerd leaves behind, in each hierarchy. */
