@@ -154,8 +154,26 @@ struct sockaddr_in;
 int resolver_open(struct resolver *r, const char *path);
 void resolver_send(const struct resolver *r, const struct sockaddr_in *to, const void *data, size_t length);
 void resolver_close(struct resolver *r);
+/* forward.c: questions to name servers from inside a network namespace */
+struct question {
+	uint32_t token;
+	const char *path; /* of the namespace */
+	const char *host;
+	uint16_t port;
+	bool tcp;
+	uint64_t deadline; /* milliseconds of CLOCK_MONOTONIC */
+	const void *message;
+	size_t length;
+};
+bool forward_start(const struct question *q);
+void forward_watch(void);
+void forward_serve(void *of);
+void forward_expire(uint64_t now);
+bool forward_waits(void);
 /* relay.c */
 int relay_main(const char *path);
+void relay_watch(int fd, short events, void *of);
+void forward_done(uint32_t token, const void *data, size_t length);
 /* reaper.c */
 int reaper_main(char **argv);
 /* main.c: the sealed copy of this program, for a reaper */

@@ -57,6 +57,8 @@ enum frame_kind {
 	FRAME_RELAY_LIST = 66,   /* answered by the same kind: u32 count, (s sandbox)* */
 	FRAME_RELAY_QUERY = 67,  /* id is the query's token; s sandbox, u32 tcp, bytes message */
 	FRAME_RELAY_ANSWER = 68, /* the same id; bytes message */
+	FRAME_RELAY_FORWARD = 69, /* s sandbox, u32 tcp, s address, u32 port, u32 milliseconds, bytes message;
+				     answered by the same kind: bytes message, empty when none came */
 };
 /* exit: u32 code, u32 signal, u64 nanoseconds since 1970 */
 /* result: u32 place, u32 index, u32 opcode, u32 errno or fault, u64 nanoseconds, bytes output */

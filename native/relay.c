@@ -28,6 +28,7 @@
 #define SANDBOX_SESSIONS_MAX 64
 #define QUERY_BYTES_MAX 4096 /* a question is some hundred bytes, its options included */
 #define SESSION_IDLE_MS 10000
+#define TICK_MS 250
 #define MESSAGE_BYTES_MAX 65535
 
 struct sandbox {
@@ -75,6 +76,7 @@ static void drop_daemon(void)
 		close(relay.daemon);
 	relay.daemon = -1;
 	relay.in.used = relay.out.used = 0;
+	forward_expire(UINT64_MAX); /* the next daemon gets the queries and asks anew */
 	for (struct query *q = relay.queries; q; q = q->next)
 		q->sent = false; /* the next daemon shall answer it */
 }
@@ -209,6 +211,30 @@ static void send_answer(struct query *q, const char *data, uint32_t length)
 	free(b.data);
 }
 
+void forward_done(uint32_t token, const void *data, size_t length)
+{
+	if (relay.daemon < 0)
+		return;
+	size_t begin = frame_begin(&relay.out, FRAME_RELAY_FORWARD, token);
+	put_bytes(&relay.out, data, length);
+	frame_end(&relay.out, begin);
+}
+
+static void start_forward(uint32_t token, struct reader *r)
+{
+	struct sandbox *s = find_sandbox(get_string(r, NULL));
+	struct question q = { .token = token, .tcp = get_u32(r) != 0 };
+	q.host = get_string(r, NULL);
+	q.port = (uint16_t)get_u32(r);
+	q.deadline = now_ms() + get_u32(r);
+	uint32_t length;
+	q.message = get_string(r, &length);
+	q.length = length;
+	q.path = s ? s->path : NULL;
+	if (r->broken || !s || !forward_start(&q))
+		forward_done(token, NULL, 0);
+}
+
 static void on_frame(const struct frame_header *h, struct reader *r)
 {
 	uint32_t length;
@@ -234,6 +260,9 @@ static void on_frame(const struct frame_header *h, struct reader *r)
 	case FRAME_RELAY_REMOVE:
 		remove_sandbox(get_string(r, NULL));
 		break;
+	case FRAME_RELAY_FORWARD:
+		start_forward(h->id, r);
+		return;
 	case FRAME_RELAY_LIST: {
 		uint32_t count = 0;
 		for (struct sandbox *s = relay.sandboxes; s; s = s->next)
@@ -378,7 +407,7 @@ static struct pollfd *polls;
 static void **watched;
 static size_t watch_count, watch_size;
 
-static void watch(int fd, short events, void *of)
+void relay_watch(int fd, short events, void *of)
 {
 	if (fd < 0)
 		return;
@@ -409,8 +438,11 @@ static void serve(int fd, void *of)
 				return;
 			}
 	for (struct session *t = relay.sessions; t; t = t->next)
-		if (t == of && fd == t->fd && !t->dead)
+		if (t == of && fd == t->fd && !t->dead) {
 			read_tcp(t);
+			return;
+		}
+	forward_serve(of);
 }
 
 int relay_main(const char *path)
@@ -432,21 +464,24 @@ int relay_main(const char *path)
 	relay.started = now_ms();
 	for (;;) {
 		watch_count = 0;
-		watch(relay.listener, POLLIN, NULL);
-		watch(relay.daemon, (short)(POLLIN | (relay.out.used ? POLLOUT : 0)), NULL);
+		relay_watch(relay.listener, POLLIN, NULL);
+		relay_watch(relay.daemon, (short)(POLLIN | (relay.out.used ? POLLOUT : 0)), NULL);
 		for (struct sandbox *s = relay.sandboxes; s; s = s->next) {
-			watch(s->resolver.udp, POLLIN, s);
-			watch(s->resolver.tcp, POLLIN, s);
+			relay_watch(s->resolver.udp, POLLIN, s);
+			relay_watch(s->resolver.tcp, POLLIN, s);
 		}
 		for (struct session *t = relay.sessions; t; t = t->next)
-			watch(t->fd, POLLIN, t);
-		int n = poll(polls, watch_count, relay.queries || relay.sessions || !relay.sandboxes ? 1000 : -1);
+			relay_watch(t->fd, POLLIN, t);
+		forward_watch();
+		bool waits = relay.queries || relay.sessions || forward_waits() || !relay.sandboxes;
+		int n = poll(polls, watch_count, waits ? TICK_MS : -1);
 		for (size_t i = 0; n > 0 && i < watch_count; i++)
 			if (polls[i].revents)
 				serve(polls[i].fd, watched[i]);
 		flush_daemon();
 		uint64_t now = now_ms();
 		remove_dead(now);
+		forward_expire(now);
 		if (!relay.sandboxes && relay.daemon < 0 && (relay.was_used || now - relay.started > FIRST_DAEMON_MS_MAX)) {
 			unlink(path);
 			return 0;

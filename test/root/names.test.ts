@@ -1,7 +1,7 @@
 // The embedded DNS in real network namespaces: the C library's resolver asks 127.0.0.11, with the
 // resolv.conf that a container gets; the daemon's side goes and comes back.
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -22,6 +22,7 @@ import { lacksResolver, NO_ANSWER, Resolver } from './resolver.ts';
 const NATIVE =
   process.env['CORACLE_NATIVE'] ?? join(import.meta.dirname, '../../build/coracle-native');
 const NXDOMAIN = 3;
+const SERVER = join(import.meta.dirname, '../fixture/name-server.py');
 /** An address of the loopback for our own "server of the host", apart from other test runs. */
 const UPSTREAM = `127.53.${(process.pid >> 8) & 255}.${(process.pid & 127) + 1}`;
 
@@ -211,6 +212,26 @@ test('by TCP where the container wants it, and through its search domains', { sk
   assert.deepEqual(await box('db').ask('host a.b'), ['192.0.2.81']);
   assert.ok(asked.includes('a.b.one.example'), asked.join());
   await assert.rejects(box('db').set([{ network: 'front' }], { options: ['a\nb'] }), /DNS option/);
+});
+
+test('a server that the container named is asked from inside', { skip }, async () => {
+  const [web, db] = [box('web'), box('db')];
+  const argv = [`--net=${web.path}`, 'python3', SERVER];
+  const server = spawn('nsenter', argv, { stdio: ['ignore', 'pipe', 'inherit'] });
+  await once(server.stdout, 'data');
+  const network = { network: 'front', ip: '10.1.0.2' };
+  for (const options of [[], ['use-vc']]) {
+    // The first is closed there, and the second is the container's own.
+    await web.set([network], { servers: ['127.0.0.9', '127.0.0.1'], options });
+    assert.deepEqual(await web.ask('host own.example.com'), ['203.0.113.53']);
+  }
+  assert.deepEqual(await db.ask('host own.example.com'), ['192.0.2.81']);
+  await web.set([{ ...network, internal: true }], { servers: ['127.0.0.1'] });
+  assert.deepEqual(await web.ask('host own.example.com'), [NO_ANSWER]);
+  await web.set([{ ...network, aliases: ['www'] }]);
+  const gone = once(server, 'exit');
+  server.kill();
+  await gone;
 });
 
 test('connect, disconnect and rename of running containers are followed', { skip }, async () => {

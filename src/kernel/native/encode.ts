@@ -36,6 +36,7 @@ export const FRAME = {
   RELAY_LIST: 66,
   RELAY_QUERY: 67,
   RELAY_ANSWER: 68,
+  RELAY_FORWARD: 69,
 } as const;
 
 export const FRAME_HEADER_BYTES = 12;

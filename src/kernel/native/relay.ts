@@ -78,6 +78,31 @@ export class Relay implements AsyncDisposable {
     await this.#ask(FRAME.RELAY_REMOVE, new Encoder().string(sandbox).finish());
   }
 
+  /**
+   * Sends one message to a server from inside the namespace of `sandbox`, and gives what came back;
+   * undefined when nothing did.
+   */
+  async forward(
+    sandbox: string,
+    question: {
+      readonly message: Uint8Array;
+      readonly host: string;
+      readonly port: number;
+      readonly tcp: boolean;
+      readonly timeoutMs: number;
+    },
+  ): Promise<Buffer | undefined> {
+    const { host, port, tcp, timeoutMs, message } = question;
+    const body = new Encoder()
+      .string(sandbox)
+      .u32(tcp ? 1 : 0)
+      .string(host)
+      .u32(port);
+    const frame = await this.#ask(FRAME.RELAY_FORWARD, body.u32(timeoutMs).bytes(message).finish());
+    const answer = new Decoder(frame.body).bytes();
+    return answer.length === 0 ? undefined : Buffer.from(answer);
+  }
+
   /** Nothing also where the relay is about to end, as one does that serves nobody. */
   async list(): Promise<readonly string[]> {
     if (this.#socket === undefined && !(await this.resume())) return [];

@@ -1,6 +1,6 @@
-// Asks upstream DNS servers from the host's network namespace, where also a server on the host's
-// loopback is reached. A new socket and a random id for each try, so that a forged answer must
-// guess both (RFC 5452).
+// Asks upstream DNS servers, one after the other, from the host's network namespace, where also a
+// server on the host's loopback is reached; or from where the caller asks. A new socket and a
+// random id for each try, so that a forged answer must guess both (RFC 5452).
 import { randomInt } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { connect, isIP, isIPv6 } from 'node:net';
@@ -24,8 +24,15 @@ export function parseServer(text: string): Server | undefined {
   return { host, port };
 }
 
+/** One try of one server; undefined when no answer comes in time. */
+export type Ask = (
+  query: Buffer,
+  server: Server,
+  how: { readonly tcp: boolean; readonly timeoutMs: number },
+) => Promise<Buffer | undefined>;
+
 /** Whether it answers this query: the id, and the question byte for byte but for case. */
-function isAnswer(message: Buffer, query: Buffer): boolean {
+export function isAnswer(message: Buffer, query: Buffer): boolean {
   if (message.length < 12 || message.readUInt16BE(0) !== query.readUInt16BE(0)) return false;
   if ((message.readUInt16BE(2) & 0x8000) === 0) return false;
   const parsed = parseQuery(query);
@@ -97,27 +104,41 @@ function isFinal(answer: Buffer): boolean {
   return rcode !== RCODE.SERVFAIL && rcode !== RCODE.REFUSED && rcode !== RCODE.NOTIMP;
 }
 
-/** A forwarder with its own count of what is under way. */
-export function makeForward(
-  options: { readonly tryMs?: number; readonly concurrent?: number } = {},
-): Forward {
-  const tryMs = options.tryMs ?? TRY_MS_MAX;
-  const concurrent = options.concurrent ?? FORWARDS_MAX;
+const askFromHost: Ask = (query, server, { tcp, timeoutMs }) =>
+  tcp ? askTcp(query, server, timeoutMs) : askUdp(query, server, timeoutMs);
+
+/** The same with no more than `concurrent` under way, by a count of its own. */
+export function limitForward(forward: Forward, concurrent: number): Forward {
   let running = 0;
-  return async (query, { servers, tcp }) => {
+  return async (query, options) => {
     if (running >= concurrent) return 'busy';
     running += 1;
     try {
-      return await tryServers(query, { servers, tcp, tryMs });
+      return await forward(query, options);
     } finally {
       running -= 1;
     }
   };
 }
 
+export function makeForward(
+  options: { readonly tryMs?: number; readonly concurrent?: number; readonly ask?: Ask } = {},
+): Forward {
+  const { tryMs = TRY_MS_MAX, concurrent = FORWARDS_MAX, ask = askFromHost } = options;
+  return limitForward(
+    (query, { servers, tcp }) => tryServers(query, { servers, tcp, tryMs, ask }),
+    concurrent,
+  );
+}
+
 async function tryServers(
   query: Buffer,
-  options: { readonly servers: readonly string[]; readonly tcp: boolean; readonly tryMs: number },
+  options: {
+    readonly servers: readonly string[];
+    readonly tcp: boolean;
+    readonly tryMs: number;
+    readonly ask: Ask;
+  },
 ): Promise<Buffer | undefined> {
   const servers = options.servers.flatMap((text) => parseServer(text) ?? []).slice(0, SERVERS_MAX);
   const id = query.readUInt16BE(0);
@@ -125,8 +146,8 @@ async function tryServers(
   for (const server of servers) {
     const copy = Buffer.from(query);
     copy.writeUInt16BE(randomInt(0x1_0000), 0);
-    const ask = options.tcp ? askTcp : askUdp;
-    const answer = await ask(copy, server, options.tryMs);
+    const { tcp, tryMs: timeoutMs } = options;
+    const answer = await options.ask(copy, server, { tcp, timeoutMs });
     if (answer === undefined) continue;
     last = Buffer.from(answer);
     last.writeUInt16BE(id, 0);

@@ -88,14 +88,6 @@ function textOf({ servers, search, options, comments }: Body): string {
 
 export type HostFile = { readonly path: string; readonly conf: ResolvConf };
 
-/**
- * Whom the embedded server asks. It asks from the host's namespace, where a loopback address of
- * --dns would be another machine's than the container meant: such a server is left out.
- */
-export function upstreamServers(host: HostFile, overrides: ResolvOverrides): readonly string[] {
-  return overrides.servers?.filter((server) => !isLoopback(server)) ?? host.conf.servers;
-}
-
 /** For a container in a user-defined network: it asks us, and we ask the host's servers. */
 export function internalResolvConf(host: HostFile, overrides: ResolvOverrides): string {
   const servers = overrides.servers ?? host.conf.servers;

@@ -6,14 +6,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isEngineError } from '#base/error.ts';
 import { Relay } from '#kernel/native/relay.ts';
-import { makeForward } from '../dns/forward.ts';
+import { type Ask, isAnswer, limitForward, makeForward } from '../dns/forward.ts';
 import { NameTable, type SandboxNetwork } from '../dns/names.ts';
 import {
   internalResolvConf,
   legacyResolvConf,
   ndotsOf,
   type ResolvOverrides,
-  upstreamServers,
 } from '../dns/resolv-conf.ts';
 import { answer, type Forward } from '../dns/resolver.ts';
 import type { Sandbox } from '../engine.ts';
@@ -50,8 +49,7 @@ type Known = {
   readonly overrides: ResolvOverrides;
   /** Of the file that it has: the host's may change later. */
   readonly ndots: number;
-  /** How many of its queries are under way to upstream servers. */
-  forwarding: number;
+  readonly forward: Forward;
 };
 
 export class NameService implements NamePart, AsyncDisposable {
@@ -168,7 +166,7 @@ export class NameService implements NamePart, AsyncDisposable {
       forwards,
       overrides,
       ndots: ndotsOf(given) ?? 0,
-      forwarding: 0,
+      forward: this.#forwardOf(target.sandbox),
     });
     return true;
   }
@@ -220,22 +218,23 @@ export class NameService implements NamePart, AsyncDisposable {
     const known = this.#known.get(id);
     if (known === undefined) return undefined;
     const { networks, forwards, ndots, overrides } = known;
-    const servers = upstreamServers(this.#host.read(), overrides);
+    const servers = overrides.servers ?? this.#host.read().conf.servers;
     const sandbox = { id, networks, forwards, servers, ndots };
-    const forward = this.#counted(known);
-    return await answer({ message, tcp, sandbox, names: this.#names, forward });
+    return await answer({ message, tcp, sandbox, names: this.#names, forward: known.forward });
   }
 
-  #counted(known: Known): Forward {
-    return async (query, options) => {
-      if (known.forwarding >= SANDBOX_FORWARDS_MAX) return 'busy';
-      known.forwarding += 1;
-      try {
-        return await this.#forward(query, options);
-      } finally {
-        known.forwarding -= 1;
-      }
+  /**
+   * Servers that the container itself named are asked from inside: one may be on its own loopback,
+   * or where the host has no way to. All others are asked from the host.
+   */
+  #forwardOf({ containerId, dns }: Sandbox): Forward {
+    if (dns.servers === undefined) return limitForward(this.#forward, SANDBOX_FORWARDS_MAX);
+    const ask: Ask = async (message, { host, port }, how) => {
+      const question = { ...how, message, host, port };
+      const given = await this.#relay.forward(containerId, question);
+      return given !== undefined && isAnswer(given, message) ? given : undefined;
     };
+    return makeForward({ concurrent: SANDBOX_FORWARDS_MAX, ask });
   }
 
   /** Lets go of the relay, which holds what containers ask until the next daemon connects. */
