@@ -113,7 +113,9 @@ function keepAccount(deps: Deps, id: string): void {
   }
 }
 
-/** What stays behind is reported, and taken away at the next start of the container or the daemon. */
+/**
+ * What stays behind is reported, and taken away at the next start of the container or the daemon.
+ */
 async function closeNetwork(deps: Deps, id: string): Promise<void> {
   try {
     await deps.networks.close(id);

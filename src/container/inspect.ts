@@ -17,6 +17,16 @@ export function list(deps: InspectDeps): readonly ContainerView[] {
   return deps.store.list().map((record) => viewOf(deps, record, linked));
 }
 
+/** hosts, hostname and resolv.conf are those of the container whose network it shares. */
+function filesOf(deps: InspectDeps, record: ContainerRecord): ContainerView['paths'] {
+  const own = pathsOf(deps.store.directory(record.id), record.id);
+  const { networkMode } = record.spec.host;
+  if (!networkMode.startsWith('container:')) return own;
+  const other = deps.store.find(networkMode.slice('container:'.length));
+  if (other === undefined) return own;
+  return { ...pathsOf(deps.store.directory(other.id), other.id), log: own.log };
+}
+
 /** Who is linked to, by the names that others have for it. */
 function linkNames(deps: InspectDeps): ReadonlyMap<string, readonly string[]> {
   const names = new Map<string, string[]>();
@@ -45,7 +55,7 @@ function viewOf(
     state: record.state,
     restartCount: record.restartCount,
     startError: record.startError,
-    paths: pathsOf(deps.store.directory(record.id), record.id),
+    paths: filesOf(deps, record),
     execIds: [...deps.lives.of(record.id).execs.keys()],
     // --tmpfs is told by HostConfig.Tmpfs alone; --mount type=tmpfs is a mount point (as Docker's).
     mounts: record.mounts.filter(

@@ -55,7 +55,8 @@ async function run(deps: Deps, stored: ContainerRecord, live: Live): Promise<Con
   const source = sourceOf(stored, deps.settings);
   const record = withHostname(deps, stored, source);
   const request = source.kind === 'own' ? source.request : undefined;
-  // A user namespace must own its network namespace (user_namespaces(7)): then the process is first.
+  // A user namespace must own its network namespace (user_namespaces(7)): then the process is
+  // first.
   const mapped = record.userns !== undefined;
   const opening = request === undefined || mapped ? undefined : openNetwork(deps, request, undo);
   makeSources(record);

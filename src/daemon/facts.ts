@@ -53,20 +53,29 @@ export async function collectFacts(
       CPUSet: features.cpuset,
       PidsLimit: features.pids,
       OomKillDisable: features.oomKillDisable,
-      IPv4Forwarding: readText('/proc/sys/net/ipv4/ip_forward').trim() === '1',
+      IPv4Forwarding: forwards(config),
     },
     runtimes: runtimesOf(config),
     defaultRuntime: config.defaultRuntime,
     securityOptions: securityOptions(config),
     networkDrivers: NETWORK_DRIVERS,
+    firewallBackend: config.network.firewallBackend,
     volumeDrivers: ['local'],
     logDrivers: LOG_DRIVERS,
     defaultLogDriver: config.logConfig.type,
     labels: config.labels,
-    warnings: warningsOf(features),
+    warnings: [
+      ...warningsOf(features),
+      ...(forwards(config) ? [] : ['WARNING: IPv4 forwarding is disabled']),
+    ],
     maskedPaths: [...MASKED_PATHS, ...host.thermalThrottle],
     readonlyPaths: READONLY_PATHS,
   };
+}
+
+/** It is, or will be as soon as a network needs it. */
+function forwards(config: Config): boolean {
+  return config.network.mayForward || readText('/proc/sys/net/ipv4/ip_forward').trim() === '1';
 }
 
 function runtimesOf(config: Config): SystemFacts['runtimes'] {

@@ -104,6 +104,11 @@ export type Info = {
   readonly RuncCommit: Commit;
   readonly InitCommit: Commit;
   readonly SecurityOptions: Strings;
+  /** Since 1.49. */
+  readonly FirewallBackend?: { readonly Driver: string };
+  /** Until 1.49. */
+  readonly BridgeNfIptables?: boolean;
+  readonly BridgeNfIp6tables?: boolean;
   readonly CDISpecDirs: Strings;
   readonly Warnings: Strings;
 };

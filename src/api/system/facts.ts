@@ -42,6 +42,7 @@ export type SystemFacts = {
   /** "name=seccomp,profile=builtin" */
   readonly securityOptions: readonly string[];
   readonly networkDrivers: readonly string[];
+  readonly firewallBackend: string;
   readonly volumeDrivers: readonly string[];
   readonly logDrivers: readonly string[];
   readonly defaultLogDriver: string;

@@ -2,6 +2,7 @@
 import { readdir } from 'node:fs/promises';
 import { formatTime, now } from '#base/clock.ts';
 import type { Info } from '#wire/system.ts';
+import { olderThan } from '#wire/version.ts';
 import { type Exchange, sendJson } from '../exchange.ts';
 
 const NO_COMMIT = { ID: '' };
@@ -73,8 +74,20 @@ export async function getInfo(exchange: Exchange): Promise<void> {
     RuncCommit: NO_COMMIT,
     InitCommit: NO_COMMIT,
     SecurityOptions: facts.securityOptions,
+    ...networkFields(facts.firewallBackend, exchange.version),
     CDISpecDirs: [],
     Warnings: facts.warnings,
   };
   sendJson(exchange, 200, info);
+}
+
+/** Frames that a bridge forwards do not need to pass the rules of IP: isolation is ours. */
+function networkFields(
+  backend: string,
+  version: string,
+): Pick<Info, 'FirewallBackend' | 'BridgeNfIptables' | 'BridgeNfIp6tables'> {
+  return {
+    ...(olderThan(version, '1.49') ? {} : { FirewallBackend: { Driver: backend } }),
+    ...(olderThan(version, '1.50') ? { BridgeNfIptables: false, BridgeNfIp6tables: false } : {}),
+  };
 }
