@@ -65,9 +65,10 @@ export const CHAINS: readonly NftChain[] = [
     // containers reach the host's loopback (ip-sysctl.rst); this closes the second half.
     name: 'guard',
     hook: 'type filter hook prerouting priority raw; policy accept;',
+    // The address first: it is in the packet, and nearly none has to be looked up then.
     rules: [
-      'iifname @ours ip daddr 127.0.0.0/8 counter drop',
-      'iifname @ours ip saddr 127.0.0.0/8 counter drop',
+      'ip daddr 127.0.0.0/8 iifname @ours counter drop',
+      'ip saddr 127.0.0.0/8 iifname @ours counter drop',
     ],
   },
   {
@@ -120,10 +121,11 @@ export const CHAINS: readonly NftChain[] = [
     rules: ['iifname @ours goto judge', 'oifname @ours goto judge'],
   },
   {
+    // Each packet is looked up once, at the end where the container is.
     name: 'traffic',
     rules: both(({ n, ip }) => [
-      `${ip} daddr . meta l4proto . th dport @traffic${n}`,
-      `${ip} saddr . meta l4proto . th sport @traffic${n}`,
+      `ct direction original ${ip} daddr . meta l4proto . th dport @traffic${n}`,
+      `ct direction reply ${ip} saddr . meta l4proto . th sport @traffic${n}`,
     ]),
   },
   {
@@ -135,7 +137,7 @@ export const CHAINS: readonly NftChain[] = [
   {
     name: 'received',
     hook: 'type filter hook input priority mangle; policy accept;',
-    rules: ['iifname @ours ct status dnat jump traffic'],
+    rules: ['ct status dnat iifname @ours jump traffic'],
   },
   {
     name: 'postrouting',
