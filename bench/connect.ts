@@ -1,6 +1,6 @@
-// usage: connect.ts PORT COUNT: connects to 127.0.0.1, one connection after the other, and prints the
-// median of the microseconds until each was there. A program of its own, because it has to run in the
-// network namespace of the engine that it measures.
+// usage: connect.ts PORT COUNT: connects to 127.0.0.1, one connection after the other, and prints
+// the median of the microseconds until each was there. A program of its own, because it has to run
+// in the network namespace of the engine that it measures.
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { median } from './measure.ts';

@@ -1,7 +1,7 @@
 // An engine of our own on private paths below one temporary folder, for the demonstration, the
 // benchmark and the stress tests: the built bundle, own socket and roots, and a network namespace
-// that stands for the host, so that an installed engine or a Docker is not touched. Given the folder
-// of an earlier one, it goes on with its state.
+// that stands for the host, so that an installed engine or a Docker is not touched. Given the
+// folder of an earlier one, it goes on with its state.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,5 +1,6 @@
 // What an administrator makes by hand with ip and nft, as Coracle's twin: a host with a bridge, two
-// containers on it, a published port, and a neighbour on the host's link. The measure of throughput.
+// containers on it, a published port, and a neighbour on the host's link. The measure of
+// throughput.
 import { execFileSync } from 'node:child_process';
 
 const SUBNET = '10.98.0';

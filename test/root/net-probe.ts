@@ -1,5 +1,5 @@
-// A program in a network namespace that answers on some ports with its name and whom it saw, and asks
-// others on command (test/fixture/net-probe.py).
+// A program in a network namespace that answers on some ports with its name and whom it saw, and
+// asks others on command (test/fixture/net-probe.py).
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
