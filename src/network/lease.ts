@@ -64,7 +64,7 @@ export class Leases {
     }
   }
 
-  release(record: NetworkRecord, endpoint: Endpoint): void {
+  release(record: NetworkRecord, endpoint: Pick<Endpoint, 'id' | 'ip' | 'ip6'>): void {
     for (const ip of [endpoint.ip, endpoint.ip6]) {
       if (ip !== undefined) this.#of(record).release(ip, endpoint.id);
     }

@@ -59,9 +59,8 @@ export function reserveEndpoint(
   undo.add(`release network ${record.name}`, () => core.activity.release(record));
   const id = newId();
   const lease = core.leases.take(record, wish, id);
-  const endpoint = makeEndpoint({ id, record, driver, wish, container, lease }, others);
-  undo.add('release the addresses', () => core.leases.release(record, endpoint));
-  return endpoint;
+  undo.add('release the addresses', () => core.leases.release(record, { id, ...lease }));
+  return makeEndpoint({ id, record, driver, wish, container, lease }, others);
 }
 
 /** All endpoints of a request; interfaces are numbered in their final order. */
@@ -142,7 +141,8 @@ async function bringUp(
   const sockets = socketsOf(core, reserved);
   await raiseNetworks(core, sockets);
   const { containerId } = reserved;
-  // The namespace and the ports do not wait for each other; both have ended before either is undone.
+  // The namespace and the ports do not wait for each other; both have ended before either is
+  // undone.
   const [raised, published] = await Promise.allSettled([
     raise(core, reserved, sockets, request.adopt),
     publish(core, reserved, sockets, request.ports),

@@ -1,6 +1,6 @@
-// At the daemon's start: what runs keeps its sandbox, repaired where something is missing; what does
-// not is given back; namespaces that nobody knows are unpinned. Interfaces that no record names are
-// not looked for: a record is written before its interfaces are made.
+// At the daemon's start: what runs keeps its sandbox, repaired where something is missing; what
+// does not is given back; namespaces that nobody knows are unpinned. Interfaces that no record
+// names are not looked for: a record is written before its interfaces are made.
 import type { Op } from '#kernel/native/op.ts';
 import { ignoreGone, planRoutes, plugIn, pullOut } from './attach.ts';
 import { shut } from './close.ts';
@@ -38,11 +38,7 @@ function networksOf(core: Core, sandboxes: readonly Sandbox[]): readonly Network
   return [...new Set(used)];
 }
 
-export async function recover(
-  core: Core,
-  running: ReadonlySet<string>,
-  orphans: readonly string[],
-): Promise<void> {
+export async function recover(core: Core, running: ReadonlySet<string>): Promise<void> {
   const ended = core.sandboxes.list().filter(({ containerId }) => !running.has(containerId));
   const kept = core.sandboxes.list().filter(({ containerId }) => running.has(containerId));
   const active: ActiveNetwork[] = [];
@@ -73,7 +69,7 @@ export async function recover(
   await inParallel(kept, (sandbox) =>
     attempt(`repair the network of ${sandbox.containerName}`, () => repair(core, sandbox)),
   );
-  await inParallel(orphans, (path) =>
+  await inParallel(core.sandboxes.orphans(), (path) =>
     attempt(`unpin ${path}`, async () => {
       const unpin: Op = { op: 'netns_delete', path };
       await core.netlink.perform([unpin]);

@@ -14,12 +14,6 @@ const SUFFIX = '.json';
 const PIN = /^[0-9a-f]{32}$/;
 const LEFT_OVER = /^[0-9a-f]{32}\.json\.tmp-\d+-\d+$/;
 
-export type SandboxScan = {
-  readonly problems: readonly string[];
-  /** Pinned namespaces that no record names. */
-  readonly orphans: readonly string[];
-};
-
 export class SandboxStore {
   readonly #directory: string;
   readonly #sandboxes = new Map<string, Sandbox>();
@@ -28,13 +22,12 @@ export class SandboxStore {
     this.#directory = directory;
   }
 
-  load(): SandboxScan {
+  /** Reads all records; answers what cannot be read. */
+  load(): readonly string[] {
     mkdirSync(this.#directory, { recursive: true, mode: 0o711 });
     chmodSync(this.#directory, 0o711); // also with a umask that forbids it
     const problems: string[] = [];
-    const files = readdirSync(this.#directory);
-    const read = new Set<string>();
-    for (const file of files) {
+    for (const file of readdirSync(this.#directory)) {
       if (LEFT_OVER.test(file)) rmSync(join(this.#directory, file), { force: true });
       const pin = file.slice(0, -SUFFIX.length);
       if (!file.endsWith(SUFFIX) || !PIN.test(pin)) continue;
@@ -42,15 +35,22 @@ export class SandboxStore {
       try {
         const sandbox = decodeSandbox(readFileSync(path, 'utf8'), join(this.#directory, pin));
         this.#sandboxes.set(sandbox.containerId, sandbox);
-        read.add(pin);
       } catch (error) {
         // Of no use to anybody: what it described is taken down with its namespace.
         problems.push(`${path}: ${messageOf(error)}`);
         rmSync(path, { force: true });
       }
     }
-    const orphans = files.filter((file) => PIN.test(file) && !read.has(file));
-    return { problems, orphans: orphans.map((file) => join(this.#directory, file)) };
+    return problems;
+  }
+
+  /** Pinned namespaces that no record names, as they are now. */
+  orphans(): readonly string[] {
+    const known = new Set(this.list().map(({ path }) => path));
+    return readdirSync(this.#directory)
+      .filter((file) => PIN.test(file))
+      .map((file) => join(this.#directory, file))
+      .filter((path) => !known.has(path));
   }
 
   /** Where the namespace of a container is pinned. */

@@ -59,19 +59,13 @@ export class NetworkService implements NetworkEngine {
   readonly problems: readonly string[];
   readonly #core: Core;
   readonly #hostGateway: string;
-  #orphans: readonly string[];
 
   private constructor(
     core: Core,
-    found: {
-      readonly problems: readonly string[];
-      readonly orphans: readonly string[];
-      readonly hostGateway: string;
-    },
+    found: { readonly problems: readonly string[]; readonly hostGateway: string },
   ) {
     this.#core = core;
     this.problems = found.problems;
-    this.#orphans = found.orphans;
     this.#hostGateway = found.hostGateway;
   }
 
@@ -89,12 +83,11 @@ export class NetworkService implements NetworkEngine {
       locks: new KeyedLock(),
     };
     const unread = await networks.load();
-    const { problems, orphans } = sandboxes.load();
+    const problems = sandboxes.load();
     const unwanted = await ensurePredefined(core, defaultBridge);
     adopt(core);
     return new NetworkService(core, {
       problems: [...unread, ...problems, ...unwanted],
-      orphans,
       hostGateway,
     });
   }
@@ -194,10 +187,8 @@ export class NetworkService implements NetworkEngine {
     return this.#core.ports.traffic(containerId);
   }
 
-  async recover(running: ReadonlySet<string>): Promise<void> {
-    const orphans = this.#orphans;
-    this.#orphans = [];
-    await recover(this.#core, running, orphans);
+  recover(running: ReadonlySet<string>): Promise<void> {
+    return recover(this.#core, running);
   }
 
   plainResolvConf(dns: Sandbox['dns'], sharesHost: boolean): string {
