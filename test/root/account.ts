@@ -1,5 +1,6 @@
 // What an engine holds on the machine at one moment: descriptors, memory, mounts, cgroups,
-// processes, files. Two accounts that are equal mean that nothing leaked in between.
+// processes, files, links, addresses and firewall rules. Two accounts that are equal mean that nothing leaked in between.
+import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { cgroupsOf, type PrivateEngine } from '../../tools/private-engine.ts';
@@ -11,6 +12,8 @@ export type Account = {
   readonly cgroups: readonly string[];
   readonly processes: readonly string[];
   readonly files: readonly string[];
+  /** Of the network namespace that is its host. */
+  readonly network: readonly string[];
   readonly residentKiB: number;
 };
 
@@ -81,6 +84,22 @@ function childrenOf(pid: number): readonly number[] {
     .map(Number);
 }
 
+/** Links, addresses, routes and rules; without what counts and what only has an order. */
+function networkOf(namespace: string): readonly string[] {
+  const inside = (...argv: readonly string[]): readonly string[] =>
+    execFileSync('nsenter', [`--net=${namespace}`, ...argv], { encoding: 'utf8' })
+      .split('\n')
+      .map((line) => line.trim())
+      .filter((line) => line !== '');
+  return [
+    ...inside('ip', '-o', 'addr').map((line) => line.replace(/^\d+: /, '')),
+    ...inside('ip', '-o', 'link').map((line) => line.replace(/^\d+: (\S+).*$/, 'link $1')),
+    // A bridge says a moment later that no port of it runs.
+    ...inside('ip', 'route').map((line) => line.replace(/ linkdown$/, '')),
+    ...inside('nft', '-s', 'list', 'ruleset'),
+  ];
+}
+
 export function takeAccount(engine: PrivateEngine): Account {
   const mountinfo = [engine.pid, ...childrenOf(engine.pid), process.pid].flatMap((pid) =>
     lines(`/proc/${pid}/mountinfo`).filter((line) => line.includes(engine.directory)),
@@ -92,13 +111,15 @@ export function takeAccount(engine: PrivateEngine): Account {
       (sum, pid) => sum + links(`/proc/${pid}/fd`).length,
       0,
     ),
-    mounts: mountinfo,
+    // Agents, relays and the daemon see the same ones.
+    mounts: [...new Set(mountinfo)],
     cgroups: cgroupsOf(engine.directory),
     processes: processesOf(engine).filter((each) => !each.startsWith(`${engine.pid} `)),
     files: [
       ...filesBelow(join(engine.directory, 'data')),
       ...filesBelow(join(engine.directory, 'run')),
     ],
+    network: networkOf(engine.namespace),
     residentKiB: Number(/\d+/.exec(status)?.[0] ?? 0),
   };
 }
@@ -106,7 +127,7 @@ export function takeAccount(engine: PrivateEngine): Account {
 /** What the second account has more or less than the first, in words; empty when nothing leaked. */
 export function differences(before: Account, after: Account): readonly string[] {
   const name = (text: string): string => text.replace(/^\d+ /, ''); // pids differ, names must not
-  return (['mounts', 'cgroups', 'processes', 'files'] as const).flatMap((kind) => {
+  return (['mounts', 'cgroups', 'processes', 'files', 'network'] as const).flatMap((kind) => {
     const counts = new Map<string, number>();
     for (const each of after[kind]) counts.set(name(each), (counts.get(name(each)) ?? 0) + 1);
     for (const each of before[kind]) counts.set(name(each), (counts.get(name(each)) ?? 0) - 1);

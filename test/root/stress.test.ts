@@ -20,7 +20,10 @@ const WARM_RUNS = 30;
 const RESIDENT_GROWTH_KIB_MAX = 48 * 1024;
 const RESTART_MS_MAX = 5_000;
 const SETTLE_MS_MAX = 5_000;
-const HOST = { NetworkMode: 'none' };
+/** On the default bridge, with a port of its own of the host. */
+const published = (hostPort: number) => ({
+  PortBindings: { '80/tcp': [{ HostPort: String(hostPort) }] },
+});
 
 const directory = makeEngineDirectory();
 let engine: PrivateEngine;
@@ -53,7 +56,7 @@ async function runAndRemove(api: Api): Promise<void> {
   const id = await api.create({
     Image: 'busybox',
     Cmd: ['true'],
-    HostConfig: { ...HOST, AutoRemove: true },
+    HostConfig: { ...published(20_000), AutoRemove: true },
   });
   const removed = api.must('POST', `/containers/${id}/wait?condition=removed`);
   await api.must('POST', `/containers/${id}/start`);
@@ -111,7 +114,7 @@ test(`${PARALLEL} containers at once all run, each with its own output and exit 
       const id = await api.create({
         Image: 'busybox',
         Cmd: ['sh', '-c', `echo number ${index}; exit ${index}`],
-        HostConfig: HOST,
+        HostConfig: published(21_000 + index),
       });
       await api.must('POST', `/containers/${id}/start`);
       const exit = JSON.parse(await api.must('POST', `/containers/${id}/wait`));
@@ -130,7 +133,7 @@ test('a container that ends while no daemon runs has its true exit code, time an
     using api = new Api(engine.socket);
     id = await api.create({
       Image: 'busybox',
-      HostConfig: HOST,
+      HostConfig: published(20_000),
       Cmd: ['sh', '-c', 'echo first; sleep 0.5; echo last; exit 7'],
     });
     await api.must('POST', `/containers/${id}/start`);
@@ -151,11 +154,11 @@ test('a container that ends while no daemon runs has its true exit code, time an
 });
 
 /** One client that goes through a container's life again and again until the daemon is gone. */
-async function churn(api: Api, name: string): Promise<void> {
+async function churn(api: Api, name: string, hostPort: number): Promise<void> {
   for (let i = 0; ; i += 1) {
     const command = i % 2 === 0 ? ['true'] : ['sleep', '1000'];
     const id = await api.create(
-      { Image: 'busybox', Cmd: command, HostConfig: HOST },
+      { Image: 'busybox', Cmd: command, HostConfig: published(hostPort) },
       `${name}-${i}`,
     );
     await api.must('POST', `/containers/${id}/start`);
@@ -166,7 +169,9 @@ async function churn(api: Api, name: string): Promise<void> {
 
 async function killDuringChurn(round: number): Promise<void> {
   using api = new Api(engine.socket, 8);
-  const clients = Array.from({ length: 3 }, (_, index) => churn(api, `r${round}-${index}`));
+  const clients = Array.from({ length: 3 }, (_, index) =>
+    churn(api, `r${round}-${index}`, 22_000 + 3 * round + index),
+  );
   const ended = Promise.allSettled(clients);
   await sleep(5 + Math.random() * 120);
   await engine.kill('SIGKILL');
@@ -194,13 +199,18 @@ async function checkAll(api: Api): Promise<void> {
 
 test(`kill -9 of the daemon at ${KILLS} random moments: nothing is wedged, lost or orphaned`, async () => {
   await removeEverything();
+  {
+    // The bridge and its rules are there from the first container on.
+    using api = new Api(engine.socket, 2);
+    await runAndRemove(api);
+  }
   const before = await quietAccount();
   let heart: string;
   {
     using api = new Api(engine.socket);
     const beat = 'i=0; while true; do i=$((i+1)); echo "beat $i"; sleep 0.1; done';
     heart = await api.create(
-      { Image: 'busybox', Cmd: ['sh', '-c', beat], HostConfig: HOST },
+      { Image: 'busybox', Cmd: ['sh', '-c', beat], HostConfig: published(20_001) },
       'heart',
     );
     await api.must('POST', `/containers/${heart}/start`);
