@@ -5,6 +5,7 @@ import type { Deps } from './deps.ts';
 import { publish } from './event.ts';
 import { isRunning } from './guard.ts';
 import { runDirectoryOf } from './make-box.ts';
+import { keepNetworkAccount } from './network-account.ts';
 import type { Task, TaskExit } from './port.ts';
 import type { ContainerRecord } from './record.ts';
 import { removeLocked } from './remove.ts';
@@ -92,6 +93,7 @@ export async function settleExit(
     exitCode: String(exit.exitCode),
     execDuration: String(Math.max(0, Math.floor(ranMs / 1000))),
   });
+  if (!host.autoRemove) keepNetworkAccount(deps, record);
   // Before anybody is told: who starts the next container wants the ports of this one.
   await closeNetwork(deps, record.id);
   for (const exec of live.execs.values()) exec.containerEnded();

@@ -10,6 +10,7 @@ import type { MountWish } from './mount-point.ts';
 import { generateName, parseName } from './name.ts';
 import { joiner, planNamespaces } from './namespace.ts';
 import { networkFinder, networkNamespace, sourceOf } from './network.ts';
+import { networkAccount, withNetwork } from './network-account.ts';
 import type { ContainerRecord } from './record.ts';
 import type { ContainerSpec } from './spec.ts';
 import { type BoxNetwork, boxOf } from './start.ts';
@@ -21,15 +22,16 @@ export async function explain(deps: Deps, ref: string): Promise<Explanation> {
     runDirectoryOf(deps.settings, record.id),
     deps.store.directory(record.id),
   );
+  // Never started, or a restart of the host under it took the account: then the plan.
+  const told = done ?? {
+    groups: deps.runtime.plan(boxOf(deps, record, plannedNetwork(deps, record))),
+    totalNanoseconds: null,
+  };
   return {
     id: record.id,
     name: record.name,
     image: record.image.name,
-    // Never started, or a restart of the host under it took the account: then the plan.
-    ...(done ?? {
-      groups: deps.runtime.plan(boxOf(deps, record, plannedNetwork(deps, record))),
-      totalNanoseconds: null,
-    }),
+    ...withNetwork(told, await networkAccount(deps, record)),
   };
 }
 

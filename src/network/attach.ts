@@ -6,6 +6,7 @@ import { addAddress } from '#kernel/netlink/address.ts';
 import { setLink } from '#kernel/netlink/link.ts';
 import { isNetlinkError, type Step } from '#kernel/netlink/netlink.ts';
 import { replaceRoute } from '#kernel/netlink/route.ts';
+import { timesOf } from './account.ts';
 import { type Core, type Socketed, socketsOf } from './core.ts';
 import type { Endpoint, Sandbox } from './engine.ts';
 import { parseEndpointSysctls } from './wish.ts';
@@ -64,10 +65,7 @@ function planSocket(core: Core, { network, plan }: Socketed): readonly Step[] {
 /** `adopt`: of a process that is made already, whose sysctls its own plan sets. */
 export function planNamespace(path: string, adopt: string | undefined): readonly Step[] {
   if (adopt !== undefined) return [{ op: 'netns_pin', path, namespace: adopt }];
-  return [
-    { op: 'netns_create', path },
-    ...SYSCTLS.map(([key, value]) => sysctl(path, key, value)),
-  ];
+  return [{ op: 'netns_create', path }, ...SYSCTLS.map(([key, value]) => sysctl(path, key, value))];
 }
 
 const planLoopback = (namespace: string): Step => ({
@@ -75,21 +73,36 @@ const planLoopback = (namespace: string): Step => ({
   messages: [setLink('lo', { up: true })],
 });
 
-/** The namespace with all its endpoints; takes away what it made when it fails. */
+/** Also for the account of a sandbox that is made. */
+export function planSandbox(
+  core: Core,
+  sandbox: Sandbox,
+  sockets: readonly Socketed[],
+  adopt: string | undefined,
+): readonly Step[] {
+  return [
+    ...planNamespace(sandbox.path, adopt),
+    // Every endpoint brings lo up, too.
+    ...(sockets.length === 0 ? [planLoopback(sandbox.path)] : []),
+    ...sockets.flatMap((socket) => planSocket(core, socket)),
+  ];
+}
+
+/**
+ * The namespace with all its endpoints, and the nanoseconds of each step; takes away what it made
+ * when it fails.
+ */
 export async function raise(
   core: Core,
   sandbox: Sandbox,
   sockets: readonly Socketed[],
   adopt: string | undefined,
-): Promise<void> {
+): Promise<readonly number[]> {
+  let times: readonly number[] = [];
   await withMending(core, sockets, {
     make: async () => {
-      await core.netlink.perform([
-        ...planNamespace(sandbox.path, adopt),
-        // Every endpoint brings lo up, too.
-        ...(sockets.length === 0 ? [planLoopback(sandbox.path)] : []),
-        ...sockets.flatMap((socket) => planSocket(core, socket)),
-      ]);
+      const steps = planSandbox(core, sandbox, sockets, adopt);
+      times = timesOf(await core.netlink.perform(steps));
     },
     undo: async () => {
       // By hand: with the namespace they would go a moment later, and keep their names until then.
@@ -97,6 +110,7 @@ export async function raise(
       await takeDown(core, sandbox, sockets);
     },
   });
+  return times;
 }
 
 /** Makes something on networks; once more when one of them was taken away and is back. */

@@ -4,6 +4,7 @@ import type { KeyedLock } from '#base/keyed-lock.ts';
 import type { UndoReport } from '#base/undo.ts';
 import type { NetworkAction, Publisher } from '#event/event.ts';
 import type { Netlink } from '#kernel/netlink/netlink.ts';
+import type { AccountTimes } from './account.ts';
 import type { Activity } from './activity.ts';
 import type { EndpointPlan } from './driver/driver.ts';
 import type { NetworkDrivers } from './driver/drivers.ts';
@@ -20,6 +21,8 @@ export type Core = {
   readonly sandboxes: SandboxStore;
   readonly leases: Leases;
   readonly activity: Activity;
+  /** By container id: what this daemon has made. */
+  readonly times: Map<string, AccountTimes>;
   readonly drivers: NetworkDrivers;
   readonly netlink: Netlink;
   readonly ports: PortPart;

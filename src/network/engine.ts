@@ -190,6 +190,16 @@ export type NetworkExplanation = {
   readonly groups: readonly { readonly name: string; readonly steps: readonly NetworkStep[] }[];
 };
 
+/** One step of how a sandbox was made, in order. */
+export type AccountStep = {
+  readonly op: string;
+  readonly text: string;
+  readonly why: string;
+  readonly where: string;
+  /** null: not taken, or counted with the step before. */
+  readonly nanoseconds: number | null;
+};
+
 export interface NetworkEngine {
   /** Texts and codes are Docker's: `network with name X already exists` (conflict) and so on. */
   create(
@@ -213,6 +223,8 @@ export interface NetworkEngine {
   /** After the process ended: gives everything back. Success if there is none. */
   close(containerId: string): Promise<void>;
   sandbox(containerId: string): Sandbox | undefined;
+  /** How the sandbox was made, `adopt` as in open(); undefined when there is none. */
+  account(containerId: string, adopt: string | undefined): readonly AccountStep[] | undefined;
   /** Where the namespace of a container is pinned, or will be; known before open() has made it. */
   path(containerId: string): string;
   /**

@@ -3,6 +3,7 @@
 import { EngineError } from '#base/error.ts';
 import { newId } from '#base/id.ts';
 import { Undo } from '#base/undo.ts';
+import { timed } from './account.ts';
 import { raise, takeDown } from './attach.ts';
 import { shut } from './close.ts';
 import { announce, type Core, type Socketed, socketsOf, sortEndpoints } from './core.ts';
@@ -145,7 +146,7 @@ async function bringUp(
   // undone.
   const [raised, published] = await Promise.allSettled([
     raise(core, reserved, sockets, request.adopt),
-    publish(core, reserved, sockets, request.ports),
+    timed(publish(core, reserved, sockets, request.ports)),
   ]);
   if (raised.status === 'fulfilled') {
     undo.add('take the namespace down', () => takeDown(core, reserved, sockets));
@@ -155,17 +156,27 @@ async function bringUp(
   }
   if (raised.status === 'rejected') throw raised.reason;
   if (published.status === 'rejected') throw published.reason;
-  const sandbox = { ...reserved, ports: published.value };
+  const [ports, portsTime] = published.value;
+  const sandbox = { ...reserved, ports };
   if (sandbox.ports.length > 0) core.sandboxes.put(sandbox);
   undo.add('forget the names', () => core.names.remove(containerId));
-  await core.names.set({ sandbox, plugs: sockets });
-  if (sandbox.rate !== undefined) {
-    for (const socket of sockets) {
-      undo.add('lift the limit', () => core.rates.remove(sandbox.path, socket));
-      await core.rates.apply(sandbox.path, socket, sandbox.rate);
-    }
-  }
+  const [, names] = await timed(core.names.set({ sandbox, plugs: sockets }));
+  const [, rate] = await timed(limit(core, sandbox, sockets, undo));
+  core.times.set(containerId, { steps: raised.value, ports: portsTime, names, rate });
   return sandbox;
+}
+
+async function limit(
+  core: Core,
+  { path, rate }: Sandbox,
+  sockets: readonly Socketed[],
+  undo: Undo,
+): Promise<void> {
+  if (rate === undefined) return;
+  for (const socket of sockets) {
+    undo.add('lift the limit', () => core.rates.remove(path, socket));
+    await core.rates.apply(path, socket, rate);
+  }
 }
 
 async function publish(

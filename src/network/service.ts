@@ -7,12 +7,15 @@ import { KeyedLock } from '#base/keyed-lock.ts';
 import type { UndoReport } from '#base/undo.ts';
 import type { Publisher } from '#event/event.ts';
 import type { Netlink } from '#kernel/netlink/netlink.ts';
+import { accountOf } from './account.ts';
 import { Activity } from './activity.ts';
+import { planSandbox } from './attach.ts';
 import { close } from './close.ts';
-import { type Core, pluggedOf } from './core.ts';
+import { type Core, pluggedOf, socketsOf } from './core.ts';
 import { create, isPredefined, prune, remove } from './create.ts';
 import type { NetworkDrivers } from './driver/drivers.ts';
 import type {
+  AccountStep,
   EndpointWish,
   NetworkEngine,
   NetworkExplanation,
@@ -29,6 +32,7 @@ import type {
 import type { AddressPool } from './ipam/pool.ts';
 import { Leases } from './lease.ts';
 import { changePorts, connect, disconnect, rename, setRate } from './live.ts';
+import { hasNames } from './names/describe.ts';
 import { NetworkStore } from './network-store.ts';
 import { open } from './open.ts';
 import type { ExplainPart, NamePart, PortPart, RatePart } from './parts.ts';
@@ -79,6 +83,7 @@ export class NetworkService implements NetworkEngine {
       networks,
       sandboxes,
       leases: new Leases(),
+      times: new Map(),
       activity: new Activity(drivers, ports),
       locks: new KeyedLock(),
     };
@@ -154,6 +159,16 @@ export class NetworkService implements NetworkEngine {
 
   sandbox(containerId: string): Sandbox | undefined {
     return this.#core.sandboxes.get(containerId);
+  }
+
+  account(containerId: string, adopt: string | undefined): readonly AccountStep[] | undefined {
+    const core = this.#core;
+    const sandbox = core.sandboxes.get(containerId);
+    if (sandbox === undefined) return undefined;
+    const plugs = socketsOf(core, sandbox);
+    const steps = planSandbox(core, sandbox, plugs, adopt);
+    const named = plugs.some(({ network }) => hasNames(network));
+    return accountOf(sandbox, steps, named, core.times.get(containerId));
   }
 
   path(containerId: string): string {

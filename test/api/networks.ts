@@ -65,6 +65,9 @@ export class RecordingNetworks implements NetworkEngine {
   sandbox() {
     return undefined;
   }
+  account() {
+    return undefined;
+  }
   path(id: string) {
     return `/run/${id}`;
   }
