@@ -310,11 +310,11 @@ function keyText(data: Buffer, types: readonly PartType[], end?: Buffer): string
     .join(' . ');
 }
 
-const valueOf = (element: Attributes, type: number): Buffer | undefined =>
+const valueIn = (element: Attributes, type: number): Buffer | undefined =>
   element.nested(type)?.bytes(DATA_VALUE);
 
 function readElement(set: string, key: string, element: Attributes): ReadElement {
-  const value = valueOf(element, OF_ELEMENT.DATA);
+  const value = valueIn(element, OF_ELEMENT.DATA);
   const expression = element.nested(OF_ELEMENT.EXPR);
   const counter =
     expression?.text(OF_EXPR.NAME) === 'counter' ? expression.nested(OF_EXPR.DATA) : undefined;
@@ -334,7 +334,7 @@ const isEnd = (element: Attributes): boolean =>
 function readIntervals(set: string, elements: readonly Attributes[]): readonly ReadElement[] {
   const sorted = elements
     .flatMap((element) => {
-      const data = valueOf(element, OF_ELEMENT.KEY);
+      const data = valueIn(element, OF_ELEMENT.KEY);
       return data === undefined ? [] : [{ element, data, end: isEnd(element) }];
     })
     .sort((a, b) => Buffer.compare(a.data, b.data) || Number(b.end) - Number(a.end));
@@ -356,8 +356,8 @@ export function decodeElements(set: string, answers: readonly Answer[]): readonl
   );
   if (interval && types.length === 1) return readIntervals(set, elements);
   return elements.flatMap((element) => {
-    const data = valueOf(element, OF_ELEMENT.KEY);
+    const data = valueIn(element, OF_ELEMENT.KEY);
     if (data === undefined) return [];
-    return [readElement(set, keyText(data, types, valueOf(element, OF_ELEMENT.KEY_END)), element)];
+    return [readElement(set, keyText(data, types, valueIn(element, OF_ELEMENT.KEY_END)), element)];
   });
 }

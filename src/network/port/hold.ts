@@ -8,6 +8,7 @@ import { errnoName, OpError } from '#kernel/native/encode.ts';
 import type { NativeAgent } from '#kernel/native/agent.ts';
 import type { OpOf } from '#kernel/native/op.ts';
 import type { PortProtocol } from '../engine.ts';
+import type { Destination, LoopbackForwards } from './loopback.ts';
 import { findOwner, type PortOwner } from './owner.ts';
 
 /** IPPROTO_* */
@@ -17,6 +18,8 @@ export type HostPort = {
   readonly protocol: PortProtocol;
   readonly hostIp: string;
   readonly hostPort: number;
+  /** Of ::1, see loopback.ts. */
+  readonly forward?: Destination;
 };
 
 /** How far it went: `held` of the list are held; the next was refused with `errno`. */
@@ -39,9 +42,11 @@ const isNoProtocol = (port: HostPort | undefined, errno: string): boolean =>
 
 export class HostSockets {
   readonly #agent: Pick<NativeAgent, 'perform' | 'pid'>;
+  readonly #loopback: LoopbackForwards;
 
-  constructor(agent: Pick<NativeAgent, 'perform' | 'pid'>) {
+  constructor(agent: Pick<NativeAgent, 'perform' | 'pid'>, loopback: LoopbackForwards) {
     this.#agent = agent;
+    this.#loopback = loopback;
   }
 
   /** Who else has the port, after it was refused. */
@@ -52,28 +57,44 @@ export class HostSockets {
   async hold(ports: readonly HostPort[]): Promise<Holding> {
     let held = 0;
     while (held < ports.length) {
-      const ops = ports
-        .slice(held)
-        .map((port): OpOf<'port_hold'> => ({ op: 'port_hold', ...argumentsOf(port) }));
-      try {
-        await this.#agent.perform(ops);
-        held = ports.length;
-      } catch (error) {
-        if (!(error instanceof OpError)) throw error;
-        held += error.result.index;
-        const errno = errnoName(error.result.errno);
-        if (!isNoProtocol(ports[held], errno)) return { held, errno };
+      const { forward, hostPort } = ports[held] ?? {};
+      if (forward !== undefined && hostPort !== undefined) {
+        const errno = await this.#loopback.open(hostPort, forward);
+        if (errno !== undefined) return { held, errno };
         held += 1;
+        continue;
       }
+      const end = ports.findIndex((port, index) => index > held && port.forward !== undefined);
+      const some = ports.slice(held, end < 0 ? ports.length : end);
+      const { held: more, errno } = await this.#bind(some);
+      held += more;
+      if (errno !== undefined && !isNoProtocol(ports[held], errno)) return { held, errno };
+      if (errno !== undefined) held += 1;
     }
     return { held, errno: undefined };
   }
 
-  async release(ports: readonly HostPort[]): Promise<void> {
-    if (ports.length === 0) return;
+  async #bind(ports: readonly HostPort[]): Promise<Holding> {
     try {
       await this.#agent.perform(
-        ports.map((port): OpOf<'port_release'> => ({ op: 'port_release', ...argumentsOf(port) })),
+        ports.map((port): OpOf<'port_hold'> => ({ op: 'port_hold', ...argumentsOf(port) })),
+      );
+      return { held: ports.length, errno: undefined };
+    } catch (error) {
+      if (!(error instanceof OpError)) throw error;
+      return { held: error.result.index, errno: errnoName(error.result.errno) };
+    }
+  }
+
+  async release(ports: readonly HostPort[]): Promise<void> {
+    for (const { forward, hostPort } of ports) {
+      if (forward !== undefined) this.#loopback.close(hostPort);
+    }
+    const bound = ports.filter(({ forward }) => forward === undefined);
+    if (bound.length === 0) return;
+    try {
+      await this.#agent.perform(
+        bound.map((port): OpOf<'port_release'> => ({ op: 'port_release', ...argumentsOf(port) })),
       );
     } catch (error) {
       // The process is gone, and its sockets with it.

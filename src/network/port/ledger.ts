@@ -1,6 +1,7 @@
 // Which ports of the host are ours, and whose: in memory, filled again from the sandboxes' records
 // when the daemon starts. Finding a free port costs the same with none and with thousands taken.
 import type { PortProtocol } from '../engine.ts';
+import type { Destination } from './loopback.ts';
 
 /** One port at one address of the host. */
 export type Claim = {
@@ -10,6 +11,8 @@ export type Claim = {
   readonly hostPort: number;
   readonly containerId: string;
   readonly containerName: string;
+  /** Of a port on ::1: where its connections are copied to. */
+  readonly forward?: Destination;
 };
 
 export type PortRange = { readonly first: number; readonly last: number };

@@ -1,5 +1,6 @@
 // Who on the host has a port: asked only when binding it failed, to name the program in the error.
 import { readdir, readFile, readlink } from 'node:fs/promises';
+import { parseIp } from '#base/ip-address.ts';
 import type { HostPort } from './hold.ts';
 
 const PROCESSES_MAX = 20_000;
@@ -10,8 +11,21 @@ export type PortOwner = { readonly pid: number; readonly program: string };
 
 /** An address as the kernel prints it in /proc/net: 32 bit words in the machine's order. */
 function kernelHex(ip: string): string {
-  const words = ip.split('.').length === 4 ? [ip.split('.').map(Number)] : []; // IPv6 is told apart by the file; its addresses are not compared
-  return words.map((bytes) => Buffer.from(bytes).reverse().toString('hex').toUpperCase()).join('');
+  const { family, value } = parseIp(ip);
+  const words =
+    value
+      .toString(16)
+      .padStart(family === 4 ? 8 : 32, '0')
+      .match(/.{8}/g) ?? [];
+  return words
+    .map((word) => Buffer.from(word, 'hex').reverse().toString('hex').toUpperCase())
+    .join('');
+}
+
+/** A socket of IPv6 that is bound to every address takes IPv4 too; no other is in IPv4's way. */
+function isInTheWay(wanted: string, local: string): boolean {
+  if (wanted.length !== local.length) return local.length > wanted.length && ANY.test(local);
+  return wanted === local || ANY.test(wanted) || ANY.test(local);
 }
 
 /** Inodes of sockets that are in the way, from the text of /proc/net/tcp and the like (proc(5)). */
@@ -22,8 +36,7 @@ export function inodesOf(text: string, wanted: HostPort): readonly string[] {
     const [, local = '', , state = '', , , , , , inode = ''] = line.trim().split(/\s+/);
     const [ip = '', at = ''] = local.split(':');
     if (at !== port || (wanted.protocol === 'tcp' && state !== TCP_LISTEN)) return [];
-    const isSame = address === '' || ANY.test(address) || ANY.test(ip) || ip === address;
-    return isSame && inode !== '0' ? [inode] : [];
+    return isInTheWay(address, ip) && inode !== '0' ? [inode] : [];
   });
 }
 

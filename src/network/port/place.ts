@@ -7,6 +7,7 @@ import type { PortBinding, PortWish } from '../engine.ts';
 import { isDirect, type PortTarget, type PortTargets, publishedPort } from '../firewall.ts';
 import type { HostSockets } from './hold.ts';
 import { type Claim, collide, type PortLedger, type PortRange } from './ledger.ts';
+import { LOOPBACK6 } from './loopback.ts';
 import type { PortOwner } from './owner.ts';
 
 /** How often another port is tried when a program of the host has the one that was chosen. */
@@ -18,7 +19,8 @@ export type Listener = { readonly hostIp: string; readonly target: PortTarget };
 /** One binding that is in force. */
 export type Placed = {
   readonly binding: PortBinding;
-  readonly published: PublishedPort;
+  /** Undefined for ::1, which no rule can lead. */
+  readonly published: PublishedPort | undefined;
   /** Undefined for routed networks, which use no port of the host. */
   readonly claim: Claim | undefined;
 };
@@ -37,25 +39,28 @@ export function listenersOf(wish: PortWish, targets: PortTargets): readonly List
     ];
   }
   const address = parseIp(hostIp);
+  if (address.family === 6 && isLoopback(address)) return onLoopback6(wish, four ?? six);
   const target = targets[address.family];
-  if (target === undefined) {
-    // The default address of a network is a wish of nobody in particular.
-    if (wish.hostIp === '') return [];
+  if (target !== undefined) return [{ hostIp: formatIp(address), target }];
+  // The default address of a network is a wish of nobody in particular.
+  if (wish.hostIp === '') return [];
+  throw new EngineError(
+    'invalid_argument',
+    `cannot publish ${withPort(hostIp, wish.hostPort?.first)}: the container has no ` +
+      `IPv${address.family} address that leads out, and there is no userland proxy; ` +
+      `publish on an IPv${address.family === 4 ? 6 : 4} address`,
+  );
+}
+
+function onLoopback6(wish: PortWish, target: PortTarget | undefined): readonly Listener[] {
+  if (wish.protocol !== 'tcp') {
     throw new EngineError(
       'invalid_argument',
-      `cannot publish ${withPort(hostIp, wish.hostPort?.first)}: the container has no ` +
-        `IPv${address.family} address that leads out, and there is no userland proxy; ` +
-        `publish on an IPv${address.family === 4 ? 6 : 4} address`,
+      `cannot publish ${wish.protocol} on ::1: the kernel never lets a packet to it leave lo; ` +
+        'publish on 127.0.0.1',
     );
   }
-  if (address.family === 6 && isLoopback(address)) {
-    throw new EngineError(
-      'invalid_argument',
-      'cannot publish on ::1: the kernel never lets a packet to it leave lo; publish on ' +
-        '127.0.0.1, which programs that try ::1 first turn to next',
-    );
-  }
-  return [{ hostIp: formatIp(address), target }];
+  return target === undefined ? [] : [{ hostIp: LOOPBACK6, target }];
 }
 
 const withHost = (ip: string): string => (ip.includes(':') ? `[${ip}]` : ip);
@@ -76,13 +81,14 @@ function allocated(wanted: { hostIp: string; hostPort: number }, owner: Claim): 
 }
 
 function refusal(
-  { published }: Placed,
+  { binding, published }: Placed,
   claim: Claim,
   errno: string,
   owner: PortOwner | undefined,
 ): EngineError {
-  const { ip, port, protocol } = published;
-  const at = `${withPort(claim.hostIp, claim.hostPort)}:${withHost(ip)}:${port}/${protocol}`;
+  const { port, protocol } = binding;
+  const ip = withHost(published?.ip ?? claim.forward?.ip ?? '');
+  const at = `${withPort(claim.hostIp, claim.hostPort)}:${ip}:${port}/${protocol}`;
   const texts: Readonly<Record<string, string>> = {
     EADDRINUSE: 'address already in use',
     EADDRNOTAVAIL: 'cannot assign requested address (no interface of the host has it)',
@@ -109,8 +115,25 @@ const isFixed = ({ hostPort }: PortWish): boolean =>
 const claimsOf = (placed: readonly Placed[]): readonly Claim[] =>
   placed.flatMap(({ claim }) => claim ?? []);
 
-const socketOf = ({ protocol, hostIp, hostPort }: Claim): string =>
-  `${protocol} ${hostIp} ${hostPort}`;
+const socketOf = ({ protocol, hostIp, hostPort, forward }: Claim): string =>
+  `${protocol} ${hostIp} ${hostPort} ${forward?.ip} ${forward?.port}`;
+
+const usesHost = ({ hostIp, target }: Listener): boolean =>
+  hostIp === LOOPBACK6 || !isDirect(target);
+
+export function placedOf(
+  binding: PortBinding,
+  target: PortTarget,
+  owner: Pick<Claim, 'containerId' | 'containerName'>,
+): Placed {
+  const { port, hostIp } = binding;
+  const claim = { ...binding, ...owner };
+  if (hostIp === LOOPBACK6) {
+    return { binding, published: undefined, claim: { ...claim, forward: { ip: target.ip, port } } };
+  }
+  const published = publishedPort({ ...binding, container: owner.containerId }, target);
+  return { binding, published, claim: isDirect(target) ? undefined : claim };
+}
 
 export type PlaceRequest = {
   readonly container: Container;
@@ -184,29 +207,21 @@ export class Placement {
 
   #choose(draft: Draft): readonly Placed[] {
     const { wish, listeners } = draft;
-    const onHost = listeners.filter(({ target }) => !isDirect(target));
+    const onHost = listeners.filter(usesHost);
     const hostPort = onHost.length === 0 ? wish.port : this.#choosePort(draft, onHost);
     const placed = listeners.map((listener) => this.#placed(wish, listener, hostPort));
     for (const claim of claimsOf(placed)) this.#ledger.take(claim);
     return placed;
   }
 
-  #placed(wish: PortWish, { hostIp, target }: Listener, chosen: number): Placed {
+  #placed(wish: PortWish, listener: Listener, chosen: number): Placed {
     const { port, protocol } = wish;
+    const { hostIp } = listener;
     const { id: containerId, name: containerName } = this.#request.container;
     // A routed network is reached at the container's own port.
-    const hostPort = isDirect(target) ? port : chosen;
-    const published = publishedPort(
-      { container: containerId, protocol, hostIp, hostPort, port },
-      target,
-    );
-    return {
-      binding: { port, protocol, hostIp, hostPort },
-      published,
-      claim: isDirect(target)
-        ? undefined
-        : { protocol, hostIp, hostPort, containerId, containerName },
-    };
+    const hostPort = usesHost(listener) ? chosen : port;
+    const binding = { port, protocol, hostIp, hostPort };
+    return placedOf(binding, listener.target, { containerId, containerName });
   }
 
   #choosePort({ wish, tried }: Draft, listeners: readonly Listener[]): number {
@@ -246,7 +261,7 @@ export class Placement {
     const clashing = this.#request.leaving.filter((own) =>
       coming
         .get(`${own.protocol} ${own.hostPort}`)
-        ?.some(({ hostIp }) => hostIp !== own.hostIp && collide(hostIp, own.hostIp)),
+        ?.some((one) => socketOf(one) !== socketOf(own) && collide(one.hostIp, own.hostIp)),
     );
     await this.#sockets.release(clashing);
     this.#released = clashing;

@@ -10,11 +10,12 @@ import { portKey } from '#kernel/netfilter/state.ts';
 import { NativeAgent } from '#kernel/native/agent.ts';
 import type { Agent } from '#kernel/native/native.ts';
 import type { PortBinding, PortTraffic, PortWish } from '../engine.ts';
-import { firewallNetwork, type PortTargets, publishedPort, targetsOf } from '../firewall.ts';
+import { firewallNetwork, isDirect, type PortTargets, targetsOf } from '../firewall.ts';
 import type { ActiveNetwork, Plugged, PortPart } from '../parts.ts';
 import { ephemeralRange } from './ephemeral.ts';
 import { HostSockets } from './hold.ts';
 import { type Claim, PortLedger, type PortRange } from './ledger.ts';
+import { LoopbackForwards } from './loopback.ts';
 import { listenersOf, type Placed, Placement, type PlaceRequest, type Wished } from './place.ts';
 import { wishedOf } from './recovered.ts';
 import { RuleWatch } from './watch.ts';
@@ -30,7 +31,7 @@ const bindingsOf = (wished: readonly Wished[]): readonly PortBinding[] =>
   wished.flatMap(({ placed }) => placed.map(({ binding }) => binding));
 
 const publishedOf = (placed: readonly Placed[]): readonly PublishedPort[] =>
-  placed.map(({ published }) => published);
+  placed.flatMap(({ published }) => published ?? []);
 
 const claimsOf = (placed: readonly Placed[]): readonly Claim[] =>
   placed.flatMap(({ claim }) => claim ?? []);
@@ -61,6 +62,7 @@ export class Ports implements PortPart, AsyncDisposable {
   readonly #holder: NativeAgent;
   readonly #sockets: HostSockets;
   readonly #watch: RuleWatch;
+  readonly #loopback = new LoopbackForwards();
   readonly #ledger = new PortLedger();
   readonly #networks = new Set<string>();
   /** By container id. */
@@ -71,7 +73,7 @@ export class Ports implements PortPart, AsyncDisposable {
     this.#options = options;
     this.#firewall = openFirewall(this.#firewallOptions());
     this.#holder = new NativeAgent(options.nativePath);
-    this.#sockets = new HostSockets(this.#holder);
+    this.#sockets = new HostSockets(this.#holder, this.#loopback);
     this.#watch = new RuleWatch(this.#firewall, options.log);
   }
 
@@ -164,10 +166,11 @@ export class Ports implements PortPart, AsyncDisposable {
       (await this.#firewall.counters()).map((one) => [portKey(one.port), one]),
     );
     return placed.map(({ binding, published }) => {
-      const counters = counted.get(portKey(published));
+      const counters = published === undefined ? undefined : counted.get(portKey(published));
+      const copied = published === undefined ? this.#loopback.connections(binding.hostPort) : 0n;
       return {
         ...binding,
-        connections: counters?.connections ?? 0n,
+        connections: counters?.connections ?? copied ?? 0n,
         packets: counters?.packets,
         bytes: counters?.bytes,
       };
@@ -249,6 +252,7 @@ export class Ports implements PortPart, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#watch.stop();
+    this.#loopback.closeAll();
     await this.#holder[Symbol.asyncDispose]();
   }
 }
@@ -274,8 +278,13 @@ function planMove({ wish, placed }: Wished, targets: PortTargets) {
     listeners.every(({ hostIp, target }, index) => {
       const one = placed[index];
       if (one?.binding.hostIp !== hostIp) return false;
-      const moved = publishedPort({ ...one.published, hostIp: one.binding.hostIp }, target);
-      return one.published.ip === target.ip && portKey(moved) === portKey(one.published);
+      const { claim, published } = one;
+      if (published === undefined) return claim?.forward?.ip === target.ip;
+      return (
+        published.ip === target.ip &&
+        published.network === target.network &&
+        (claim === undefined) === isDirect(target)
+      );
     });
   const fixed = port === undefined ? wish : { ...wish, hostPort: { first: port, last: port } };
   return { wish: fixed, listeners, isSame };

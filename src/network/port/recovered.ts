@@ -1,8 +1,9 @@
 // The bindings of a running container's record, as this daemon would have made them. Pure.
 import type { PortBinding, PortWish } from '../engine.ts';
-import { isDirect, type PortTarget, publishedPort, targetsOf } from '../firewall.ts';
+import { type PortTarget, targetsOf } from '../firewall.ts';
 import type { Plugged } from '../parts.ts';
-import type { Placed, Wished } from './place.ts';
+import { LOOPBACK6 } from './loopback.ts';
+import { placedOf, type Wished } from './place.ts';
 
 const isAny = (ip: string): boolean => ip === '0.0.0.0' || ip === '::';
 
@@ -13,15 +14,16 @@ const wishKey = ({ port, protocol, hostIp, hostPort }: PortBinding): string =>
 export function wishedOf(plugged: Plugged): readonly Wished[] {
   const targets = targetsOf(plugged);
   const { containerId, containerName, ports } = plugged.sandbox;
-  const place = (binding: PortBinding, target: PortTarget): Placed => ({
-    binding,
-    published: publishedPort({ ...binding, container: containerId }, target),
-    claim: isDirect(target) ? undefined : { ...binding, containerId, containerName },
-  });
+  const targetFor = ({ hostIp }: PortBinding): PortTarget | undefined => {
+    if (hostIp === LOOPBACK6) return targets[4] ?? targets[6];
+    return targets[hostIp.includes(':') ? 6 : 4];
+  };
   return [...Map.groupBy(ports, wishKey).values()].map((bindings) => {
     const placed = bindings.flatMap((binding) => {
-      const target = targets[binding.hostIp.includes(':') ? 6 : 4];
-      return target === undefined ? [] : [place(binding, target)];
+      const target = targetFor(binding);
+      return target === undefined
+        ? []
+        : [placedOf(binding, target, { containerId, containerName })];
     });
     return { wish: wishOf(bindings), placed };
   });
