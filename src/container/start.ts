@@ -5,6 +5,7 @@ import { mkdirSync, statSync } from 'node:fs';
 import { now } from '#base/clock.ts';
 import { EngineError, errnoOf, isEngineError, messageOf } from '#base/error.ts';
 import { Undo } from '#base/undo.ts';
+import type { Sandbox } from '#network/engine.ts';
 import type { Box, BoxDevice } from '#runtime/box.ts';
 import { readHostDevices } from '#runtime/facts.ts';
 import type { Deps } from './deps.ts';
@@ -54,24 +55,14 @@ async function run(deps: Deps, stored: ContainerRecord, live: Live): Promise<Con
   await using undo = new Undo(deps.report);
   const source = sourceOf(stored, deps.settings);
   const record = withHostname(deps, stored, source);
-  const request = source.kind === 'own' ? source.request : undefined;
-  // A user namespace must own its network namespace (user_namespaces(7)): then the process is
-  // first.
-  const mapped = record.userns !== undefined;
-  const opening = request === undefined || mapped ? undefined : openNetwork(deps, request, undo);
+  const network = beginNetwork(deps, record, source, undo);
   makeSources(record);
   if (record.hasRun && record.spec.host.autoRemove) deps.snapshots.reopen(record.id);
-  const opened = await opening;
-  const links = request === undefined ? NO_LINKS : linkEffects(deps, record);
-  await writeOwnFiles(deps, record, { source, sandbox: opened, links });
-  const box = boxOf(deps, record, { source, path: opened?.path, env: links.env });
-  const task = await deps.runtime.launch(box, runDirectoryOf(deps.settings, record.id));
+  const box = boxOf(deps, record, network.box);
+  const directory = runDirectoryOf(deps.settings, record.id);
+  const task = await deps.runtime.launch(box, directory, network.ready);
   undo.add('end the connection to the monitor', () => task.close());
-  if (request !== undefined && mapped) {
-    const adopt = `/proc/${task.pid}/ns/net`;
-    const sandbox = await openNetwork(deps, { ...request, adopt }, undo);
-    await writeOwnFiles(deps, record, { source, sandbox, links });
-  }
+  await network.adopt(task.pid);
   const startedAt = now();
   const before = deps.store.get(record.id);
   const runningAs = (pid: number): ContainerRecord => ({
@@ -99,6 +90,26 @@ async function run(deps: Deps, stored: ContainerRecord, live: Live): Promise<Con
   const known = runningAs(task.pid);
   await deps.store.put(known, { durable: false });
   return known;
+}
+
+/** Opens the network beside the other preparations; the process is not made before `ready`. */
+function beginNetwork(deps: Deps, record: ContainerRecord, source: NetworkSource, undo: Undo) {
+  const request = source.kind === 'own' ? source.request : undefined;
+  const links = request === undefined ? NO_LINKS : linkEffects(deps, record);
+  const write = (sandbox: Sandbox | undefined): Promise<void> =>
+    writeOwnFiles(deps, record, { source, sandbox, links });
+  // A user namespace must own its network namespace (user_namespaces(7)): then the process is
+  // first.
+  const early = request !== undefined && record.userns === undefined;
+  const ready = early ? openNetwork(deps, request, undo).then(write) : write(undefined);
+  ready.catch(() => {}); // a start that fails before it waits has its own reason
+  const path = early ? deps.networks.path(record.id) : undefined;
+  const box: BoxNetwork = { source, path, env: links.env };
+  const adopt = async (pid: number): Promise<void> => {
+    if (early || request === undefined) return;
+    await write(await openNetwork(deps, { ...request, adopt: `/proc/${pid}/ns/net` }, undo));
+  };
+  return { box, ready, adopt };
 }
 
 /** Attached clients get their streams before the first byte can be written. */

@@ -54,6 +54,7 @@ export async function launch(
   box: Box,
   facts: HostFacts,
   directory: string,
+  ready: Promise<unknown>,
 ): Promise<Task> {
   const made = mkdirSync(directory, { recursive: true, mode: 0o700 });
   // Of an earlier run: find() must not take it for the end of this one. The agent removes its
@@ -62,7 +63,7 @@ export async function launch(
   // The agent forks on the other core while we plan.
   const forked = deps.agent.monitor(directory);
   const { cgroup, plan, spec } = await prepareBeside(deps, forked, box, facts, directory);
-  const monitor = await deps.connectMonitor(directory);
+  const monitor = await whenReady(await deps.connectMonitor(directory), ready);
   try {
     const { pid, results } = await monitor.launch(plan);
     checkCgroups(cgroup, results);
@@ -81,6 +82,17 @@ export async function launch(
   } catch (error) {
     await monitor[Symbol.asyncDispose]();
     throw failureOf(plan, error);
+  }
+}
+
+/** What the plan names is there now; if it could not be made, the monitor is let go. */
+export async function whenReady(monitor: Monitor, ready: Promise<unknown>): Promise<Monitor> {
+  try {
+    await ready;
+    return monitor;
+  } catch (error) {
+    await monitor[Symbol.asyncDispose]();
+    throw error;
   }
 }
 

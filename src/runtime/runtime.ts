@@ -16,8 +16,11 @@ export type Story = {
 };
 
 export interface BoxRuntime {
-  /** Makes everything up to go(); takes back its own half-done work when it fails. */
-  launch(box: Box, directory: string): Promise<Task>;
+  /**
+   * Makes everything up to go(); takes back its own half-done work when it fails. `ready`: what the
+   * box names is there, a network namespace and files; awaited as late as possible.
+   */
+  launch(box: Box, directory: string, ready?: Promise<unknown>): Promise<Task>;
   /** What became of a container of an earlier daemon. */
   find(box: Box, directory: string): Promise<Found>;
   /** Takes away all that the kernel and the run directory may still hold; success if nothing. */
@@ -45,11 +48,11 @@ export function createRuntime(
       : prepareRunc(program, box, facts, directory).plan;
   };
   return {
-    launch: (box, directory) => {
+    launch: (box, directory, ready = Promise.resolve()) => {
       const program = programOf(box);
       return program === undefined
-        ? launch(deps, box, facts, directory)
-        : launchRunc(deps, program, box, facts, directory);
+        ? launch(deps, box, facts, directory, ready)
+        : launchRunc(deps, program, box, facts, directory, ready);
     },
     find: (box, directory) => {
       const program = programOf(box);

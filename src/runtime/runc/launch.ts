@@ -6,7 +6,7 @@ import type { Box } from '../box.ts';
 import { planContainerCgroup } from '../cgroup.ts';
 import type { HostFacts } from '../facts.ts';
 import { failureOf } from '../failure.ts';
-import { execBaseOf, type Found, findWith } from '../launch.ts';
+import { execBaseOf, type Found, findWith, whenReady } from '../launch.ts';
 import type { OciSpec } from '../oci.ts';
 import { cgroupRequest } from '../spec.ts';
 import type { RuntimeDeps, Task } from '../task.ts';
@@ -38,6 +38,7 @@ export async function launchRunc(
   box: Box,
   facts: HostFacts,
   directory: string,
+  ready: Promise<unknown>,
 ): Promise<Task> {
   const paths = runcPaths(directory);
   const { spec, cgroup, plan } = prepareRunc(program, box, facts, directory);
@@ -47,7 +48,7 @@ export async function launchRunc(
   if (box.shm.kind === 'joined') mkdirSync(paths.shm, { mode: 0o700 });
   writeFileSync(paths.config, jsonText(spec), { mode: 0o600 });
   await deps.agent.monitor(directory);
-  const monitor = await deps.connectMonitor(directory);
+  const monitor = await whenReady(await deps.connectMonitor(directory), ready);
   try {
     const { pid, results } = await monitor.launch(plan);
     const execBase = execBaseOf(spec, cgroup);
