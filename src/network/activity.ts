@@ -1,6 +1,7 @@
-// Which networks are in the kernel, and how many endpoints hold each. Nothing here waits for a lock:
-// holds are counted in one turn, so a network cannot go away under a container that is starting, and
-// starts of different containers do not wait for each other but for a bridge that is being made.
+// Which networks are in the kernel, and how many endpoints hold each. Nothing here waits for a
+// lock: holds are counted in one turn, so a network cannot go away under a container that is
+// starting, and starts of different containers do not wait for each other but for a bridge that is
+// being made.
 import { EngineError } from '#base/error.ts';
 import type { NetworkDrivers } from './driver/drivers.ts';
 import type { NetworkRecord } from './engine.ts';
@@ -80,7 +81,9 @@ export class Activity {
       : this.#change(record, () => this.#raise(record, false));
   }
 
-  /** Looks whether it still is there, and makes what is missing; answers whether that was needed. */
+  /**
+   * Looks whether it still is there, and makes what is missing; answers whether that was needed.
+   */
   again(record: NetworkRecord): Promise<boolean> {
     return this.#change(record, () => this.#raise(record, true));
   }

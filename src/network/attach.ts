@@ -1,5 +1,6 @@
 // The kernel's side of a sandbox: its namespace and the endpoints in it, in as few round trips as
 // the kernel allows. What somebody took away meanwhile (a bridge) is made again, once.
+import { EngineError } from '#base/error.ts';
 import { errnoName, OpError } from '#kernel/native/encode.ts';
 import type { Op } from '#kernel/native/op.ts';
 import { addAddress } from '#kernel/netlink/address.ts';
@@ -13,6 +14,10 @@ import { parseEndpointSysctls } from './wish.ts';
 
 /** As Docker: RFC 3927 and RFC 4291, 2.5.6. */
 const LINK_LOCAL_BITS = { 4: 16, 6: 64 } as const;
+
+/** BR_MAX_PORTS of the kernel, which counts from 1. */
+const PORTS_PER_BRIDGE_MAX = 1023;
+const EXFULL = '54';
 
 /** B15 of the runtime's baseline: safe, because the network is the container's own. */
 const SYSCTLS = [
@@ -138,7 +143,19 @@ async function withMending(
     worthIt ||= core.activity.generation(network) !== before[index];
   }
   const second = worthIt ? await attempt() : first;
-  if (second !== undefined) throw second;
+  if (second !== undefined) throw explainFull(second, sockets);
+}
+
+/** br_add_if() of the kernel; Node has no name for its EXFULL. */
+function explainFull(error: unknown, sockets: readonly Socketed[]): unknown {
+  if (!isNetlinkError(error, EXFULL)) return error;
+  const names = sockets.map(({ network }) => network.name).join(' or ');
+  return new EngineError(
+    'limit_exceeded',
+    `network ${names} is full: a bridge of Linux has ${PORTS_PER_BRIDGE_MAX} ports; ` +
+      'make another network',
+    { cause: error },
+  );
 }
 
 /** A pin that an agent left which died: undone by now. */

@@ -158,9 +158,11 @@ export class ServiceHost implements AsyncDisposable {
   readonly events: string[] = [];
   readonly reports: string[] = [];
   readonly #outer: NativeAgent;
+  readonly #isOwner: boolean;
   readonly #services = new Set<string>();
 
-  private constructor(directory: string, outer: NativeAgent) {
+  private constructor(directory: string, outer: NativeAgent, isOwner: boolean) {
+    this.#isOwner = isOwner;
     this.directory = directory;
     this.namespace = join(directory, 'host');
     this.#outer = outer;
@@ -176,9 +178,14 @@ export class ServiceHost implements AsyncDisposable {
     const directory = mkdtempSync(join(tmpdir(), 'coracle-networks-'));
     const outer = new NativeAgent(NATIVE);
     await outer.perform([{ op: 'netns_create', path: join(directory, 'host') }]);
-    const host = new ServiceHost(directory, outer);
+    const host = new ServiceHost(directory, outer, true);
     await host.netlink.exchange('', [setLink('lo', { up: true })]);
     return host;
+  }
+
+  /** The host that another process opened, which stays with it. */
+  static join(directory: string): ServiceHost {
+    return new ServiceHost(directory, new NativeAgent(NATIVE), false);
   }
 
   /** As a daemon that has just started: it knows of no interface. */
@@ -243,6 +250,7 @@ export class ServiceHost implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.agent[Symbol.asyncDispose]();
+    if (!this.#isOwner) return;
     await this.#outer.perform(
       [this.namespace, ...this.#pins()].map((path) => ({ op: 'netns_delete', path })),
     );

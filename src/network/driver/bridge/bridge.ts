@@ -204,7 +204,9 @@ class BridgeDriver implements NetworkDriver {
   }
 }
 
-/** Somebody else's interface is never taken: neither one that is no bridge, nor another network's. */
+/**
+ * Somebody else's interface is never taken: neither one that is no bridge, nor another network's.
+ */
 async function checkFree(
   netlink: Netlink,
   record: NetworkRecord,
