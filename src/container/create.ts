@@ -25,14 +25,14 @@ import { type ContainerRecord, type MountPoint, RECORD_VERSION } from './record.
 import { checkRestartPolicy } from './restart-policy.ts';
 import { parseSecurityOpt } from './security.ts';
 import { parseSignal } from './signal.ts';
-import type { ContainerSpec } from './spec.ts';
+import type { ContainerSpec, HostConfig } from './spec.ts';
 import { parseUsernsMode } from './userns.ts';
 
 export async function create(deps: Deps, wish: ContainerSpec): Promise<CreateAnswer> {
   const { warnings } = checkSpec(deps, wish);
   const spec = {
     ...wish,
-    host: settleJoins(wish.host, (ref) => idOf(deps, ref)),
+    host: settleJoins(withWholeMode(deps, wish.host), (ref) => idOf(deps, ref)),
     networking: settleNetworking(wish, networkFinder(deps)),
   };
   const links = settleLinks(deps, wish.host);
@@ -53,6 +53,13 @@ export async function create(deps: Deps, wish: ContainerSpec): Promise<CreateAns
   undo.commit();
   publish(deps, record, 'create');
   return { id, warnings };
+}
+
+/** A network that is named by the beginning of its id is shown by all of it, as dockerd does. */
+function withWholeMode(deps: Pick<Deps, 'networks'>, host: HostConfig): HostConfig {
+  const record = networkFinder(deps)(host.networkMode);
+  if (record === undefined || record.name === host.networkMode) return host;
+  return { ...host, networkMode: record.id };
 }
 
 /** 400 as in Docker: a client takes 404 here for a missing image. */

@@ -24,8 +24,8 @@ export const PLAIN_WISH: Omit<EndpointWish, 'network'> = {
 export type FindNetwork = (ref: string) => NetworkRecord | undefined;
 
 /**
- * The networks of a new container by name: those that it lists, or that of its mode. A network that
- * is not there yet keeps the name that it was given.
+ * The networks of a new container by name: those that it lists, or that of its mode, which comes
+ * first. A network that is not there yet keeps the name that it was given.
  */
 export function settleNetworking(
   spec: Pick<ContainerSpec, 'host' | 'networking' | 'config'>,
@@ -34,10 +34,15 @@ export function settleNetworking(
   const mode = parseNetworkMode(spec.host.networkMode);
   if (mode.mode === 'container' || spec.config.networkDisabled) return {};
   const own = mode.mode === 'network' ? mode.network : mode.mode;
-  const wishes = Object.values(spec.networking);
+  const nameOf = (ref: string): string => find(ref)?.name ?? ref;
+  const main = nameOf(own);
+  const given = Object.values(spec.networking);
+  const wishes = given.length > 0 ? given : [{ ...PLAIN_WISH, network: own }];
+  const isMain = (wish: EndpointWish): boolean => nameOf(wish.network) === main;
+  const ordered = [...wishes.filter(isMain), ...wishes.filter((wish) => !isMain(wish))];
   const settled: Record<string, EndpointWish> = {};
-  for (const wish of wishes.length > 0 ? wishes : [{ ...PLAIN_WISH, network: own }]) {
-    const network = find(wish.network)?.name ?? wish.network;
+  for (const wish of ordered) {
+    const network = nameOf(wish.network);
     if (Object.hasOwn(settled, network)) {
       throw invalid(`network ${network} is named twice: ${wish.network} is the same one`);
     }

@@ -31,20 +31,17 @@ export function sourceOf(record: ContainerRecord, settings: NetworkSettings): Ne
   };
 }
 
-/** The networks that a start connects to; that of the mode is the first, and becomes eth0. */
+/** The networks that a start connects to, in their order. */
 export function connections(
   record: Pick<ContainerRecord, 'spec'>,
   settings: NetworkSettings,
 ): readonly EndpointWish[] {
-  const { networking, host } = record.spec;
-  const isMain = (wish: EndpointWish): boolean => wish.network === host.networkMode;
-  const wishes = Object.values(networking).filter(
+  return Object.values(record.spec.networking).filter(
     ({ network }) =>
       network !== 'none' &&
       network !== 'host' &&
       !(network === DEFAULT_NETWORK && settings.noBridge),
   );
-  return [...wishes.filter(isMain), ...wishes.filter((wish) => !isMain(wish))];
 }
 
 export function requestOf(

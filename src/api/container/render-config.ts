@@ -8,7 +8,7 @@ export function renderConfig(view: ContainerView): ContainerConfig {
   const { merged } = view;
   const health = merged.healthcheck;
   // Of the main network: here until 1.44, and still shown.
-  const mac = view.spec.networking[view.spec.host.networkMode]?.mac;
+  const mac = Object.values(view.spec.networking)[0]?.mac;
   return {
     Hostname: merged.hostname,
     Domainname: config.domainname,
