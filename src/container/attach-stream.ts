@@ -28,6 +28,10 @@ export class AttachStream extends Duplex {
     this.#onDetach = options.onDetach;
   }
 
+  get connected(): boolean {
+    return this.#inner !== undefined;
+  }
+
   get ended(): boolean {
     return this.#ended;
   }

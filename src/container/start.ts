@@ -60,7 +60,13 @@ async function run(deps: Deps, stored: ContainerRecord, live: Live): Promise<Con
   if (record.hasRun && record.spec.host.autoRemove) deps.snapshots.reopen(record.id);
   const box = boxOf(deps, record, network.box);
   const directory = runDirectoryOf(deps.settings, record.id);
-  const task = await deps.runtime.launch(box, directory, network.ready);
+  let early: Promise<void> | undefined;
+  const task = await deps.runtime.launch(box, directory, {
+    ready: network.ready,
+    onAttachable: (attach) => {
+      early = connect(attach, live).catch(() => {}); // too early; then below
+    },
+  });
   undo.add('end the connection to the monitor', () => task.close());
   await network.adopt(task.pid);
   const startedAt = now();
@@ -73,13 +79,11 @@ async function run(deps: Deps, stored: ContainerRecord, live: Live): Promise<Con
   });
   const { pid } = task;
   const running = runningAs(pid);
-  // While the monitor answers: each attached client is a connection of its own to it.
-  const connected = connect(task, live);
-  connected.catch(() => {}); // told below, unless the store fails first
   // Not durable: after a power cut there is no process, whatever the record says.
   await deps.store.put(running, { durable: false });
   undo.add('store the state before', () => deps.store.put(before, { durable: false }));
-  await connected;
+  await early;
+  await connect((streams) => task.attach(streams), live);
   await task.go();
   undo.commit();
   tellLinked(deps, record);
@@ -113,10 +117,10 @@ function beginNetwork(deps: Deps, record: ContainerRecord, source: NetworkSource
 }
 
 /** Attached clients get their streams before the first byte can be written. */
-async function connect(task: Task, live: Live): Promise<void> {
+async function connect(attach: Task['attach'], live: Live): Promise<void> {
   for (const attachment of live.attachments) {
-    if (attachment.destroyed) continue;
-    attachment.connect(await task.attach(attachment.streams));
+    if (attachment.destroyed || attachment.connected) continue;
+    attachment.connect(await attach(attachment.streams));
   }
 }
 

@@ -17,7 +17,7 @@ import { MonitoredTask } from './monitored-task.ts';
 import type { OciSpec } from './oci.ts';
 import { compileLaunch, launchExtras } from './plan.ts';
 import { cgroupRequest, makeSpec } from './spec.ts';
-import { type RuntimeDeps, type Task, type TaskExit, taskExit } from './task.ts';
+import { type Beside, type RuntimeDeps, type Task, type TaskExit, taskExit } from './task.ts';
 
 export type Prepared = {
   readonly spec: OciSpec;
@@ -54,7 +54,7 @@ export async function launch(
   box: Box,
   facts: HostFacts,
   directory: string,
-  ready: Promise<unknown>,
+  { ready, onAttachable }: Beside = {},
 ): Promise<Task> {
   const made = mkdirSync(directory, { recursive: true, mode: 0o700 });
   // Of an earlier run: find() must not take it for the end of this one. The agent removes its
@@ -65,7 +65,9 @@ export async function launch(
   const { cgroup, plan, spec } = await prepareBeside(deps, forked, box, facts, directory);
   const monitor = await whenReady(await deps.connectMonitor(directory), ready);
   try {
-    const { pid, results } = await monitor.launch(plan);
+    const launching = monitor.launch(plan);
+    onAttachable?.((streams) => monitor.attach('', streams));
+    const { pid, results } = await launching;
     checkCgroups(cgroup, results);
     const execBase = execBaseOf(spec, cgroup);
     return new MonitoredTask({
@@ -86,7 +88,10 @@ export async function launch(
 }
 
 /** What the plan names is there now; if it could not be made, the monitor is let go. */
-export async function whenReady(monitor: Monitor, ready: Promise<unknown>): Promise<Monitor> {
+export async function whenReady(
+  monitor: Monitor,
+  ready: Promise<unknown> | undefined,
+): Promise<Monitor> {
   try {
     await ready;
     return monitor;

@@ -7,7 +7,7 @@ import { type ExplainedGroup, explain, totalNanoseconds } from './explain.ts';
 import type { HostFacts } from './facts.ts';
 import { type Found, find, launch, prepare, sweep } from './launch.ts';
 import { findRunc, launchRunc, prepareRunc } from './runc/launch.ts';
-import type { RuntimeDeps, Task } from './task.ts';
+import type { Beside, RuntimeDeps, Task } from './task.ts';
 import { readTrace, resultsOf } from './trace.ts';
 
 export type Story = {
@@ -16,11 +16,8 @@ export type Story = {
 };
 
 export interface BoxRuntime {
-  /**
-   * Makes everything up to go(); takes back its own half-done work when it fails. `ready`: what the
-   * box names is there, a network namespace and files; awaited as late as possible.
-   */
-  launch(box: Box, directory: string, ready?: Promise<unknown>): Promise<Task>;
+  /** Makes everything up to go(); takes back its own half-done work when it fails. */
+  launch(box: Box, directory: string, beside?: Beside): Promise<Task>;
   /** What became of a container of an earlier daemon. */
   find(box: Box, directory: string): Promise<Found>;
   /** Takes away all that the kernel and the run directory may still hold; success if nothing. */
@@ -48,11 +45,11 @@ export function createRuntime(
       : prepareRunc(program, box, facts, directory).plan;
   };
   return {
-    launch: (box, directory, ready = Promise.resolve()) => {
+    launch: (box, directory, beside) => {
       const program = programOf(box);
       return program === undefined
-        ? launch(deps, box, facts, directory, ready)
-        : launchRunc(deps, program, box, facts, directory, ready);
+        ? launch(deps, box, facts, directory, beside)
+        : launchRunc(deps, program, box, facts, directory, beside?.ready);
     },
     find: (box, directory) => {
       const program = programOf(box);

@@ -39,6 +39,20 @@ export interface Task {
   close(): Promise<void>;
 }
 
+/** What goes on beside a launch, each part optional. */
+export type Beside = {
+  /**
+   * What the box names is there, a network namespace and files; awaited as late as possible.
+   */
+  readonly ready?: Promise<unknown>;
+  /**
+   * Told as soon as the process can be attached to, while it still is set up: so the connections of
+   * waiting clients cost a start no time. What comes too early is refused, and asked for again
+   * after launch().
+   */
+  readonly onAttachable?: (attach: Task['attach']) => void;
+};
+
 /** What the runtime needs of kernel/native. */
 export type RuntimeDeps = {
   readonly agent: Agent;

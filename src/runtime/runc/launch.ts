@@ -38,7 +38,7 @@ export async function launchRunc(
   box: Box,
   facts: HostFacts,
   directory: string,
-  ready: Promise<unknown>,
+  ready: Promise<unknown> | undefined,
 ): Promise<Task> {
   const paths = runcPaths(directory);
   const { spec, cgroup, plan } = prepareRunc(program, box, facts, directory);
