@@ -81,6 +81,10 @@ test('containers on the default bridge reach each other and the host, and leave 
   assert.ok(host.ping(a.path, '172.17.0.3'));
   assert.ok(host.ping(b.path, '172.17.0.1'));
   assert.ok(host.ping(a.path, '127.0.0.1'));
+  assert.match(
+    host.ip('addr show dev eth0', a.path),
+    /inet 172\.17\.0\.2\/16 brd 172\.17\.255\.255 /,
+  );
   assert.match(host.ip('addr show dev lo', a.path), /inet6 ::1/);
   assert.doesNotMatch(host.ip('addr show dev eth0', a.path), /inet6/);
   assert.equal(

@@ -1,6 +1,7 @@
 // All that makes one endpoint, as two batches: one in the container's namespace and one in the
 // host's. Together with netns_create they are one round trip to the agent, because the index of the
 // container's interface is chosen here, before it exists.
+import { formatIp, lastOf, parseCidr } from '#base/ip-address.ts';
 import { addAddress } from './address.ts';
 import { addLink, getLink, moveLink, renameLink, setBridgePort, setLink } from './link.ts';
 import type { BridgePort, LinkKind } from './link-kind.ts';
@@ -11,6 +12,9 @@ import type { Batch } from './netlink.ts';
 
 /** The namespace of the agent itself, which is the host's, as a path. */
 const HOST_NAMESPACE = '/proc/self/ns/net';
+
+/** From /31 on (RFC 3021) there is no broadcast address. */
+const POINT_TO_POINT_BITS = 30;
 
 /**
  * Indexes from here on are free in a namespace of ours: the kernel numbers from 1, and gives a new
@@ -53,10 +57,22 @@ export function planInside(inside: EndpointInside): Message[] {
   const { index: link } = inside;
   return [
     setLink('lo', { up: true }),
-    ...inside.addresses.map((cidr) => addAddress({ link, cidr, noDad: true })),
+    ...inside.addresses.map((cidr) =>
+      addAddress({ link, cidr, noDad: true, ...broadcastOf(cidr) }),
+    ),
     ...(inside.neighbours ?? []).map((one) => setNeighbour({ entry: 'permanent', link, ...one })),
     ...inside.routes.map((route) => addRoute({ link, ...route })),
   ];
+}
+
+/**
+ * Unlike ip-address(8), which leaves it out: programs ask for it (SIOCGIFBRDADDR, netdevice(7)).
+ */
+function broadcastOf(cidr: string): { readonly broadcast?: string } {
+  const prefix = parseCidr(cidr);
+  const { family } = prefix.address;
+  if (family !== 4 || prefix.length > POINT_TO_POINT_BITS) return {};
+  return { broadcast: formatIp({ family, value: lastOf(prefix) }) };
 }
 
 function settings({ mac, mtu }: { readonly mac?: string; readonly mtu?: number }) {
