@@ -75,6 +75,12 @@ export class EngineHost implements AsyncDisposable {
     await probe.ready;
   }
 
+  /** Ends a program: a container's namespace would live on with it. */
+  async silence(name: string): Promise<void> {
+    await this.#probes.get(name)?.[Symbol.asyncDispose]();
+    this.#probes.delete(name);
+  }
+
   /** Who answered and whom it saw ("web 192.0.2.2"), "refused N", or "none". */
   async ask(from: string, where: Where): Promise<string> {
     const probe = this.#probes.get(from);
