@@ -20,6 +20,7 @@
 #define NAMESPACE_FD 200
 #define NAMESPACES_MAX 16
 #define NETLINK_BUFFER_BYTES (1u << 20)
+#define TRANSACTION_BYTES_MAX (8 << 20)
 
 /* Runs f in the namespace at path ("" = here), and comes back whatever happened. */
 int in_namespace(const char *path, int (*f)(void *), void *data)
@@ -97,10 +98,13 @@ int op_netns_delete(struct context *c, const struct op *op)
 
 static int open_netlink(void *protocol)
 {
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, *(int *)protocol), on = 1;
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, *(int *)protocol), on = 1, transaction = TRANSACTION_BYTES_MAX;
 	if (fd >= 0) { /* old kernels have neither, and then say less */
 		setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof on);
 		setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof on);
+		/* A transaction is one datagram, which must fit. */
+		if (*(int *)protocol == NETLINK_NETFILTER)
+			setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &transaction, sizeof transaction);
 	}
 	return fd;
 }

@@ -6,6 +6,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { silentLog } from '#base/log.ts';
@@ -29,6 +30,20 @@ const NEIGHBOUR = '192.0.2.2';
 const REPAIR_MS_MAX = 3_000;
 const POLL_MS = 100;
 const ROUNDS = 40;
+/** nf_conntrack_udp_timeout is 30 s, so what comes earlier is not its doing. */
+const FOLLOW_MS_MAX = 5_000;
+
+const SENDER = `
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(('', 5555)); s.settimeout(0.05); s.connect((sys.argv[1], int(sys.argv[2])))
+while True:
+    try:
+        s.send(b'?'); heard = s.recv(100).decode()
+    except TimeoutError: heard = 'none'
+    except OSError: heard = 'refused'
+    print(heard, flush=True)
+`;
 
 const hasSctp = existsSync('/proc/net/sctp');
 
@@ -112,6 +127,28 @@ class World implements AsyncDisposable {
         return `${from} -> ${protocol} ${ip} ${port}: ${wanted}`;
       }),
     );
+  }
+
+  /** On the neighbour: sends from one port of udp for ever, and hears what comes back. */
+  sender(port: number) {
+    const argv = ['netns', 'exec', this.#neighbour, '/usr/bin/python3', '-c', SENDER, HOST];
+    const child = spawn('ip', [...argv, String(port)], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    const next = async (): Promise<string> => (await lines.next()).value ?? 'ended';
+    return {
+      next,
+      async until(wanted: string): Promise<void> {
+        const deadline = Date.now() + FOLLOW_MS_MAX;
+        let heard = '';
+        while (heard !== wanted && Date.now() < deadline) heard = await next();
+        assert.equal(heard, wanted);
+      },
+      async end(): Promise<void> {
+        const gone = once(child, 'exit');
+        child.kill('SIGKILL');
+        await gone;
+      },
+    };
   }
 
   /** Everybody's rules, without what changes by itself. */
@@ -321,6 +358,28 @@ function suite(backend: FirewallBackendName): void {
       ['out', 'tcp', HOST, 8080, `web ${NEIGHBOUR}`],
     ]);
     await assert.rejects(service.changePorts(id, { add: [], remove: tcp }), { code: 'not_found' });
+  });
+
+  test('a udp client that never stops sending follows its port', async () => {
+    const sender = world.sender(9053);
+    try {
+      assert.equal(await sender.next(), 'refused');
+      const ns = [want(80, { hostPort: at(9053), protocol: 'udp' })];
+      const first = await run('first', ns);
+      await world.probe('first', first.path, [80]);
+      await sender.until(`first ${NEIGHBOUR}`);
+      await service.close(idOf('first'));
+      await world.forget('first');
+      const keeper = await run('keeper', []);
+      const second = await run('second', ns);
+      await world.probe('second', second.path, [80]);
+      await sender.until(`second ${NEIGHBOUR}`);
+      assert.notEqual(ipOf(second), ipOf(keeper));
+      for (const name of ['keeper', 'second']) await service.close(idOf(name));
+      await world.forget('second');
+    } finally {
+      await sender.end();
+    }
   });
 
   test('flushed rules are back within three seconds, and others’ are not touched', async () => {

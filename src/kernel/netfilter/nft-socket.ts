@@ -30,8 +30,8 @@ import {
 import type { ReadChain, ReadTable } from './nft-read.ts';
 import { SETS } from './nft-schema.ts';
 
-/** A datagram must fit the socket's send buffer (net.core.wmem_default, 208 KiB). */
-const TRANSACTION_BYTES_MAX = 160 * 1024;
+/** A transaction is a datagram, which must fit the socket's send buffer (native/net.c). */
+const TRANSACTION_BYTES_MAX = 7 * 1024 * 1024;
 const DUMP_ATTEMPTS_MAX = 5;
 
 export type NftTarget = {

@@ -3,6 +3,7 @@
 // bridges and links are not here.
 import { EngineError } from '#base/error.ts';
 import type { Log } from '#base/log.ts';
+import { forgetFlows } from '#kernel/netfilter/conntrack.ts';
 import { type Firewall, openFirewall, removeLeftovers } from '#kernel/netfilter/firewall.ts';
 import type { FirewallOptions } from '#kernel/netfilter/firewall.ts';
 import type { PublishedPort } from '#kernel/netfilter/state.ts';
@@ -247,6 +248,10 @@ export class Ports implements PortPart, AsyncDisposable {
     const wished = [...staying, ...placement.wished];
     this.#wished.set(container.id, wished);
     await placement.done();
+    await forgetFlows(this.#firewallOptions().netlink, {
+      gone: publishedOf(leaving),
+      come: publishedOf(placed),
+    });
     return bindingsOf(wished);
   }
 
