@@ -28,6 +28,9 @@ export type ImageInspect = {
   readonly Created?: string;
   readonly DockerVersion: string;
   readonly Author: string;
+  /** Below 1.45 only: of the container that the image was made from. */
+  readonly Container?: string;
+  readonly ContainerConfig?: ImageConfig;
   /** An ImageConfig; below 1.50 with the empty fields of a container's. */
   readonly Config: ImageConfig | null;
   readonly Architecture: string;

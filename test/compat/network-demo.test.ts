@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, before, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { ROOT } from '../../tools/source.ts';
@@ -56,6 +56,26 @@ with socket.create_server(("", 80)) as server:
             client.recv(4096)
             body = b"seen %s times\\n" % hits()
             client.sendall(b"HTTP/1.0 200 OK\\r\\nContent-Length: %d\\r\\n\\r\\n%s" % (len(body), body))
+`;
+
+const COMPOSE = `version: "2.4"
+services:
+  redis:
+    image: ${IMAGE}
+    command: [redis-server, --save, "", --protected-mode, "no"]
+    working_dir: /data
+    networks: {back: {aliases: [store]}}
+  page:
+    image: ${IMAGE}
+    command: [python3, /counter.py]
+    volumes: ["./counter.py:/counter.py:ro"]
+    ports: ["8001:80"]
+    depends_on: [redis]
+    init: true
+    networks: [front, back]
+networks:
+  front: {}
+  back: {internal: true}
 `;
 
 function lacks(program: string): boolean {
@@ -116,6 +136,7 @@ before(async () => {
   directory = await mkdtemp(join(tmpdir(), 'coracle-demo-'));
   await writeFile(join(directory, 'nginx.conf'), NGINX);
   await writeFile(join(directory, 'counter.py'), COUNTER);
+  await writeFile(join(directory, 'docker-compose.yml'), COMPOSE);
   daemon = await startDaemon();
   wireNeighbour();
   await daemon.ok('import', ARCHIVE, IMAGE);
@@ -131,8 +152,8 @@ after(async () => {
   }
 });
 
-function demo(name: string, body: () => Promise<void>): void {
-  test(name, { skip }, async (t) => (noImage === undefined ? await body() : t.skip(noImage)));
+function demo(name: string, body: (t: TestContext) => Promise<void>): void {
+  test(name, { skip }, async (t) => (noImage === undefined ? await body(t) : t.skip(noImage)));
 }
 
 const fromHost = (): readonly string[] => ['nsenter', `--net=${daemon.engine.namespace}`];
@@ -211,4 +232,32 @@ demo('a web counter finds its redis by name on a network of their own', async ()
   assert.match(again, /^seen \d+ times$/);
   await daemon.ok('rm', '-f', 'page', 'redis');
   await daemon.ok('network', 'rm', 'backend');
+});
+
+const compose = async (...argv: readonly string[]): Promise<string> => {
+  const file = ['--file', join(directory, 'docker-compose.yml'), '--project-name', 'demo'];
+  const { code, stdout, stderr } = await daemon.run(['docker-compose', ...file, ...argv], {
+    // It reads what images had until then, also with a dockerd.
+    env: { COMPOSE_API_VERSION: '1.44' },
+  });
+  assert.equal(code, 0, `docker-compose ${argv.join(' ')}: ${stderr}`);
+  return stdout;
+};
+
+demo('docker-compose brings the counter up on two networks, and takes it down', async (t) => {
+  if (lacks('docker-compose')) return t.skip('needs docker-compose');
+  await compose('up', '-d');
+  const first = await firstAnswer('demo_page_1', 'http://127.0.0.1:8001/');
+  assert.match(first, /^seen \d+ times$/);
+  assert.match(await inContainer('demo_front', 'http://page/'), /^seen \d+ times$/);
+  // Nothing leads out of the network that the file calls internal.
+  const ping = ['busybox', 'ping', '-c1', '-W1', HOST];
+  const { code } = await daemon.docker('run', '--rm', '--network', 'demo_back', ...ping);
+  assert.equal(code, 1);
+  assert.match(await compose('ps'), /demo_page_1 .* Up .*8001->80\/tcp/);
+  await compose('up', '-d', '--force-recreate', 'page');
+  assert.match(await firstAnswer('demo_page_1', 'http://127.0.0.1:8001/'), /^seen \d+ times$/);
+  await compose('down');
+  assert.equal(await daemon.ok('ps', '-aq'), '');
+  assert.equal(await daemon.ok('network', 'ls', '-q', '--filter', 'name=demo_'), '');
 });

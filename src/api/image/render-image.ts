@@ -31,6 +31,7 @@ export function renderImage(
   image: ImageRecord,
   from: { readonly version: string; readonly driver: string },
 ): ImageInspect {
+  const config = renderImageConfig(image.config, from.version);
   return {
     Id: image.id,
     RepoTags: image.repoTags,
@@ -40,7 +41,9 @@ export function renderImage(
     ...(image.created === undefined ? {} : { Created: formatTime(image.created) }),
     DockerVersion: image.dockerVersion,
     Author: image.author,
-    Config: renderImageConfig(image.config, from.version),
+    // docker-compose 1.29 reads the volumes there when it makes a container anew.
+    ...(olderThan(from.version, '1.45') ? { Container: '', ContainerConfig: config } : {}),
+    Config: config,
     Architecture: image.architecture,
     ...(image.variant === '' ? {} : { Variant: image.variant }),
     Os: image.os,
