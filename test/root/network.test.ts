@@ -197,6 +197,27 @@ test('connect and disconnect of a running container move the default route', asy
   assert.deepEqual(await noEndpointLinks(), []);
 });
 
+test('both default routes go to a network of higher priority, and come back', async () => {
+  const service = await host.service('priority');
+  for (const name of ['low', 'high']) await service.create(networkRequest(name, { ipv6: true }));
+  const before = await service.open(sandboxRequest('r', [wish('low')]));
+  const defaults = () =>
+    ['-4', '-6'].map((family) =>
+      host.ip(`${family} route show default`, before.path).match(/dev \S+/g),
+    );
+  assert.deepEqual(defaults(), [['dev eth0'], ['dev eth0']]);
+  await service.connect(idOf('r'), wish('high', { gwPriority: 1 }));
+  assert.deepEqual(defaults(), [['dev eth1'], ['dev eth1']]);
+  await service.disconnect(idOf('r'), 'high');
+  assert.deepEqual(defaults(), [['dev eth0'], ['dev eth0']]);
+  await service.connect(idOf('r'), wish('high', { gwPriority: -1 }));
+  assert.deepEqual(defaults(), [['dev eth0'], ['dev eth0']]);
+  await service.disconnect(idOf('r'), 'low');
+  assert.deepEqual(defaults(), [['dev eth1'], ['dev eth1']]);
+  await service.close(idOf('r'));
+  for (const name of ['low', 'high']) await service.remove(name);
+});
+
 test('addresses, MAC, interface name, MTU and sysctls are what the user asked for', async () => {
   const service = await host.service('wishes');
   await service.create(
