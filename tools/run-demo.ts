@@ -56,6 +56,18 @@ function firstOfEachGroup(lines: readonly string[]): readonly string[] {
   return shown;
 }
 
+/** Of a network's explanation: what a packet from outside meets, without the reasons. */
+function wayIn(lines: readonly string[]): readonly string[] {
+  const from = lines.findIndex((line) => line.startsWith('A PACKET FROM OUTSIDE'));
+  const to = lines.indexOf('', from);
+  const way = lines.slice(from, to < 0 ? undefined : to);
+  return way.filter((line, index) => index === 0 || /^ +\d+ {2}\w|^ {18}/.test(line));
+}
+
+const SERVE = 'echo "hello from $(hostname -i)" > index.html; exec httpd -f';
+/** The server may not listen yet. */
+const FETCH = 'until wget -qO- "$0" 2>/dev/null; do sleep 0.05; done';
+
 const LOOP = 'i=0; while true; do i=$((i+1)); echo "beat $i"; sleep 0.2; done';
 
 const SCENES: readonly Scene[] = [
@@ -155,6 +167,41 @@ const SCENES: readonly Scene[] = [
     expect: [/pivot_root/],
     excerpt: firstOfEachGroup,
   },
+  { say: 'A network, and a web server on it.', argv: ['network', 'create', 'shop'], expect: [/./] },
+  {
+    say: '',
+    argv: [
+      ...['run', '-d', '--name', 'web', '--net', 'shop', '-p', '8080:80'],
+      ...['busybox', 'sh', '-c', SERVE],
+    ],
+    expect: [/^[0-9a-f]{64}$/m],
+  },
+  {
+    say: 'A neighbour finds it by its name.',
+    argv: ['run', '--rm', '--net', 'shop', 'busybox', 'sh', '-c', FETCH, 'http://web/'],
+    expect: [/hello from 172\./],
+  },
+  {
+    say: 'The host, and whoever reaches the host, by the published port.',
+    argv: [
+      ...['run', '--rm', '--net', 'host', 'busybox'],
+      ...['sh', '-c', FETCH, 'http://localhost:8080/'],
+    ],
+    expect: [/hello from 172\./],
+  },
+  {
+    say: 'One more port, while it runs.',
+    argv: ['port', 'add', 'web', '9090:80'],
+    expect: [/80\/tcp -> 0\.0\.0\.0:9090/],
+  },
+  {
+    say: 'What a packet to that port meets, rule by rule, with live counters.',
+    argv: ['network', 'explain', 'shop'],
+    expect: [/dnat ip to/, /tcp \. 8080 : 172\./, /veth pair/],
+    excerpt: wayIn,
+  },
+  { say: '', argv: ['rm', '-f', 'web'], expect: [/web/] },
+  { say: '', argv: ['network', 'rm', 'shop'], expect: [/shop/] },
   { say: 'Pause and go on.', argv: ['pause', 'heart'], expect: [/heart/] },
   { say: '', argv: ['ps'], expect: [/Paused/] },
   { say: '', argv: ['unpause', 'heart'], expect: [/heart/] },
@@ -249,7 +296,8 @@ async function main(): Promise<number> {
   process.stdout.write(
     failures === 0
       ? '\nSeen: images, run, limits and privileges, streams, exit codes, -d, ps, exec, logs, explain,\n' +
-          '--dry-run, pause, stop and rm, in real containers. The engine is stopped and its files are removed.\n' +
+          '--dry-run, networks, ports, pause, stop and rm, in real containers. The engine is stopped and its\n' +
+          'files are removed.\n' +
           'Next: `bin/coracle run -it --rm busybox sh`, or README.md for the tour with the docker command.\n'
       : `\n${failures} things were not as they should be.\n`,
   );

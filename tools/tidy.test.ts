@@ -8,6 +8,8 @@ import { test } from 'node:test';
 import { ROUTES } from '#api/routes.ts';
 import { STATUS } from '#api/status.ts';
 import { ERROR_CODES } from '#base/error.ts';
+import { DAEMON_FLAGS } from '#cli/table/daemon.ts';
+import { FLAGS } from '#daemon/flags.ts';
 import { OPS } from '#kernel/native/op.ts';
 import { LAYERS, type Layer, MAIN_MAY_IMPORT, TYPE_ONLY } from './layers.ts';
 import { importsOf, ROOT, sourceFiles, type SourceFile } from './source.ts';
@@ -170,6 +172,12 @@ test('every route is in docs/compat.md, and every row there is a route', () => {
   const written = [...text.matchAll(/`((?:GET|HEAD|POST|PUT|DELETE) \/[^`]*)`/g)].map((m) => m[1]);
   const served = ROUTES.map(({ method, path }) => `${method} ${path.replaceAll(':.*}', '}')}`);
   assert.deepEqual(written.toSorted(), served.toSorted());
+});
+
+test('the command line knows every flag of the daemon', () => {
+  const own = Object.keys(FLAGS).filter((name) => name !== '--help');
+  const known = DAEMON_FLAGS.map(({ name }) => `--${name}`);
+  assert.deepEqual(known, own);
 });
 
 test('native/ops.def and OPS agree in name, order and arguments', () => {

@@ -1,7 +1,7 @@
 // The commands about the engine itself.
 import type { CommandSpec } from '../command.ts';
 import { bool, string } from '../flag-kind.ts';
-import type { FlagSpec } from '../flags.ts';
+import { DAEMON_FLAGS } from './daemon.ts';
 import { FILTER, FORCE_PRUNE, FORMAT, LINE_FORMAT, LIST_FORMAT, PRUNE_FILTER } from './shared.ts';
 
 const NONE = { rule: 'none' } as const;
@@ -66,27 +66,6 @@ export const SYSTEM_ONLY: readonly CommandSpec[] = [
     ],
     load: () => import('../command/system-prune.ts'),
   },
-];
-
-/** Only for --help: src/main.ts hands `daemon` to the daemon itself. */
-const DAEMON_FLAGS: readonly FlagSpec[] = [
-  { name: 'host', short: 'H', kind: string, usage: 'Socket to serve on: unix://PATH' },
-  { name: 'data-root', kind: string, usage: 'Images and containers (default "/var/lib/coracle")' },
-  { name: 'exec-root', kind: string, usage: 'Sockets and run-time state (default "/run/coracle")' },
-  {
-    name: 'pidfile',
-    kind: string,
-    usage: 'File that holds the process ID (default "/run/coracle/coracle.pid")',
-  },
-  { name: 'config-file', kind: string, usage: 'Configuration file' },
-  {
-    name: 'log-level',
-    kind: string,
-    usage: 'Level of the log: debug, info, warn, error, fatal (default "info")',
-  },
-  { name: 'bridge', kind: string, usage: 'Name of the default bridge' },
-  { name: 'cgroup-parent', kind: string, usage: 'Parent cgroup of all containers' },
-  { name: 'firewall-table', kind: string, usage: 'Name of the firewall table' },
 ];
 
 export const TOP_LEVEL: readonly CommandSpec[] = [
