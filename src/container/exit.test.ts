@@ -32,7 +32,10 @@ async function ended(host: Partial<HostConfig>, exitCode: number, oomKilled = fa
     locks: new KeyedLock(),
     settings: { runDirectory: join(root, 'run'), cgroupParent: '/x' },
     snapshots: { remove: async () => {} },
-    networks: { close: async (id: string) => void told.push(`close ${id.slice(0, 4)}`) },
+    networks: {
+      close: async (id: string) => void told.push(`close ${id.slice(0, 4)}`),
+      inspect: () => ({ record: { id: 'n', name: 'none', driver: 'null' } }),
+    },
     events: {
       publish: ({ action, actor }: { action: string; actor: { attributes: object } }) =>
         told.push(action === 'die' ? `die ${JSON.stringify(actor.attributes)}` : action),
@@ -54,7 +57,7 @@ test('an exit is stored, told, and answers who waits', async () => {
   assert.equal(record?.state.status, 'exited');
   assert.deepEqual(answer, { statusCode: 3, error: undefined });
   const attributes = { image: 'busybox', name: 'name_a', exitCode: '3', execDuration: '2' };
-  assert.deepEqual(told, [`die ${JSON.stringify(attributes)}`, 'close aaaa']);
+  assert.deepEqual(told, [`die ${JSON.stringify(attributes)}`, 'close aaaa', 'disconnect']);
 });
 
 test('out of memory is told before the end', async () => {

@@ -6,6 +6,7 @@ import { publish } from './event.ts';
 import { isRunning } from './guard.ts';
 import { runDirectoryOf } from './make-box.ts';
 import { keepNetworkAccount } from './network-account.ts';
+import { tellPlainNetworks } from './network.ts';
 import type { Task, TaskExit } from './port.ts';
 import type { ContainerRecord } from './record.ts';
 import { removeLocked } from './remove.ts';
@@ -96,6 +97,7 @@ export async function settleExit(
   if (!host.autoRemove) keepNetworkAccount(deps, record);
   // Before anybody is told: who starts the next container wants the ports of this one.
   await closeNetwork(deps, record.id);
+  tellPlainNetworks(deps, record, 'disconnect');
   for (const exec of live.execs.values()) exec.containerEnded();
   live.attachments.clear();
   live.exited.tell({ statusCode: exit.exitCode, error: undefined });

@@ -131,6 +131,21 @@ export function networkNamespace(
   }
 }
 
+/** On host and none nothing is opened, but events tell of them as of every network (as dockerd). */
+export function tellPlainNetworks(
+  deps: Pick<Deps, 'networks' | 'events'>,
+  record: ContainerRecord,
+  action: 'connect' | 'disconnect',
+): void {
+  const find = networkFinder(deps);
+  for (const name of ['host', 'none']) {
+    const network = Object.hasOwn(record.spec.networking, name) ? find(name) : undefined;
+    if (network === undefined) continue;
+    const attributes = { container: record.id, name, type: network.driver };
+    deps.events.publish({ type: 'network', action, actor: { id: network.id, attributes } });
+  }
+}
+
 export function networkFinder(deps: Pick<Deps, 'networks'>): FindNetwork {
   return (ref) => {
     try {

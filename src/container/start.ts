@@ -23,6 +23,7 @@ import {
   networkNamespace,
   openNetwork,
   sourceOf,
+  tellPlainNetworks,
   withHostname,
 } from './network.ts';
 import type { Task } from './port.ts';
@@ -44,6 +45,7 @@ export async function startLocked(deps: Deps, record: ContainerRecord): Promise<
   live.cancelRestart();
   try {
     const running = await run(deps, record, live);
+    tellPlainNetworks(deps, running, 'connect');
     publish(deps, running, 'start');
   } catch (error) {
     await failed(deps, record, live, error);

@@ -31,6 +31,10 @@ test('stop() of a process that has just ended waits until its exit is stored and
     locks: new KeyedLock(),
     events: { publish: ({ action }: { readonly action: string }) => told.push(action) },
     report: () => {},
+    networks: {
+      close: async () => {},
+      inspect: () => ({ record: { id: 'n', name: 'none', driver: 'null' } }),
+    },
   } as unknown as Deps;
   const record = plainRecord('a', { status: 'running', pid: 7 as Pid, startedAt: 1n });
   store.prepare(record.id);
@@ -57,5 +61,5 @@ test('stop() of a process that has just ended waits until its exit is stored and
   await settleExit(deps, store.get(record.id), exit);
   await stopped;
   assert.equal(store.get(record.id).state.status, 'exited');
-  assert.deepEqual(told, ['die', 'stop']);
+  assert.deepEqual(told, ['die', 'disconnect', 'stop']);
 });

@@ -225,10 +225,11 @@ test('events tell of a network in the order that compose waits for', { skip }, a
   await daemon.ok('network', 'create', 'told');
   await daemon.ok('run', '--rm', '--name', 'teller', '--network', 'told', 'busybox', 'true');
   await daemon.ok('network', 'rm', 'told');
+  await daemon.ok('run', '--rm', '--name', 'teller2', '--network', 'none', 'busybox', 'true');
   const until = String(Date.now() / 1000);
   const format = '{{.Type}} {{.Action}} {{.Actor.Attributes.name}} {{.Actor.Attributes.type}}';
   const all = await daemon.ok('events', '--since', since, '--until', until, '--format', format);
-  const told = all.split('\n').filter((line) => /told|teller/.test(line));
+  const told = all.split('\n').filter((line) => /told|teller|none null/.test(line));
   assert.deepEqual(told, [
     'network create told bridge',
     'container create teller <no value>',
@@ -239,6 +240,13 @@ test('events tell of a network in the order that compose waits for', { skip }, a
     'network disconnect told bridge',
     'container destroy teller <no value>',
     'network destroy told bridge',
+    'container create teller2 <no value>',
+    'container attach teller2 <no value>',
+    'network connect none null',
+    'container start teller2 <no value>',
+    'container die teller2 <no value>',
+    'network disconnect none null',
+    'container destroy teller2 <no value>',
   ]);
 });
 
