@@ -24,7 +24,6 @@ const LINES: readonly string[] = [
   'network create -d macvlan -o parent=eth0 -o flag --label l=1 --label l2 --ipv4=false x',
   'network create --internal --attachable --ingress --scope swarm --config-only x',
   'network create --config-from z --ipam-driver null --ipam-opt o=p --driver= x',
-  'network create --driver bridge --subnet 192.168.10.1/24 testbridge',
   'network create --subnet foo x',
   'network create --subnet= x',
   'network create --gateway 10.0.0.1 x',

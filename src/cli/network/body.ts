@@ -1,6 +1,15 @@
 // The flags of `network create` and `network connect` as bodies, field by field what the docker CLI
 // 28 sends; test/compat/network-cli.test.ts compares the two.
-import { contains, type IpPrefix, parseCidr, readIp } from '#base/ip-address.ts';
+import {
+  contains,
+  formatCidr,
+  formatIp,
+  type IpPrefix,
+  networkOf,
+  parseCidr,
+  readCidr,
+  readIp,
+} from '#base/ip-address.ts';
 import type { EndpointConfig } from '#wire/container-config.ts';
 import type {
   EndpointSettings,
@@ -83,7 +92,19 @@ function planIpam(flags: Flags): IpamConfig[] {
       wish.AuxiliaryAddresses = { ...wish.AuxiliaryAddresses, [name]: address };
     });
   }
-  return [...made.values()];
+  return [...made.values()].map(asWritten);
+}
+
+/**
+ * The book writes the gateway with the prefix of its subnet, `--subnet 192.168.10.1/24`, which
+ * Docker's daemon took at that time and refuses today.
+ */
+function asWritten(wish: Wish): IpamConfig {
+  const prefix = readCidr(wish.Subnet ?? '');
+  if (prefix === undefined || wish.Gateway !== undefined) return wish;
+  const subnet = formatCidr(networkOf(prefix));
+  if (formatCidr(prefix) === subnet) return wish;
+  return { ...wish, Subnet: subnet, Gateway: formatIp(prefix.address) };
 }
 
 /** Whether an address, or the first one of a range, lies in the subnet. */

@@ -9,6 +9,8 @@ import { CREATE_FLAGS, UPDATE_FLAGS } from '../create/flags.ts';
 import { planUpdate } from '../create/update.ts';
 import { parseFlags } from '../flags.ts';
 import { compareNatural } from '../format/natural.ts';
+import { NETWORK_VERBS } from '../table/network.ts';
+import { planNetwork } from './body.ts';
 import { networkText } from './explain.ts';
 
 function created(...argv: string[]): NetRate | undefined {
@@ -50,6 +52,20 @@ test('a rate that is none says what one looks like', () => {
   const shown = /invalid argument "fast" for "--net-rate" flag: .*as "10mbit"/;
   assert.throws(() => created('--net-rate', 'fast'), shown);
   assert.throws(() => created('--net-rate', 'up:1mbit'), /for "--net-rate" flag/);
+});
+
+test('the gateway of a subnet may be written with its prefix, as the book does', () => {
+  const verb = NETWORK_VERBS.find(({ name }) => name === 'create');
+  const ipam = (...argv: string[]) => {
+    const { flags } = parseFlags(verb?.flags ?? [], argv, { interspersed: true });
+    return planNetwork(flags, 'testbridge').IPAM?.Config;
+  };
+  const book = [{ Subnet: '192.168.10.0/24', Gateway: '192.168.10.1' }];
+  assert.deepEqual(ipam('--driver', 'bridge', '--subnet', '192.168.10.1/24'), book);
+  assert.deepEqual(ipam('--subnet', '192.168.10.0/24'), [{ Subnet: '192.168.10.0/24' }]);
+  // With a gateway of its own it is what Docker makes of it: an error of the daemon's.
+  const both = ipam('--subnet', '10.0.0.9/24', '--gateway', '10.0.0.1');
+  assert.deepEqual(both, [{ Subnet: '10.0.0.9/24', Gateway: '10.0.0.1' }]);
 });
 
 test('numbers inside a text count as numbers', () => {
