@@ -1,5 +1,6 @@
 // What a way to write rules must do: the nftables and the iptables back end are the same to the
 // firewall, and test/root/firewall.test.ts holds both to it.
+import type { IptablesKind } from './iptables-kind.ts';
 import type { NftSocket } from './nft-socket.ts';
 import type { ProgramRunner } from './run.ts';
 import type { FirewallNetwork, PortCounters, PublishedPort } from './state.ts';
@@ -55,6 +56,7 @@ export type BackendOptions = {
   readonly programs: ProgramRunner;
   /** The fast way; without it all goes by programs. */
   readonly socket: NftSocket | undefined;
+  readonly kind: IptablesKind;
 };
 
 /** Of a comparison: the two differences, and whether both are empty. */

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { EngineError } from '#base/error.ts';
 import { CommitQueue } from './commit-queue.ts';
-import { type FirewallBackendName, openFirewall } from './firewall.ts';
+import { type FirewallBackendName, LEGACY_LOOK_MS, openFirewall } from './firewall.ts';
 import { forwardDrops, parseSave } from './iptables-read.ts';
 import { isFirst } from './iptables-text.ts';
 import { readTable } from './nft-read.ts';
@@ -186,6 +186,47 @@ test('nft: publishing the thousandth port writes as much as the first', async ()
   });
   assert.equal(await size(1002), first);
 });
+
+/** A kernel whose generation never changes. */
+const still = {
+  perform: async () => {
+    const output = Buffer.from('1c0000000f0a00000100000000000000000000000800010000000007', 'hex');
+    return [{ place: 'agent', index: 0, op: 'netlink', errno: 0, nanoseconds: 0, output }] as const;
+  },
+};
+
+test('rules of iptables-legacy, which nobody counts, are listed now and then', async (t) => {
+  t.mock.timers.enable({ apis: ['Date'], now: 1_000_000 });
+  for (const [version, looks] of [
+    ['iptables v1.8.9 (legacy)', 1],
+    ['iptables v1.8.9 (nf_tables)', 0],
+  ] as const) {
+    const programs = new Recorder();
+    programs.answers['iptables'] = version;
+    const netlink = { agent: still, namespace: '' };
+    const firewall = openFirewall({ backend: 'iptables', programs, netlink });
+    await firewall.apply({ networks: [NETWORK], ports: [] });
+    const saved = programs.runs.filter(({ argv }) => argv.includes('restore'));
+    programs.answers['iptables-save'] = listing(saved.find(({ argv }) => !argv.includes('6')));
+    programs.answers['ip6tables-save'] = listing(saved.find(({ argv }) => argv.includes('6')));
+    assert.equal((await firewall.check())?.ok, true, version);
+    programs.take();
+    const count = async (): Promise<number> => {
+      await firewall.check();
+      return programs.take().split('$ iptables-save').length - 1;
+    };
+    assert.equal(await count(), 0);
+    t.mock.timers.setTime(Date.now() + LEGACY_LOOK_MS);
+    assert.equal(await count(), looks, version);
+    assert.equal(await count(), 0);
+  }
+});
+
+/** What iptables-save says after iptables-restore got this. */
+function listing(run: { readonly input: string } | undefined): string {
+  const lines = (run?.input ?? '').split('\n');
+  return lines.map((line) => line.replace(/^-I (\S+) /, '-A $1 ')).join('\n');
+}
 
 test('names that would end a rule and begin another are refused', () => {
   for (const bridge of [

@@ -5,6 +5,7 @@ import { isEngineError } from '#base/error.ts';
 import type { BackendOptions, FirewallBackend, Verification } from './backend.ts';
 import { CommitQueue } from './commit-queue.ts';
 import { IptablesBackend } from './iptables.ts';
+import { IptablesKind } from './iptables-kind.ts';
 import { chainPrefix } from './iptables-text.ts';
 import { NftSocket, type NftTarget } from './nft-socket.ts';
 import { NftablesBackend } from './nftables.ts';
@@ -32,7 +33,7 @@ export interface Firewall {
   verify(): Promise<Verification>;
   /**
    * repair(), but undefined without a look when nobody but us changed any rule since the last time:
-   * the kernel numbers the changes (not those of iptables-legacy).
+   * the kernel numbers the changes, but for those by iptables-legacy, where it looks now and then.
    */
   check(): Promise<Verification | undefined>;
   /** verify(), and where something is amiss the whole state again. Answers what was found. */
@@ -46,19 +47,25 @@ export interface Firewall {
   removeIfUnused(): Promise<void>;
 }
 
+/** How often rules are listed where no count tells of their changes. */
+export const LEGACY_LOOK_MS = 30_000;
+
 class KeptFirewall implements Firewall {
   readonly backend: FirewallBackendName;
   readonly #rules: FirewallBackend;
   readonly #queue = new CommitQueue<FirewallChange>((changes) => this.#perform(changes));
   readonly #socket: NftSocket | undefined;
+  readonly #kind: IptablesKind;
   #book = new StateBook();
   /** The last generation at which the kernel held what it should; -1 = not known. */
   #good = -1;
+  #lookedAt = 0;
 
-  constructor(name: FirewallBackendName, rules: FirewallBackend, socket: NftSocket | undefined) {
+  constructor(name: FirewallBackendName, rules: FirewallBackend, options: BackendOptions) {
     this.backend = name;
     this.#rules = rules;
-    this.#socket = socket;
+    this.#socket = options.socket;
+    this.#kind = options.kind;
   }
 
   apply(state: FirewallState): Promise<void> {
@@ -89,7 +96,9 @@ class KeptFirewall implements Firewall {
   check(): Promise<Verification | undefined> {
     return this.#queue.alone(async () => {
       const now = await this.#generation();
-      if (now !== -1 && now === this.#good) return undefined;
+      const isRecent = Date.now() - this.#lookedAt < LEGACY_LOOK_MS;
+      const isSame = now !== -1 && now === this.#good;
+      if (isSame && (isRecent || !(await this.#kind.isLegacy()))) return undefined;
       return this.#repair(this.#book);
     });
   }
@@ -130,6 +139,7 @@ class KeptFirewall implements Firewall {
   async #repair(book: StateBook): Promise<Verification> {
     // Asked before the look: what comes in between is seen the next time.
     const before = await this.#generation();
+    this.#lookedAt = Date.now();
     const found = await this.#rules.verify(book);
     if (found.ok) this.#good = before;
     else await this.#whole(book);
@@ -184,8 +194,9 @@ export function openFirewall(options: FirewallOptions): Firewall {
   const table = parseTableName(options.table ?? DEFAULT_TABLE);
   const programs = options.programs ?? new Programs(options);
   const socket = options.netlink === undefined ? undefined : new NftSocket(options.netlink, table);
-  const rules = FIREWALL_BACKENDS[options.backend]({ table, programs, socket });
-  return new KeptFirewall(options.backend, rules, socket);
+  const backendOptions = { table, programs, socket, kind: new IptablesKind(programs) };
+  const rules = FIREWALL_BACKENDS[options.backend](backendOptions);
+  return new KeptFirewall(options.backend, rules, backendOptions);
 }
 
 /**

@@ -19,6 +19,7 @@ import {
   portElements,
 } from './element.ts';
 import { IptablesChains, usesFamily } from './iptables-chains.ts';
+import type { IptablesKind } from './iptables-kind.ts';
 import { forwardDrops, type Saved } from './iptables-read.ts';
 import { OPENING_RULES } from './iptables-rule.ts';
 import { type ReadChain, readChains, readTable } from './nft-read.ts';
@@ -67,18 +68,18 @@ export class NftablesBackend implements FirewallBackend {
   readonly #table: string;
   readonly #programs: ProgramRunner;
   readonly #socket: NftSocket | undefined;
+  readonly #kind: IptablesKind;
   readonly #opening: Readonly<Record<IpFamily, IptablesChains>>;
   /** Families in which another's FORWARD is opened for our bridges. */
   #opened: ReadonlySet<IpFamily> = new Set();
   /** Whether somebody's FORWARD was looked at for IPv6; for IPv4 it is whenever all is written. */
   #looked6 = false;
-  /** Whether iptables writes to nf_tables: asked once. */
-  #isNft: Promise<boolean> | undefined;
   #ledger = new ElementLedger();
 
-  constructor({ table, programs, socket }: BackendOptions) {
+  constructor({ table, programs, socket, kind }: BackendOptions) {
     this.#table = table;
     this.#socket = socket;
+    this.#kind = kind;
     this.#programs = programs;
     this.#opening = {
       4: new IptablesChains(programs, table, OPENING_RULES, 4),
@@ -232,10 +233,7 @@ export class NftablesBackend implements FirewallBackend {
    * read. The tables of iptables-legacy are seen by that program only.
    */
   async #mayDrop(family: IpFamily, chains: readonly ReadChain[]): Promise<boolean> {
-    this.#isNft ??= this.#programs
-      .run(['iptables', '--version'])
-      .then((version) => version.includes('nf_tables'));
-    if (!(await this.#isNft)) return true;
+    if (await this.#kind.isLegacy()) return true;
     const name = family === 4 ? 'ip' : 'ip6';
     return chains.some(
       (one) => one.family === name && one.table === 'filter' && one.name === 'FORWARD',
