@@ -5,7 +5,7 @@ import { errnoName, OpError } from '#kernel/native/encode.ts';
 import type { Op } from '#kernel/native/op.ts';
 import { addAddress } from '#kernel/netlink/address.ts';
 import { setLink } from '#kernel/netlink/link.ts';
-import { isNetlinkError, type Step } from '#kernel/netlink/netlink.ts';
+import { isNetlinkError, type Step, type StepResult } from '#kernel/netlink/netlink.ts';
 import { replaceRoute } from '#kernel/netlink/route.ts';
 import { timesOf } from './account.ts';
 import { type Core, type Socketed, socketsOf } from './core.ts';
@@ -107,7 +107,7 @@ export async function raise(
   await withMending(core, sockets, {
     make: async () => {
       const steps = planSandbox(core, sandbox, sockets, adopt);
-      times = timesOf(await core.netlink.perform(steps));
+      times = timesOf(await perform(core, steps));
     },
     undo: async () => {
       // By hand: with the namespace they would go a moment later, and keep their names until then.
@@ -116,6 +116,23 @@ export async function raise(
     },
   });
   return times;
+}
+
+/** One round trip; a setting that a user gave and the kernel does not take is told as such. */
+async function perform(core: Core, steps: readonly Step[]): Promise<readonly StepResult[]> {
+  try {
+    return await core.netlink.perform(steps);
+  } catch (error) {
+    const step = error instanceof OpError ? steps[error.result.index] : undefined;
+    if (!(error instanceof OpError) || step === undefined || !('op' in step)) throw error;
+    if (step.op !== 'netns_sysctl') throw error;
+    const errno = errnoName(error.result.errno);
+    throw new EngineError(
+      'invalid_argument',
+      `cannot set sysctl ${step.key} to ${JSON.stringify(step.value)} in the container: ${errno}`,
+      { cause: error, facts: { errno } },
+    );
+  }
 }
 
 /** Makes something on networks; once more when one of them was taken away and is back. */
@@ -212,7 +229,7 @@ export async function ignoreGone(work: Promise<unknown>): Promise<void> {
 /** One more endpoint in a namespace that lives. */
 export async function plugIn(core: Core, socket: Socketed): Promise<void> {
   await withMending(core, [socket], {
-    make: async () => void (await core.netlink.perform(planSocket(core, socket))),
+    make: async () => void (await perform(core, planSocket(core, socket))),
     undo: () => ignoreGone(pullOut(core, socket)),
   });
 }

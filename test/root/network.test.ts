@@ -276,6 +276,11 @@ test('addresses, MAC, interface name, MTU and sysctls are what the user asked fo
         'network-scoped alias is supported only for containers in user defined networks',
     },
   );
+  const sysctls = { 'com.docker.network.endpoint.sysctls': 'net.ipv4.conf.IFNAME.nothing=1' };
+  await assert.rejects(service.open(sandboxRequest('y', [wish('net', { driverOpts: sysctls })])), {
+    code: 'invalid_argument',
+    message: 'cannot set sysctl net/ipv4/conf/wan0/nothing to "1" in the container: ENOENT',
+  });
   assert.equal(service.sandbox(idOf('y')), undefined);
   await closeAll(service, 'w', 'x');
   await service.remove('net');

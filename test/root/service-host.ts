@@ -21,8 +21,10 @@ import { DEFAULT_POOLS, ulaPool } from '#network/ipam/pool.ts';
 import type { NamePart, PortPart, RatePart } from '#network/parts.ts';
 import type { DefaultBridge } from '#network/predefined.ts';
 import { type NetworkOptions, NetworkService } from '#network/service.ts';
-import { NATIVE } from './busybox.ts';
 
+/** The sanitizer build can take its place. */
+const NATIVE =
+  process.env['CORACLE_NATIVE'] ?? join(import.meta.dirname, '../../build/coracle-native');
 const TIMEOUT_MS = 10_000;
 
 export const DEFAULT_BRIDGE: DefaultBridge = {
