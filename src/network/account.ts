@@ -112,9 +112,10 @@ function messageWhy({ what, on }: Message, next: Message | undefined): string {
 }
 
 function portSteps(ports: readonly PortBinding[], nanoseconds: number | null): AccountStep[] {
+  const host = (ip: string): string => (ip.includes(':') ? `[${ip}]` : ip);
   return ports.map(({ protocol, hostIp, hostPort, port }, index) => ({
     op: 'port',
-    text: `publish ${hostIp.includes(':') ? `[${hostIp}]` : hostIp}:${hostPort} -> ${port}/${protocol}`,
+    text: `publish ${host(hostIp)}:${hostPort} -> ${port}/${protocol}`,
     why: "A bound socket keeps the host's port from others; the firewall leads it here (DNAT).",
     where: 'daemon',
     nanoseconds: index === 0 ? nanoseconds : null,

@@ -28,14 +28,11 @@ const CHAIN_REASONS: Readonly<Record<string, string>> = {
 
 /** The first that matches the rule's text says why it is there. */
 const RULE_REASONS: readonly (readonly [RegExp, string])[] = [
-  [/^ip daddr 127/, 'From a link nobody can mean the loopback of this host.'],
+  [/^ip daddr 127.* return$/, 'From a link nobody can mean the loopback of this host.'],
   [/^fib daddr type local/, 'Is an address of this host meant? Then it may be a published port.'],
   [/map @one/, 'Ports that are published on one address of the host.'],
   [/map @any/, 'Ports that are published on every address of the host.'],
-  [
-    /^iifname @ours ip [ds]addr 127/,
-    "A container must not reach the host's loopback by route_localnet.",
-  ],
+  [/ip [ds]addr 127.* drop$/, "A container must not reach the host's loopback by route_localnet."],
   [/goto judge$/, 'Is one of our bridges on its way? The rules of others are left to others.'],
   [/^jump user$/, "The administrator's own rules come first: `nft add rule` them to this chain."],
   [/^ct state established/, 'Belongs to a connection that was let through before.'],
