@@ -7,9 +7,9 @@
 #include "native.h"
 #include <arpa/inet.h>
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -19,6 +19,7 @@
 
 struct forward {
 	struct forward *next;
+	struct watch watch;
 	uint32_t token;
 	int fd;
 	bool tcp;
@@ -60,6 +61,8 @@ static int connect_here(void *of)
 	return fd;
 }
 
+static void serve(void *of);
+
 /* False where it cannot even be asked: then there will be no answer. */
 bool forward_start(const struct question *q)
 {
@@ -75,6 +78,8 @@ bool forward_start(const struct question *q)
 	if (q->tcp)
 		put(&f->out, length, sizeof length);
 	put(&f->out, q->message, q->length);
+	f->watch = (struct watch){ serve, f };
+	relay_watch(fd, EPOLLIN | EPOLLOUT, &f->watch);
 	forwards = f;
 	count++;
 	return true;
@@ -92,12 +97,6 @@ static void end(struct forward **at, const void *data, size_t length)
 	free(f);
 }
 
-void forward_watch(void)
-{
-	for (struct forward *f = forwards; f; f = f->next)
-		relay_watch(f->fd, f->written < f->out.used ? POLLIN | POLLOUT : POLLIN, f);
-}
-
 /* Whether it goes on. */
 static bool send_some(struct forward *f)
 {
@@ -106,17 +105,16 @@ static bool send_some(struct forward *f)
 	ssize_t n = send(f->fd, f->out.data + f->written, f->out.used - f->written, MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (n > 0)
 		f->written += (size_t)n;
+	if (f->written == f->out.used)
+		relay_watch(f->fd, EPOLLIN, &f->watch);
 	return n >= 0 || errno == EAGAIN || errno == EINTR;
 }
 
-void forward_serve(void *of)
+static void serve(void *of)
 {
-	struct forward **at = &forwards;
-	while (*at && *at != of)
+	struct forward *f = of, **at = &forwards;
+	while (*at != f)
 		at = &(*at)->next;
-	struct forward *f = *at;
-	if (!f)
-		return;
 	char chunk[MESSAGE_BYTES_MAX];
 	if (!send_some(f)) {
 		end(at, NULL, 0);

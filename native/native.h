@@ -166,13 +166,15 @@ struct question {
 	size_t length;
 };
 bool forward_start(const struct question *q);
-void forward_watch(void);
-void forward_serve(void *of);
 void forward_expire(uint64_t now);
 bool forward_waits(void);
 /* relay.c */
 int relay_main(const char *path);
-void relay_watch(int fd, short events, void *of);
+struct watch {
+	void (*ready)(void *of);
+	void *of;
+};
+void relay_watch(int fd, uint32_t events, struct watch *w);
 void forward_done(uint32_t token, const void *data, size_t length);
 /* reaper.c */
 int reaper_main(char **argv);

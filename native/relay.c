@@ -10,10 +10,10 @@
 #include "native.h"
 #include <errno.h>
 #include <netinet/in.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -31,14 +31,18 @@
 #define TICK_MS 250
 #define MESSAGE_BYTES_MAX 65535
 
+#define EVENTS 64
+
 struct sandbox {
 	struct sandbox *next;
+	struct watch udp_watch, tcp_watch;
 	char *id, *path;
 	unsigned queries, sessions;
 	struct resolver resolver;
 };
 struct session { /* one tcp connection of a container */
 	struct session *next;
+	struct watch watch;
 	struct sandbox *sandbox;
 	int fd;
 	bool dead;
@@ -57,9 +61,10 @@ struct query {
 };
 
 static struct {
-	int listener, daemon;
+	int epoll, listener, daemon;
+	struct watch listener_watch, daemon_watch;
 	uint64_t started;
-	bool was_used;
+	bool was_used, wants_out;
 	uint32_t token;
 	unsigned queries_count, sessions_count;
 	struct sandbox *sandboxes;
@@ -67,6 +72,17 @@ static struct {
 	struct query *queries;
 	struct buffer in, out;
 } relay = { .listener = -1, .daemon = -1 };
+
+static void read_udp(void *of);
+static void accept_tcp(void *of);
+
+/* Calls w->ready for every event until the descriptor is closed; other events than before replace them. */
+void relay_watch(int fd, uint32_t events, struct watch *w)
+{
+	struct epoll_event event = { .events = events, .data.ptr = w };
+	if (epoll_ctl(relay.epoll, EPOLL_CTL_ADD, fd, &event) < 0 && errno == EEXIST)
+		epoll_ctl(relay.epoll, EPOLL_CTL_MOD, fd, &event);
+}
 
 static uint64_t now_ms(void) { return now_ns(1 /* CLOCK_MONOTONIC */) / 1000000; }
 
@@ -76,6 +92,7 @@ static void drop_daemon(void)
 		close(relay.daemon);
 	relay.daemon = -1;
 	relay.in.used = relay.out.used = 0;
+	relay.wants_out = false;
 	forward_expire(UINT64_MAX); /* the next daemon gets the queries and asks anew */
 	for (struct query *q = relay.queries; q; q = q->next)
 		q->sent = false; /* the next daemon shall answer it */
@@ -91,6 +108,11 @@ static void flush_daemon(void)
 	else if (n > 0) {
 		relay.out.used -= (size_t)n;
 		memmove(relay.out.data, relay.out.data + n, relay.out.used);
+	}
+	bool wants = relay.out.used > 0;
+	if (relay.daemon >= 0 && wants != relay.wants_out) {
+		relay.wants_out = wants;
+		relay_watch(relay.daemon, wants ? EPOLLIN | EPOLLOUT : EPOLLIN, &relay.daemon_watch);
 	}
 }
 
@@ -190,6 +212,10 @@ static int add_sandbox(const char *id, const char *path)
 		free_sandbox(s);
 		return errno = saved, -1;
 	}
+	s->udp_watch = (struct watch){ read_udp, s };
+	s->tcp_watch = (struct watch){ accept_tcp, s };
+	relay_watch(s->resolver.udp, EPOLLIN, &s->udp_watch);
+	relay_watch(s->resolver.tcp, EPOLLIN, &s->tcp_watch);
 	s->next = relay.sandboxes;
 	relay.sandboxes = s;
 	return 0;
@@ -285,8 +311,9 @@ static void on_frame(const struct frame_header *h, struct reader *r)
 	frame_end(&relay.out, begin);
 }
 
-static void read_daemon(void)
+static void read_daemon(void *of)
 {
+	(void)of;
 	char chunk[16384];
 	ssize_t n = recv(relay.daemon, chunk, sizeof chunk, MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -314,20 +341,24 @@ static void read_daemon(void)
 	memmove(relay.in.data, relay.in.data + at, relay.in.used);
 }
 
-static void accept_daemon(void)
+static void accept_daemon(void *of)
 {
+	(void)of;
 	int fd = accept4(relay.listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0)
 		return;
 	drop_daemon(); /* the newest is the one that lives */
 	relay.daemon = fd;
+	relay.daemon_watch = (struct watch){ read_daemon, NULL };
+	relay_watch(fd, EPOLLIN, &relay.daemon_watch);
 	relay.was_used = true;
 	for (struct query *q = relay.queries; q; q = q->next)
 		send_query(q);
 }
 
-static void read_udp(struct sandbox *s)
+static void read_udp(void *of)
 {
+	struct sandbox *s = of;
 	char data[MESSAGE_BYTES_MAX];
 	struct sockaddr_in from;
 	socklen_t size = sizeof from;
@@ -336,24 +367,9 @@ static void read_udp(struct sandbox *s)
 		ask(s, NULL, &from, data, (size_t)n);
 }
 
-static void accept_tcp(struct sandbox *s)
+static void read_tcp(void *of)
 {
-	int fd = accept4(s->resolver.tcp, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	bool full = relay.sessions_count >= SESSIONS_MAX || s->sessions >= SANDBOX_SESSIONS_MAX;
-	struct session *t = fd < 0 || full ? NULL : calloc(1, sizeof *t);
-	if (!t) {
-		if (fd >= 0)
-			close(fd);
-		return;
-	}
-	*t = (struct session){ .next = relay.sessions, .sandbox = s, .fd = fd, .last = now_ms() };
-	relay.sessions = t;
-	relay.sessions_count++;
-	s->sessions++;
-}
-
-static void read_tcp(struct session *t)
-{
+	struct session *t = of;
 	char chunk[4096];
 	ssize_t n = recv(t->fd, chunk, sizeof chunk, MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -376,6 +392,25 @@ static void read_tcp(struct session *t)
 		t->in.used -= length + 2;
 		memmove(t->in.data, t->in.data + length + 2, t->in.used);
 	}
+}
+
+static void accept_tcp(void *of)
+{
+	struct sandbox *s = of;
+	int fd = accept4(s->resolver.tcp, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	bool full = relay.sessions_count >= SESSIONS_MAX || s->sessions >= SANDBOX_SESSIONS_MAX;
+	struct session *t = fd < 0 || full ? NULL : calloc(1, sizeof *t);
+	if (!t) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	*t = (struct session){ .next = relay.sessions, .sandbox = s, .fd = fd, .last = now_ms() };
+	t->watch = (struct watch){ read_tcp, t };
+	relay_watch(fd, EPOLLIN, &t->watch);
+	relay.sessions = t;
+	relay.sessions_count++;
+	s->sessions++;
 }
 
 static void remove_dead(uint64_t now)
@@ -403,46 +438,19 @@ static void remove_dead(uint64_t now)
 	}
 }
 
-static struct pollfd *polls;
-static void **watched;
-static size_t watch_count, watch_size;
-
-void relay_watch(int fd, short events, void *of)
+/* Those that may free what others of the same batch are about come last. */
+static void serve(const struct epoll_event *events, int count)
 {
-	if (fd < 0)
-		return;
-	if (watch_count == watch_size) {
-		watch_size = watch_size ? watch_size * 2 : 32;
-		polls = realloc(polls, watch_size * sizeof *polls);
-		watched = realloc(watched, watch_size * sizeof *watched);
-		if (!polls || !watched)
-			abort();
+	for (int i = 0; i < count; i++) {
+		const struct watch *w = events[i].data.ptr;
+		if (w != &relay.daemon_watch && w != &relay.listener_watch)
+			w->ready(w->of);
 	}
-	polls[watch_count] = (struct pollfd){ .fd = fd, .events = events };
-	watched[watch_count++] = of;
-}
-
-static void serve(int fd, void *of)
-{
-	if (fd == relay.listener)
-		accept_daemon();
-	else if (fd == relay.daemon)
-		read_daemon();
-	else
-		for (struct sandbox *s = relay.sandboxes; s; s = s->next)
-			if (s == of) {
-				if (fd == s->resolver.udp)
-					read_udp(s);
-				else
-					accept_tcp(s);
-				return;
-			}
-	for (struct session *t = relay.sessions; t; t = t->next)
-		if (t == of && fd == t->fd && !t->dead) {
-			read_tcp(t);
-			return;
-		}
-	forward_serve(of);
+	for (int i = 0; i < count; i++) {
+		const struct watch *w = events[i].data.ptr;
+		if (w == &relay.daemon_watch || w == &relay.listener_watch)
+			w->ready(w->of);
+	}
 }
 
 int relay_main(const char *path)
@@ -461,23 +469,16 @@ int relay_main(const char *path)
 	if (relay.listener < 0 || bind(relay.listener, (struct sockaddr *)&address, sizeof address) < 0 ||
 	    listen(relay.listener, 8) < 0)
 		return 1;
+	relay.epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (relay.epoll < 0)
+		return 1;
+	relay.listener_watch = (struct watch){ accept_daemon, NULL };
+	relay_watch(relay.listener, EPOLLIN, &relay.listener_watch);
 	relay.started = now_ms();
 	for (;;) {
-		watch_count = 0;
-		relay_watch(relay.listener, POLLIN, NULL);
-		relay_watch(relay.daemon, (short)(POLLIN | (relay.out.used ? POLLOUT : 0)), NULL);
-		for (struct sandbox *s = relay.sandboxes; s; s = s->next) {
-			relay_watch(s->resolver.udp, POLLIN, s);
-			relay_watch(s->resolver.tcp, POLLIN, s);
-		}
-		for (struct session *t = relay.sessions; t; t = t->next)
-			relay_watch(t->fd, POLLIN, t);
-		forward_watch();
 		bool waits = relay.queries || relay.sessions || forward_waits() || !relay.sandboxes;
-		int n = poll(polls, watch_count, waits ? TICK_MS : -1);
-		for (size_t i = 0; n > 0 && i < watch_count; i++)
-			if (polls[i].revents)
-				serve(polls[i].fd, watched[i]);
+		struct epoll_event events[EVENTS];
+		serve(events, epoll_wait(relay.epoll, events, EVENTS, waits ? TICK_MS : -1));
 		flush_daemon();
 		uint64_t now = now_ms();
 		remove_dead(now);
