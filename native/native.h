@@ -126,6 +126,7 @@ int in_namespace(const char *path, int (*f)(void *), void *data);
 performer op_port_hold, op_port_release;
 /* agent.c */
 performer op_monitor;
+int take_spare_network(void);
 int agent_main(void);
 int serve_daemon(struct context *c, enum place place);
 /* tree.c */

@@ -58,8 +58,11 @@ int op_netns_create(struct context *c, const struct op *op)
 		return errno = saved, -1;
 	}
 	close(file);
-	int result = unshare(CLONE_NEWNET);
+	int spare = take_spare_network();
+	int result = spare >= 0 ? setns(spare, CLONE_NEWNET) : unshare(CLONE_NEWNET);
 	int saved = errno;
+	if (spare >= 0)
+		close(spare);
 	if (result == 0) {
 		result = mount("/proc/self/ns/net", path, NULL, MS_BIND, NULL);
 		saved = errno;

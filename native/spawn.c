@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,10 +112,16 @@ int spawn(const struct spawn *s, int *sync, pid_t *pid, pid_t *helper)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return -1;
 	bool join = s->join->count > 0;
-	pid_t child = clone3(join ? 0 : s->clone_flags, SIGCHLD, s->cgroup);
+	uint64_t flags = s->clone_flags;
+	/* Made ahead, if it may belong to the host's user namespace. */
+	int network = take_spare_network();
+	bool ahead = network >= 0 && !join && s->userns < 0 && flags & CLONE_NEWNET;
+	if (ahead)
+		flags &= ~(uint64_t)CLONE_NEWNET;
+	pid_t child = clone3(join ? 0 : flags, SIGCHLD, s->cgroup);
 	if (child == 0) {
 		struct context *c = malloc(sizeof *c);
-		if (!c)
+		if (!c || (ahead && setns(network, CLONE_NEWNET) < 0))
 			_exit(1);
 		close(pair[0]);
 		context_init(c);
@@ -132,6 +139,8 @@ int spawn(const struct spawn *s, int *sync, pid_t *pid, pid_t *helper)
 	}
 	int saved = errno;
 	close(pair[1]);
+	if (network >= 0)
+		close(network);
 	if (child < 0) {
 		close(pair[0]);
 		return errno = saved, -1;
