@@ -51,6 +51,7 @@ const LINES: readonly string[] = [
   'network ls --format raw -q',
   'network ls -f driver=bridge -f name=x -f name=y',
   'network ls -f foo',
+  'network ls --format {{.Name',
   'network ls x',
   'network inspect x y',
   'network inspect -f {{.Name}} -v x',

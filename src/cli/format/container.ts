@@ -24,6 +24,7 @@ export const CONTAINERS: Listing = {
   },
   table: '{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}',
   quiet: '{{.ID}}',
+  refusals: { parse: 'failed to parse template: ', execute: 'failed to execute template: ' },
 };
 
 const COMMAND_WIDTH = 20;

@@ -15,7 +15,11 @@ export interface Listing {
   readonly table: string;
   /** What -q prints. */
   readonly quiet: string;
+  /** Docker's words for a template that is wrong, where `ps` has others than the rest. */
+  readonly refusals?: { readonly parse: string; readonly execute: string };
 }
+
+const REFUSAL = 'template parsing error: ';
 
 export interface ListOptions {
   readonly format: string;
@@ -32,10 +36,9 @@ export function renderList(rows: readonly Row[], listing: Listing, options: List
   if (format === 'json') return ordered.map((row) => `${rowJson(row)}\n`).join('');
   const isTable = format === 'table' || format.startsWith('table ') || format.startsWith('table\t');
   const source = unescapeFormat(isTable ? format.slice('table'.length).trim() : format);
-  const template = prefixed('failed to parse template: ', () => compileTemplate(source, ROWS));
-  const lines = prefixed('failed to execute template: ', () =>
-    ordered.map((row) => `${template(row)}\n`).join(''),
-  );
+  const { parse, execute } = listing.refusals ?? { parse: REFUSAL, execute: REFUSAL };
+  const template = prefixed(parse, () => compileTemplate(source, ROWS));
+  const lines = prefixed(execute, () => ordered.map((row) => `${template(row)}\n`).join(''));
   if (!isTable) return lines;
   const header = compileTemplate(source, HEADER_FUNCTIONS)(headerRow(listing));
   return alignTabs(`${header}\n${lines}`);

@@ -89,5 +89,5 @@ test('a listing is a table, ids, JSON lines or a template', () => {
   assert.equal(show('json'), '{"ID":"1","Name":"a\\u003cb"}\n');
   assert.equal(show('{{.Name}}\\t{{.ID}}'), 'a<b\t1\n');
   assert.equal(show('table {{.Name}}\\t{{upper .ID}}'), 'NAME      THE ID\na<b       1\n');
-  assert.throws(() => show('{{.X}}'), /failed to execute template: template: :1:/);
+  assert.throws(() => show('{{.X}}'), /template parsing error: template: :1:/);
 });
