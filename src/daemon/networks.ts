@@ -90,7 +90,13 @@ export async function openNetworks(needs: NetworkNeeds): Promise<Networks> {
   const service = await NetworkService.open({
     dataRoot: config.dataRoot,
     execRoot: config.execRoot,
-    drivers: makeDrivers({ agent, netlink, mayForward: network.mayForward, hostHasIpv6 }),
+    drivers: makeDrivers({
+      agent,
+      netlink,
+      mayForward: network.mayForward,
+      hostHasIpv6,
+      tell: (what) => log.info('changed a setting of the host', { what }),
+    }),
     netlink,
     ports,
     names,

@@ -11,7 +11,10 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { silentLog } from '#base/log.ts';
 import type { FirewallBackendName } from '#kernel/netfilter/firewall.ts';
+import { NativeAgent } from '#kernel/native/agent.ts';
 import type { PortBinding, PortWish, Sandbox } from '#network/engine.ts';
+import { HostSockets } from '#network/port/hold.ts';
+import { LoopbackForwards } from '#network/port/loopback.ts';
 import { Ports } from '#network/port/ports.ts';
 import type { NetworkService } from '#network/service.ts';
 import { Probe } from './net-probe.ts';
@@ -480,6 +483,24 @@ function suite(backend: FirewallBackendName): void {
     for (const name of ['second', 'closed']) await service.remove(name);
   });
 }
+
+test('when the process that holds the ports is killed, the next one holds them', async () => {
+  await using host = await ServiceHost.open();
+  await using agent = new NativeAgent(join(host.directory, 'agent'));
+  const sockets = new HostSockets(agent, new LoopbackForwards());
+  const hold = async (hostPort: number) =>
+    (await sockets.hold([{ protocol: 'tcp', hostIp: '0.0.0.0', hostPort }])).errno;
+  const isTaken = (port: number): boolean =>
+    /in use/.test(
+      host.run(['python3', '-c', `import socket; socket.create_server(("", ${port}))`]).output,
+    );
+  assert.equal(await hold(8080), undefined);
+  assert.ok(isTaken(8080));
+  process.kill(agent.pid, 'SIGKILL');
+  while (isTaken(8080)) await sleep(POLL_MS);
+  assert.equal(await hold(8081), undefined);
+  assert.ok(isTaken(8080));
+});
 
 for (const backend of ['nftables', 'iptables'] as const) {
   describe(backend, { concurrency: 1 }, () => suite(backend));

@@ -193,7 +193,13 @@ export class ServiceHost implements AsyncDisposable {
   /** As a daemon that has just started: it knows of no interface. */
   makeDrivers(): NetworkDrivers {
     const { agent, netlink } = this;
-    return makeDrivers({ agent, netlink, mayForward: true, hostHasIpv6: true });
+    return makeDrivers({
+      agent,
+      netlink,
+      mayForward: true,
+      hostHasIpv6: true,
+      tell: () => undefined,
+    });
   }
 
   /** One daemon's service; `name` tells several apart, and is the same after its restart. */

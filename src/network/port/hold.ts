@@ -36,6 +36,9 @@ const argumentsOf = ({ protocol, hostIp, hostPort }: HostPort) => ({
   port: hostPort,
 });
 
+const keyOf = ({ protocol, hostIp, hostPort }: HostPort): string =>
+  `${protocol} ${hostIp} ${hostPort}`;
+
 /** Where there is no SCTP, no program can have the port either. */
 const isNoProtocol = (port: HostPort | undefined, errno: string): boolean =>
   port?.protocol === 'sctp' && (errno === 'EPROTONOSUPPORT' || errno === 'ESOCKTNOSUPPORT');
@@ -43,6 +46,9 @@ const isNoProtocol = (port: HostPort | undefined, errno: string): boolean =>
 export class HostSockets {
   readonly #agent: Pick<NativeAgent, 'perform' | 'pid'>;
   readonly #loopback: LoopbackForwards;
+  /** What the process should hold, for the one that follows when it was killed. */
+  readonly #bound = new Map<string, HostPort>();
+  #pid = 0;
 
   constructor(agent: Pick<NativeAgent, 'perform' | 'pid'>, loopback: LoopbackForwards) {
     this.#agent = agent;
@@ -75,6 +81,25 @@ export class HostSockets {
   }
 
   async #bind(ports: readonly HostPort[]): Promise<Holding> {
+    const holding = await this.#perform(ports).catch((error: unknown) => {
+      // It was killed, and its sockets are gone: what it was asked now is asked of the next.
+      if (isEngineError(error, 'internal')) return this.#perform(ports);
+      throw error;
+    });
+    for (const port of ports.slice(0, holding.held)) this.#bound.set(keyOf(port), port);
+    const before = this.#pid;
+    this.#pid = this.#agent.pid;
+    if (before !== 0 && before !== this.#pid) await this.#bindAgain();
+    return holding;
+  }
+
+  /** Another process answered than the last time. What somebody took meanwhile is theirs. */
+  async #bindAgain(): Promise<void> {
+    const all = [...this.#bound.values()];
+    for (let at = 0; at < all.length; at += 1) at += (await this.#perform(all.slice(at))).held;
+  }
+
+  async #perform(ports: readonly HostPort[]): Promise<Holding> {
     try {
       await this.#agent.perform(
         ports.map((port): OpOf<'port_hold'> => ({ op: 'port_hold', ...argumentsOf(port) })),
@@ -92,6 +117,7 @@ export class HostSockets {
     }
     const bound = ports.filter(({ forward }) => forward === undefined);
     if (bound.length === 0) return;
+    for (const port of bound) this.#bound.delete(keyOf(port));
     try {
       await this.#agent.perform(
         bound.map((port): OpOf<'port_release'> => ({ op: 'port_release', ...argumentsOf(port) })),

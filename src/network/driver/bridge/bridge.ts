@@ -32,6 +32,8 @@ export type BridgeDeps = {
   /** --ip-forward: whether forwarding may be switched on. */
   readonly mayForward: boolean;
   readonly hostHasIpv6: boolean;
+  /** Hears what settings of the host were changed, and why. */
+  readonly tell: (what: string) => void;
 };
 
 class BridgeDriver implements NetworkDriver {

@@ -9,7 +9,12 @@ const LINKS_MAX = 1024;
 const FORWARD4 = 'net/ipv4/ip_forward';
 const FORWARD6 = 'net/ipv6/conf/all/forwarding';
 
-type Hands = { readonly agent: Pick<Agent, 'perform'>; readonly netlink: Netlink };
+type Hands = {
+  readonly agent: Pick<Agent, 'perform'>;
+  readonly netlink: Netlink;
+  /** Hears what of the host was changed, and why. */
+  readonly tell: (what: string) => void;
+};
 
 async function read(agent: Hands['agent'], keys: readonly string[]): Promise<readonly string[]> {
   const ops = keys.map(
@@ -22,9 +27,11 @@ async function write(agent: Hands['agent'], keys: readonly string[], value: stri
   await agent.perform(keys.map((key): Op => ({ op: 'netns_sysctl', namespace: '', key, value })));
 }
 
-export async function forward4({ agent }: Hands): Promise<void> {
+export async function forward4({ agent, tell }: Hands): Promise<void> {
   const [now] = await read(agent, [FORWARD4]);
-  if (now !== '1') await write(agent, [FORWARD4], '1');
+  if (now === '1') return;
+  await write(agent, [FORWARD4], '1');
+  tell(`${FORWARD4} = 1: a network needs the host to forward IPv4`);
 }
 
 /**
@@ -32,7 +39,7 @@ export async function forward4({ agent }: Hands): Promise<void> {
  * (ip-sysctl.rst): interfaces that listened before are told to go on, or the host would lose its
  * own default route.
  */
-export async function forward6({ agent, netlink }: Hands): Promise<void> {
+export async function forward6({ agent, netlink, tell }: Hands): Promise<void> {
   const [now] = await read(agent, [FORWARD6]);
   if (now === '1') return;
   const links = (await netlink.links('')).filter(({ loopback }) => !loopback).slice(0, LINKS_MAX);
@@ -44,6 +51,10 @@ export async function forward6({ agent, netlink }: Hands): Promise<void> {
     keys.map(async (key) => (await read(agent, [key]).catch(() => ['']))[0]),
   );
   const listening = keys.filter((_key, index) => values[index] === '1');
-  if (listening.length > 0) await write(agent, listening, '2');
+  if (listening.length > 0) {
+    await write(agent, listening, '2');
+    tell(`${listening.join(', ')} = 2: a host that forwards would forget its own IPv6 routers`);
+  }
   await write(agent, [FORWARD6], '1');
+  tell(`${FORWARD6} = 1: a network needs the host to forward IPv6`);
 }
