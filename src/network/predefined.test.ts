@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { bridgeRequest, type DefaultBridge, subnetRequest } from './predefined.ts';
+import type { NetworkRecord } from './engine.ts';
+import { bridgeRequest, type DefaultBridge, keepChosen, subnetRequest } from './predefined.ts';
 
 const WANTED: DefaultBridge = {
   bridge: 'coracle0',
@@ -39,6 +40,22 @@ test('flags of the default bridge become a subnet, a range, a gateway', () => {
   assert.throws(() => subnetRequest(4, { ...none, gateway: '10.0.0.1' }), {
     code: 'invalid_argument',
   });
+});
+
+test('a subnet that was chosen once stays when something else changes', () => {
+  const record = (...subnets: readonly (readonly [string, boolean])[]) =>
+    ({
+      ipam: {
+        subnets: subnets.map(([subnet, userConfigured]) => ({ subnet, userConfigured })),
+      },
+    }) as unknown as NetworkRecord;
+  const kept = (stored: NetworkRecord, planned: NetworkRecord) =>
+    keepChosen(stored, planned).ipam.subnets.map(({ subnet }) => subnet);
+  const stored = record(['172.17.0.0/16', false]);
+  const planned = record(['172.18.0.0/16', false], ['fd00::/64', false]);
+  assert.deepEqual(kept(stored, planned), ['172.17.0.0/16', 'fd00::/64']);
+  assert.deepEqual(kept(stored, record(['10.0.0.0/8', true])), ['10.0.0.0/8']);
+  assert.deepEqual(kept(record(['10.0.0.0/8', true]), stored), ['172.17.0.0/16']);
 });
 
 test('the default bridge has the options that Docker shows', () => {

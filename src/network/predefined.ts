@@ -8,7 +8,7 @@ import type { Core } from './core.ts';
 import { planNetwork } from './create.ts';
 import { OPTION } from './driver/bridge/options.ts';
 import type { NetworkRecord, NetworkRequest } from './engine.ts';
-import type { SubnetRequest } from './ipam/subnet.ts';
+import { familyOf, type SubnetRequest } from './ipam/subnet.ts';
 import { DEFAULT_GATEWAY } from './lease.ts';
 
 /** What the flags say of the default bridge; "" and undefined = nothing. */
@@ -142,8 +142,20 @@ async function ensureBridge(core: Core, wanted: DefaultBridge): Promise<readonly
     return ['the default bridge keeps its old settings: containers are running on it'];
   }
   const as = { id: stored?.id ?? newId(), createdAt: stored?.createdAt ?? now() };
-  await core.networks.put(await planNetwork(core, request, as));
+  const planned = await planNetwork(core, request, as);
+  await core.networks.put(stored === undefined ? planned : keepChosen(stored, planned));
   return [];
+}
+
+/** A subnet that the pools chose before stays, whatever else of the bridge changes. */
+export function keepChosen(stored: NetworkRecord, planned: NetworkRecord): NetworkRecord {
+  const subnets = planned.ipam.subnets.map((subnet) => {
+    const before = stored.ipam.subnets.find(
+      (one) => !one.userConfigured && familyOf(one.subnet) === familyOf(subnet.subnet),
+    );
+    return subnet.userConfigured ? subnet : (before ?? subnet);
+  });
+  return { ...planned, ipam: { ...planned.ipam, subnets } };
 }
 
 function inUse(core: Core, record: NetworkRecord): boolean {
