@@ -107,7 +107,7 @@ int read_file(int at, const char *path, char *data, size_t size);
 performer op_mkdir, op_read, op_remove_tree;
 /* cgroup.c */
 performer op_cgroup_write, op_cgroup_device, op_cgroup_kill, op_cgroup_rmdir, op_cgroup_join,
-	op_cgroup_into;
+	op_cgroup_into, op_cgroup_mount, op_cgroup_unmount, op_cgroup_device_replace;
 /* overlay.c, mount.c, root.c: the mounts that make the world inside */
 performer op_root_overlay, op_root_bind, op_source, op_source_in, op_attach, op_propagation, op_root_attach, op_mount,
 	op_bind, op_tmpfs_copy, op_directory, op_file, op_symlink, op_node, op_mask, op_readonly, op_root_readonly, op_terminal, op_console,
@@ -169,6 +169,17 @@ struct question {
 bool forward_start(const struct question *q);
 void forward_expire(uint64_t now);
 bool forward_waits(void);
+/* questions.c: what containers ask */
+int questions_open(const char *id, const char *path);
+void questions_close(const char *id);
+const char *questions_path(const char *id);
+void questions_answer(uint32_t token, const char *data, uint32_t length);
+void questions_send(void);
+void questions_hold(void);
+void questions_list(struct buffer *b);
+void questions_expire(uint64_t now);
+bool questions_wait(void);
+bool questions_possible(void);
 /* relay.c */
 int relay_main(const char *path);
 struct watch {
@@ -176,6 +187,8 @@ struct watch {
 	void *of;
 };
 void relay_watch(int fd, uint32_t events, struct watch *w);
+bool relay_query(uint32_t token, const char *sandbox, bool tcp, const struct buffer *message);
+uint64_t now_ms(void);
 void forward_done(uint32_t token, const void *data, size_t length);
 /* reaper.c */
 int reaper_main(char **argv);

@@ -9,72 +9,27 @@
 #define _GNU_SOURCE
 #include "native.h"
 #include <errno.h>
-#include <netinet/in.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #define FIRST_DAEMON_MS_MAX 30000
-#define QUERY_WAIT_MS_MAX 8000 /* resolvers ask again after 5 s; older queries are dropped */
-#define QUERIES_MAX 4096
-#define SESSIONS_MAX 512 /* tcp connections */
-/* Of one container, so that none can take what the others need. */
-#define SANDBOX_QUERIES_MAX 256
-#define SANDBOX_SESSIONS_MAX 64
-#define QUERY_BYTES_MAX 4096 /* a question is some hundred bytes, its options included */
-#define SESSION_IDLE_MS 10000
 #define TICK_MS 250
 #define MESSAGE_BYTES_MAX 65535
-
 #define EVENTS 64
-
-struct sandbox {
-	struct sandbox *next;
-	struct watch udp_watch, tcp_watch;
-	char *id, *path;
-	unsigned queries, sessions;
-	struct resolver resolver;
-};
-struct session { /* one tcp connection of a container */
-	struct session *next;
-	struct watch watch;
-	struct sandbox *sandbox;
-	int fd;
-	bool dead;
-	uint64_t last;
-	struct buffer in;
-};
-struct query {
-	struct query *next;
-	struct sandbox *sandbox;
-	struct session *session; /* NULL for udp */
-	struct sockaddr_in from;
-	uint32_t token;
-	bool sent; /* to the daemon that is connected now */
-	uint64_t deadline;
-	struct buffer message;
-};
 
 static struct {
 	int epoll, listener, daemon;
 	struct watch listener_watch, daemon_watch;
 	uint64_t started;
 	bool was_used, wants_out;
-	uint32_t token;
-	unsigned queries_count, sessions_count;
-	struct sandbox *sandboxes;
-	struct session *sessions;
-	struct query *queries;
 	struct buffer in, out;
 } relay = { .listener = -1, .daemon = -1 };
-
-static void read_udp(void *of);
-static void accept_tcp(void *of);
 
 /* Calls w->ready for every event until the descriptor is closed; other events than before replace them. */
 void relay_watch(int fd, uint32_t events, struct watch *w)
@@ -84,7 +39,7 @@ void relay_watch(int fd, uint32_t events, struct watch *w)
 		epoll_ctl(relay.epoll, EPOLL_CTL_MOD, fd, &event);
 }
 
-static uint64_t now_ms(void) { return now_ns(1 /* CLOCK_MONOTONIC */) / 1000000; }
+uint64_t now_ms(void) { return now_ns(1 /* CLOCK_MONOTONIC */) / 1000000; }
 
 static void drop_daemon(void)
 {
@@ -94,8 +49,7 @@ static void drop_daemon(void)
 	relay.in.used = relay.out.used = 0;
 	relay.wants_out = false;
 	forward_expire(UINT64_MAX); /* the next daemon gets the queries and asks anew */
-	for (struct query *q = relay.queries; q; q = q->next)
-		q->sent = false; /* the next daemon shall answer it */
+	questions_hold();
 }
 
 static void flush_daemon(void)
@@ -116,125 +70,17 @@ static void flush_daemon(void)
 	}
 }
 
-static void send_query(struct query *q)
+/* False while there is no daemon: then the question waits. */
+bool relay_query(uint32_t token, const char *sandbox, bool tcp, const struct buffer *message)
 {
-	if (relay.daemon < 0 || q->sent)
-		return;
-	size_t begin = frame_begin(&relay.out, FRAME_RELAY_QUERY, q->token);
-	put_bytes(&relay.out, q->sandbox->id, strlen(q->sandbox->id));
-	put_u32(&relay.out, q->session != NULL);
-	put_bytes(&relay.out, q->message.data, q->message.used);
+	if (relay.daemon < 0)
+		return false;
+	size_t begin = frame_begin(&relay.out, FRAME_RELAY_QUERY, token);
+	put_bytes(&relay.out, sandbox, strlen(sandbox));
+	put_u32(&relay.out, tcp);
+	put_bytes(&relay.out, message->data, message->used);
 	frame_end(&relay.out, begin);
-	q->sent = true;
-}
-
-static void free_query(struct query **at)
-{
-	struct query *q = *at;
-	*at = q->next;
-	relay.queries_count--;
-	q->sandbox->queries--;
-	free(q->message.data);
-	free(q);
-}
-
-static void ask(struct sandbox *s, struct session *t, const struct sockaddr_in *from, const char *data, size_t length)
-{
-	if (relay.queries_count >= QUERIES_MAX || s->queries >= SANDBOX_QUERIES_MAX || length > QUERY_BYTES_MAX)
-		return; /* as a full queue of a name server: the resolver asks again */
-	struct query *q = calloc(1, sizeof *q);
-	if (!q)
-		return;
-	q->sandbox = s;
-	q->session = t;
-	if (from)
-		q->from = *from;
-	q->token = ++relay.token;
-	q->deadline = now_ms() + QUERY_WAIT_MS_MAX;
-	put(&q->message, data, length);
-	q->next = relay.queries;
-	relay.queries = q;
-	relay.queries_count++;
-	s->queries++;
-	send_query(q);
-}
-
-static struct sandbox *find_sandbox(const char *id)
-{
-	for (struct sandbox *s = relay.sandboxes; s; s = s->next)
-		if (!strcmp(s->id, id))
-			return s;
-	return NULL;
-}
-
-static void free_sandbox(struct sandbox *s)
-{
-	resolver_close(&s->resolver);
-	free(s->id);
-	free(s->path);
-	free(s);
-}
-
-static void remove_sandbox(const char *id)
-{
-	struct sandbox **at = &relay.sandboxes;
-	while (*at && strcmp((*at)->id, id))
-		at = &(*at)->next;
-	struct sandbox *s = *at;
-	if (!s)
-		return;
-	*at = s->next;
-	for (struct query **q = &relay.queries; *q;)
-		if ((*q)->sandbox == s)
-			free_query(q);
-		else
-			q = &(*q)->next;
-	for (struct session *t = relay.sessions; t; t = t->next)
-		if (t->sandbox == s) {
-			t->dead = true;
-			t->sandbox = NULL;
-		}
-	free_sandbox(s);
-}
-
-/* Again with the same path it is what the daemon does when it comes back; another path replaces it. */
-static int add_sandbox(const char *id, const char *path)
-{
-	struct sandbox *s = find_sandbox(id);
-	if (s && !strcmp(s->path, path))
-		return 0;
-	remove_sandbox(id);
-	s = calloc(1, sizeof *s);
-	if (!s || !(s->id = strdup(id)) || !(s->path = strdup(path)))
-		abort();
-	if (resolver_open(&s->resolver, path) < 0) {
-		int saved = errno;
-		free_sandbox(s);
-		return errno = saved, -1;
-	}
-	s->udp_watch = (struct watch){ read_udp, s };
-	s->tcp_watch = (struct watch){ accept_tcp, s };
-	relay_watch(s->resolver.udp, EPOLLIN, &s->udp_watch);
-	relay_watch(s->resolver.tcp, EPOLLIN, &s->tcp_watch);
-	s->next = relay.sandboxes;
-	relay.sandboxes = s;
-	return 0;
-}
-
-static void send_answer(struct query *q, const char *data, uint32_t length)
-{
-	if (!q->session) {
-		resolver_send(&q->sandbox->resolver, &q->from, data, length);
-		return;
-	}
-	/* One small answer fits the socket's buffer; a client that does not read loses its connection. */
-	unsigned char size[2] = { (unsigned char)(length >> 8), (unsigned char)length };
-	struct buffer b = { 0 };
-	put(&b, size, 2);
-	put(&b, data, length);
-	if (send(q->session->fd, b.data, b.used, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)b.used)
-		q->session->dead = true;
-	free(b.data);
+	return true;
 }
 
 void forward_done(uint32_t token, const void *data, size_t length)
@@ -248,16 +94,15 @@ void forward_done(uint32_t token, const void *data, size_t length)
 
 static void start_forward(uint32_t token, struct reader *r)
 {
-	struct sandbox *s = find_sandbox(get_string(r, NULL));
-	struct question q = { .token = token, .tcp = get_u32(r) != 0 };
+	struct question q = { .token = token, .path = questions_path(get_string(r, NULL)) };
+	q.tcp = get_u32(r) != 0;
 	q.host = get_string(r, NULL);
 	q.port = (uint16_t)get_u32(r);
 	q.deadline = now_ms() + get_u32(r);
 	uint32_t length;
 	q.message = get_string(r, &length);
 	q.length = length;
-	q.path = s ? s->path : NULL;
-	if (r->broken || !s || !forward_start(&q))
+	if (r->broken || !q.path || !forward_start(&q))
 		forward_done(token, NULL, 0);
 }
 
@@ -270,36 +115,24 @@ static void on_frame(const struct frame_header *h, struct reader *r)
 	switch (h->kind) {
 	case FRAME_RELAY_ANSWER:
 		data = get_string(r, &length);
-		for (struct query **q = &relay.queries; *q; q = &(*q)->next)
-			if ((*q)->token == h->id) {
-				if (!r->broken && length <= MESSAGE_BYTES_MAX && length > 0)
-					send_answer(*q, data, length);
-				free_query(q);
-				break;
-			}
+		questions_answer(h->id, data, r->broken || length > MESSAGE_BYTES_MAX ? 0 : length);
 		return;
 	case FRAME_RELAY_ADD:
 		id = get_string(r, NULL);
 		data = get_string(r, NULL);
-		result = r->broken ? (errno = EPROTO, -1) : add_sandbox(id, data);
+		result = r->broken ? (errno = EPROTO, -1) : questions_open(id, data);
 		break;
 	case FRAME_RELAY_REMOVE:
-		remove_sandbox(get_string(r, NULL));
+		questions_close(get_string(r, NULL));
 		break;
 	case FRAME_RELAY_FORWARD:
 		start_forward(h->id, r);
 		return;
-	case FRAME_RELAY_LIST: {
-		uint32_t count = 0;
-		for (struct sandbox *s = relay.sandboxes; s; s = s->next)
-			count++;
+	case FRAME_RELAY_LIST:
 		begin = frame_begin(&relay.out, FRAME_RELAY_LIST, h->id);
-		put_u32(&relay.out, count);
-		for (struct sandbox *s = relay.sandboxes; s; s = s->next)
-			put_bytes(&relay.out, s->id, strlen(s->id));
+		questions_list(&relay.out);
 		frame_end(&relay.out, begin);
 		return;
-	}
 	default:
 		result = -1;
 		errno = EPROTO;
@@ -352,90 +185,7 @@ static void accept_daemon(void *of)
 	relay.daemon_watch = (struct watch){ read_daemon, NULL };
 	relay_watch(fd, EPOLLIN, &relay.daemon_watch);
 	relay.was_used = true;
-	for (struct query *q = relay.queries; q; q = q->next)
-		send_query(q);
-}
-
-static void read_udp(void *of)
-{
-	struct sandbox *s = of;
-	char data[MESSAGE_BYTES_MAX];
-	struct sockaddr_in from;
-	socklen_t size = sizeof from;
-	ssize_t n = recvfrom(s->resolver.udp, data, sizeof data, MSG_DONTWAIT, (struct sockaddr *)&from, &size);
-	if (n > 0)
-		ask(s, NULL, &from, data, (size_t)n);
-}
-
-static void read_tcp(void *of)
-{
-	struct session *t = of;
-	char chunk[4096];
-	ssize_t n = recv(t->fd, chunk, sizeof chunk, MSG_DONTWAIT);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n <= 0) {
-		t->dead = true;
-		return;
-	}
-	t->last = now_ms();
-	put(&t->in, chunk, (size_t)n);
-	while (t->in.used >= 2) {
-		size_t length = (size_t)(unsigned char)t->in.data[0] << 8 | (unsigned char)t->in.data[1];
-		if (length > QUERY_BYTES_MAX) {
-			t->dead = true;
-			return;
-		}
-		if (t->in.used < length + 2)
-			return;
-		ask(t->sandbox, t, NULL, t->in.data + 2, length);
-		t->in.used -= length + 2;
-		memmove(t->in.data, t->in.data + length + 2, t->in.used);
-	}
-}
-
-static void accept_tcp(void *of)
-{
-	struct sandbox *s = of;
-	int fd = accept4(s->resolver.tcp, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	bool full = relay.sessions_count >= SESSIONS_MAX || s->sessions >= SANDBOX_SESSIONS_MAX;
-	struct session *t = fd < 0 || full ? NULL : calloc(1, sizeof *t);
-	if (!t) {
-		if (fd >= 0)
-			close(fd);
-		return;
-	}
-	*t = (struct session){ .next = relay.sessions, .sandbox = s, .fd = fd, .last = now_ms() };
-	t->watch = (struct watch){ read_tcp, t };
-	relay_watch(fd, EPOLLIN, &t->watch);
-	relay.sessions = t;
-	relay.sessions_count++;
-	s->sessions++;
-}
-
-static void remove_dead(uint64_t now)
-{
-	for (struct session *t = relay.sessions; t; t = t->next)
-		t->dead = t->dead || now - t->last > SESSION_IDLE_MS;
-	for (struct query **q = &relay.queries; *q;)
-		if (now >= (*q)->deadline || ((*q)->session && (*q)->session->dead))
-			free_query(q);
-		else
-			q = &(*q)->next;
-	for (struct session **at = &relay.sessions; *at;) {
-		struct session *t = *at;
-		if (!t->dead) {
-			at = &t->next;
-			continue;
-		}
-		*at = t->next;
-		relay.sessions_count--;
-		if (t->sandbox)
-			t->sandbox->sessions--;
-		close(t->fd);
-		free(t->in.data);
-		free(t);
-	}
+	questions_send();
 }
 
 /* Those that may free what others of the same batch are about come last. */
@@ -461,6 +211,9 @@ int relay_main(const char *path)
 	strcpy(address.sun_path, path);
 	prctl(PR_SET_NAME, "coracle-relay");
 	setsid();
+	umask(077); /* the socket is for the daemon alone */
+	if (chdir("/") < 0)
+		return 1;
 	sigset_t all;
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
@@ -476,14 +229,14 @@ int relay_main(const char *path)
 	relay_watch(relay.listener, EPOLLIN, &relay.listener_watch);
 	relay.started = now_ms();
 	for (;;) {
-		bool waits = relay.queries || relay.sessions || forward_waits() || !relay.sandboxes;
+		bool waits = questions_wait() || forward_waits() || !questions_possible();
 		struct epoll_event events[EVENTS];
 		serve(events, epoll_wait(relay.epoll, events, EVENTS, waits ? TICK_MS : -1));
 		flush_daemon();
 		uint64_t now = now_ms();
-		remove_dead(now);
+		questions_expire(now);
 		forward_expire(now);
-		if (!relay.sandboxes && relay.daemon < 0 && (relay.was_used || now - relay.started > FIRST_DAEMON_MS_MAX)) {
+		if (!questions_possible() && relay.daemon < 0 && (relay.was_used || now - relay.started > FIRST_DAEMON_MS_MAX)) {
 			unlink(path);
 			return 0;
 		}
