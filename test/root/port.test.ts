@@ -93,10 +93,10 @@ class World implements AsyncDisposable {
     return world;
   }
 
-  ports(): Ports {
+  ports(backend = this.backend): Ports {
     const { agent, namespace, directory } = this.host;
     return new Ports({
-      backend: this.backend,
+      backend,
       agent,
       nativePath: join(directory, 'agent'),
       prefix: ['nsenter', `--net=${namespace}`],
@@ -505,3 +505,33 @@ test('when the process that holds the ports is killed, the next one holds them',
 for (const backend of ['nftables', 'iptables'] as const) {
   describe(backend, { concurrency: 1 }, () => suite(backend));
 }
+
+test('a daemon with the other back end takes over, and one without containers clears up', async () => {
+  await using world = await World.open('nftables');
+  const names = () => world.rules().match(/CORACLE-JUDGE|table inet coracle/g) ?? [];
+  const daemon = async (backend: FirewallBackendName, running: readonly string[]) => {
+    const ports = world.ports(backend);
+    const service = await world.host.service('one', { ports });
+    await service.recover(new Set(running.map(idOf)));
+    return { service, ports, [Symbol.asyncDispose]: () => ports[Symbol.asyncDispose]() };
+  };
+  {
+    await using first = await daemon('nftables', []);
+    const wishes = [want(80, { hostPort: at(8080) })];
+    const web = await first.service.open(
+      sandboxRequest('web', [wish('bridge')], { ports: wishes }),
+    );
+    await world.probe('web', web.path, [80]);
+    assert.deepEqual([...new Set(names())], ['table inet coracle']);
+  }
+  {
+    await using _next = await daemon('iptables', ['web']);
+    assert.deepEqual([...new Set(names())], ['CORACLE-JUDGE']);
+    await world.check([['out', 'tcp', HOST, 8080, `web ${NEIGHBOUR}`]]);
+  }
+  {
+    await using _last = await daemon('nftables', []);
+    // What stays are the empty tables of iptables-nft, which others may have asked for by now.
+    assert.doesNotMatch(world.rules(), /coracle|^-A/im);
+  }
+});
