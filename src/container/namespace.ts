@@ -111,11 +111,17 @@ export function joinPid(
   const { state } = other;
   if (state.status === 'restarting') {
     const text = `Container ${other.id} is restarting, wait until the container is running`;
-    throw kind === 'net' ? new EngineError('conflict', text) : refuse('conflict', text);
+    throw kind === 'net'
+      ? new EngineError('conflict', `cannot join network namespace of container: ${text}`)
+      : refuse('conflict', text);
   }
   if (!isRunning(state) || pid === undefined) {
     throw kind === 'net'
-      ? new EngineError('conflict', `cannot join network of a non running container: ${other.id}`)
+      ? new EngineError(
+          'conflict',
+          'cannot join network namespace of a non running container: container ' +
+            `${other.name} is ${state.status}`,
+        )
       : refuse('conflict', `container ${other.id} is not running`);
   }
   if (kind === 'ipc' && !isShareable(other)) {

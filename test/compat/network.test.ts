@@ -263,6 +263,7 @@ test('mistakes are told in dockerd’s words', { skip }, async () => {
   await daemon.ok('network', 'create', '--subnet', '10.72.0.0/16', 'known');
   await daemon.ok('run', '-d', '--name', 'user', '--network', 'known', ...sleeper);
   await daemon.ok('run', '-d', '--name', 'lonely', '--network', 'none', ...sleeper);
+  await daemon.ok('create', '--name', 'idle', ...sleeper);
   const refusals = [
     [['network', 'create', 'known'], /network with name known already exists/],
     [['network', 'create', '--subnet', '10.72.3.0/24', 'x'], /Pool overlaps with other one/],
@@ -289,6 +290,10 @@ test('mistakes are told in dockerd’s words', { skip }, async () => {
       ['run', '--rm', '--network', 'container:user', '-p', '80', 'busybox'],
       /port publishing and the container type network mode/,
     ],
+    [
+      ['run', '--rm', '--network', 'container:idle', 'busybox'],
+      /cannot join network namespace of a non running container: container idle is created/,
+    ],
     [['run', '--rm', '--link', 'nosuch', 'busybox'], /could not get container for nosuch/],
     [
       ['run', '--rm', '--network', 'host', '--link', 'user', 'busybox'],
@@ -300,7 +305,7 @@ test('mistakes are told in dockerd’s words', { skip }, async () => {
     assert.notEqual(code, 0, argv.join(' '));
     assert.match(stderr, message, argv.join(' '));
   }
-  await daemon.ok('rm', '-f', 'user', 'lonely');
+  await daemon.ok('rm', '-f', 'user', 'lonely', 'idle');
   assert.equal(await daemon.ok('network', 'prune', '-f'), 'Deleted Networks:\nknown\n');
 });
 
