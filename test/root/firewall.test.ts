@@ -221,6 +221,17 @@ function suite(backend: FirewallBackendName): void {
       ['out', 'tcp', '192.0.2.1', 8085, 'refused 111'],
     ]));
 
+  test('an unprotected network is reached at every port of the families that it names', async () => {
+    const change = { removeNetworks: ['B'], addNetworks: [network('B', 2, { direct4: true })] };
+    await firewall.change(change);
+    await check([
+      ['out', 'tcp', '10.91.2.2', 81, 'b1 192.0.2.2'],
+      ['out', 'tcp', 'fd91:2::2', 81, 'none'],
+      ['out', 'tcp', '10.91.1.2', 81, 'none'],
+    ]);
+    await firewall.apply(STATE);
+  });
+
   test('what is published on 127.0.0.1 is for the host alone', async () => {
     await check([
       ['host', 'tcp', '127.0.0.1', 8090, 'a2 10.91.1.1'],

@@ -188,7 +188,9 @@ export class Ports implements PortPart, AsyncDisposable {
       }
     }
     const rules = networks.flatMap((network) => firewallNetwork(network) ?? []);
-    await removeLeftovers(this.#firewallOptions(), rules.length === 0);
+    // A network that could not be brought back still has containers that go by its rules.
+    const isUsed = targets.some(({ plugs }) => plugs.some(({ bridge }) => bridge !== undefined));
+    await removeLeftovers(this.#firewallOptions(), rules.length === 0 && !isUsed);
     if (rules.length === 0) return;
     const known = new Set(rules.map(({ id }) => id));
     const placed = [...this.#wished.values()].flat().flatMap((wished) => wished.placed);
