@@ -9,6 +9,12 @@ export function median(values: readonly number[]): number {
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }
 
+/** Where a difference is measured: what else the machine does only ever adds. */
+export function lowerQuartile(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 4)] ?? Number.NaN;
+}
+
 /** Milliseconds of each of `count` runs, one after another, after `warm` unmeasured ones. */
 export async function times(
   count: number,

@@ -6,19 +6,15 @@ import { join } from 'node:path';
 import { field, Api } from '../tools/api.ts';
 import type { PrivateEngine } from '../tools/private-engine.ts';
 import { ROOT } from '../tools/source.ts';
+import { lowerQuartile } from './measure.ts';
 import type { Row } from './table.ts';
 
 const PORTS_MANY = 500;
 const PORTS_SAMPLE = 20;
 const FIRST_PORT = 20_000;
-const CONNECTIONS = '400';
-/** Connects, one after the other, and prints the median of the microseconds that each took. */
+const CONNECTIONS = '1000';
+/** Connects, one after the other, and prints the microseconds that one takes. */
 const CONNECTOR = join(import.meta.dirname, 'connect.ts');
-
-/** The lower quartile: what else the machine does only ever adds. */
-function usual(times: readonly number[]): number {
-  return times.toSorted((a, b) => a - b)[Math.floor(times.length / 4)] ?? Number.NaN;
-}
 
 type Pair = { readonly first: number; readonly many: number };
 
@@ -61,7 +57,11 @@ async function measureStarts(api: Api, rounds: number) {
     if (i < 0) continue; // warm
     for (const [index, list] of [none, bridge, published].entries()) list.push(found[index] ?? 0);
   }
-  return { none: usual(none), bridge: usual(bridge), published: usual(published) };
+  return {
+    none: lowerQuartile(none),
+    bridge: lowerQuartile(bridge),
+    published: lowerQuartile(published),
+  };
 }
 
 async function publish(api: Api, id: string, first: number, count: number): Promise<number> {
@@ -73,7 +73,7 @@ async function publish(api: Api, id: string, first: number, count: number): Prom
     });
     times.push(performance.now() - startedAt);
   }
-  return usual(times);
+  return lowerQuartile(times);
 }
 
 function connect(engine: PrivateEngine, port: number): number {
@@ -84,7 +84,7 @@ function connect(engine: PrivateEngine, port: number): number {
 async function measureStart(api: Api, rounds: number): Promise<number> {
   const times: number[] = [];
   for (let i = 0; i < rounds; i += 1) times.push(await startOnce(api, publishing(FIRST_PORT - 1)));
-  return usual(times);
+  return lowerQuartile(times);
 }
 
 async function runServer(api: Api): Promise<string> {
