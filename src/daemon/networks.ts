@@ -85,6 +85,7 @@ export async function openNetworks(needs: NetworkNeeds): Promise<Networks> {
       agent,
       nativePath,
       log,
+      nameOf: (id) => service.sandbox(id)?.containerName,
     }),
   );
   const service = await NetworkService.open({

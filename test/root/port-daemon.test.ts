@@ -85,7 +85,7 @@ before(async () => {
 
 after(async () => {
   if (skip) return;
-  for (const name of ['web', 'late']) {
+  for (const name of ['web', 'site', 'late']) {
     await call(engine.socket, 'DELETE', `/containers/${name}?force=1`);
   }
   await engine.kill('SIGTERM');
@@ -119,12 +119,16 @@ test('connections by the rules outlive the daemon, and the next one has the same
     Cmd: ['true'],
     HostConfig: { PortBindings: { '80/tcp': [{ HostPort: '8080' }] } },
   });
+  await post('/containers/web/rename?name=site');
   const late = await call(engine.socket, 'POST', '/containers/late/start');
-  assert.match(late.body, /Bind for 0\.0\.0\.0:8080 failed: port is already allocated/);
+  assert.match(
+    late.body,
+    /0\.0\.0\.0:8080 failed: port is already allocated \(by container site\)/,
+  );
 });
 
 test('a container that is gone leaves no port', { skip }, async () => {
-  await call(engine.socket, 'DELETE', '/containers/web?force=1');
+  await call(engine.socket, 'DELETE', '/containers/site?force=1');
   assert.doesNotMatch(onHost(['nft', 'list', 'ruleset']), /8080/);
   assert.doesNotMatch(onHost(['ss', '-Hltn']), /8080/);
 });

@@ -99,6 +99,7 @@ class World implements AsyncDisposable {
       backend,
       agent,
       nativePath: join(directory, 'agent'),
+      nameOf: () => undefined,
       prefix: ['nsenter', `--net=${namespace}`],
       log: {
         ...silentLog,
@@ -459,7 +460,8 @@ function suite(backend: FirewallBackendName): void {
           await service.changePorts(id, { add: [], remove });
           times.push(Number(process.hrtime.bigint() - begin) / 1e6);
         }
-        return times.sort((a, b) => a - b)[ROUNDS >> 1] ?? 0;
+        // The best tenth: the others waited for whatever else runs on this machine.
+        return times.sort((a, b) => a - b)[Math.floor(ROUNDS / 10)] ?? 0;
       };
       await cost(); // compiled and warm
       const first = await cost();

@@ -70,13 +70,16 @@ function withPort(ip: string, port: number | undefined): string {
 }
 
 /** The text is Docker's up to the bracket: clients look for it. */
-function allocated(wanted: { hostIp: string; hostPort: number }, owner: Claim): EngineError {
-  const { containerId, containerName } = owner;
+function allocated(
+  wanted: { readonly hostIp: string; readonly hostPort: number },
+  owner: Claim,
+  name: string,
+): EngineError {
   return new EngineError(
     'conflict',
     `Bind for ${withPort(wanted.hostIp, wanted.hostPort)} failed: ` +
-      `port is already allocated (by container ${containerName})`,
-    { facts: { owner: containerId, protocol: owner.protocol } },
+      `port is already allocated (by container ${name})`,
+    { facts: { owner: owner.containerId, protocol: owner.protocol } },
   );
 }
 
@@ -144,6 +147,7 @@ export type PlaceRequest = {
   /** Goes in the same step: not in the way, and its sockets are taken over. */
   readonly leaving: readonly Claim[];
   readonly ephemeral: PortRange;
+  readonly nameOf: (containerId: string) => string | undefined;
 };
 
 /** Takes ports of the host for one step; either done() or undo() ends it. */
@@ -237,7 +241,8 @@ export class Placement {
       const { first } = hostPort;
       const owner = inTheWay(first);
       if (owner === undefined) return first;
-      throw allocated({ hostIp: listeners[0]?.hostIp ?? '', hostPort: first }, owner);
+      const name = this.#request.nameOf(owner.containerId) ?? owner.containerName;
+      throw allocated({ hostIp: listeners[0]?.hostIp ?? '', hostPort: first }, owner, name);
     }
     const range = hostPort ?? this.#request.ephemeral;
     const free = tried.size < ATTEMPTS_MAX ? this.#ledger.free(protocol, range) : undefined;

@@ -26,6 +26,8 @@ export type PortOptions = Pick<FirewallOptions, 'backend' | 'table' | 'prefix' |
   readonly agent: Pick<Agent, 'perform'>;
   readonly nativePath: string;
   readonly log: Log;
+  /** A container's name now, for errors that name the owner of a port. */
+  readonly nameOf: (containerId: string) => string | undefined;
 };
 
 const bindingsOf = (wished: readonly Wished[]): readonly PortBinding[] =>
@@ -65,7 +67,8 @@ export class Ports implements PortPart, AsyncDisposable {
   readonly #watch: RuleWatch;
   readonly #loopback = new LoopbackForwards();
   readonly #ledger = new PortLedger();
-  readonly #networks = new Set<string>();
+  /** The rules of each network, by its id. */
+  readonly #networks = new Map<string, string>();
   /** By container id. */
   readonly #wished = new Map<string, readonly Wished[]>();
   #range: Promise<PortRange> | undefined;
@@ -96,9 +99,14 @@ export class Ports implements PortPart, AsyncDisposable {
 
   async networkUp(network: ActiveNetwork): Promise<void> {
     const rules = firewallNetwork(network);
-    if (rules === undefined || this.#networks.has(rules.id)) return;
-    await this.#firewall.change({ addNetworks: [rules] });
-    this.#networks.add(rules.id);
+    if (rules === undefined) return;
+    const text = JSON.stringify(rules);
+    const before = this.#networks.get(rules.id);
+    if (before === text) return;
+    // It has other subnets than when it last was up: nobody is on it, and no port leads there.
+    const removeNetworks = before === undefined ? [] : [rules.id];
+    await this.#firewall.change({ removeNetworks, addNetworks: [rules] });
+    this.#networks.set(rules.id, text);
     this.#watch.start();
   }
 
@@ -202,7 +210,7 @@ export class Ports implements PortPart, AsyncDisposable {
         unexpected: found.unexpected.length,
       });
     }
-    for (const { id } of rules) this.#networks.add(id);
+    for (const one of rules) this.#networks.set(one.id, JSON.stringify(one));
     this.#watch.start();
     await this.#holdAgain(claimsOf(placed));
   }
@@ -232,7 +240,8 @@ export class Ports implements PortPart, AsyncDisposable {
     const isFlexible = coming.some(({ wish }) => wish.hostPort === undefined);
     if (isFlexible) this.#range ??= ephemeralRange(this.#options.agent);
     const ephemeral = (await this.#range) ?? { first: 1, last: 0 };
-    const request = { container, wishes: coming, leaving: claimsOf(leaving), ephemeral };
+    const { nameOf } = this.#options;
+    const request = { container, wishes: coming, leaving: claimsOf(leaving), ephemeral, nameOf };
     const placement = new Placement(this.#ledger, this.#sockets, request);
     await placement.take();
     const placed = placement.wished.flatMap((wished) => wished.placed);
