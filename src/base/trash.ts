@@ -9,6 +9,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf } from './error.ts';
 
 const PREFIX = '.gone-';
+/** Never that of another life of the daemon, whose directories may still be there. */
+const LIFE = randomBytes(8).toString('hex');
+let counter = 0;
 /** Trees that still wait to be deleted; more make remove() wait. */
 export const DELETIONS_MAX = 64;
 /** Trees that are handed over at once. */
@@ -27,7 +30,8 @@ export function isTrash(name: string): boolean {
  * longer than the rename.
  */
 export function hide(path: string): string | undefined {
-  const gone = join(dirname(path), `${PREFIX}${randomBytes(8).toString('hex')}`);
+  counter += 1;
+  const gone = join(dirname(path), `${PREFIX}${LIFE}-${counter}`);
   try {
     renameSync(path, gone);
     return gone;

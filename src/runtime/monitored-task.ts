@@ -12,7 +12,7 @@ import { describeExecFailure, failureOf } from './failure.ts';
 import { freeze, thaw } from './freeze.ts';
 import { cgroupRequest } from './spec.ts';
 import { type Size, type Task, type TaskExit, taskExit } from './task.ts';
-import { writeTrace } from './trace.ts';
+import { tryToWriteTrace, writeTrace } from './trace.ts';
 
 export type MonitoredParts = {
   readonly box: Box;
@@ -56,7 +56,9 @@ export class MonitoredTask implements Task {
     } catch (error) {
       throw plan === undefined ? error : failureOf(plan, error);
     }
-    writeTrace(directory, box, this.#results);
+    // What is removed at its end is rarely explained: then whoever waits for the start comes first.
+    if (box.root.volatile) setImmediate(() => tryToWriteTrace(directory, box, this.#results));
+    else writeTrace(directory, box, this.#results);
   }
 
   signal(exec: string, signal: number): Promise<void> {

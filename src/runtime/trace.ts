@@ -32,6 +32,15 @@ export function writeTrace(directory: string, box: Box, results: readonly OpResu
   writeFileSync(pathOf(directory), JSON.stringify(trace), { mode: 0o600 });
 }
 
+/** The container may have ended by now, and its directory be gone with it. */
+export function tryToWriteTrace(directory: string, box: Box, results: readonly OpResult[]): void {
+  try {
+    writeTrace(directory, box, results);
+  } catch {
+    // Losing it costs a page of explanation.
+  }
+}
+
 /**
  * Keeps it in another directory: that of the run goes with its daemon or the host. At once, and the
  * caller sees to it that the directory is not removed meanwhile.
