@@ -1,6 +1,7 @@
 // NetworkingConfig of a create, EndpointConfig of a connect, NetRate: Docker's JSON -> wishes. What
 // older API versions said elsewhere or did not know ends here.
 import { EngineError } from '#base/error.ts';
+import { checkBurst, checkRate } from '#base/net-rate.ts';
 import type { ContainerSpec } from '#container/spec.ts';
 import type { EndpointWish, NetworkRate } from '#network/engine.ts';
 import { DEFAULT_NETWORK, parseNetworkMode } from '#network/mode.ts';
@@ -114,15 +115,8 @@ export function parseNetRateChange(rate: Fields | undefined): {
 
 function parseLimit(limit: Fields | undefined): Limit {
   if (limit === undefined) return undefined;
-  const bitsPerSecond = limit.int('BitsPerSecond');
+  const bitsPerSecond = checkRate(limit.int('BitsPerSecond'));
   const burstBytes = limit.optionalInt('BurstBytes');
-  if (bitsPerSecond < 1) {
-    const text = `invalid network rate: ${bitsPerSecond} bits per second; it must be at least 1`;
-    throw new EngineError('invalid_argument', text);
-  }
   if (burstBytes === undefined || burstBytes === 0) return { bitsPerSecond };
-  if (burstBytes < 0) {
-    throw new EngineError('invalid_argument', `invalid network burst: ${burstBytes} bytes`);
-  }
-  return { bitsPerSecond, burstBytes };
+  return { bitsPerSecond, burstBytes: checkBurst(burstBytes) };
 }
