@@ -19,7 +19,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 const START_MS_MAX = 30_000;
 const STOP_MS_MAX = 20_000;
 const POLL_MS = 50;
-const CGROUP_PARENT = 'coracle-bench-dockerd';
+/** Of this process alone: several benchmarks may run at once. */
+const CGROUP_PARENT = `coracle-bench-dockerd-${process.pid}`;
 
 export type Dockerd = AsyncDisposable & {
   readonly host: string;
