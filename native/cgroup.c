@@ -8,11 +8,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
+#include <linux/magic.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -48,33 +51,147 @@ int op_cgroup_write(struct context *c, const struct op *op)
 	return n < 0 ? (errno = saved, -1) : 0;
 }
 
-int op_cgroup_device(struct context *c, const struct op *op)
+static int bpf(int command, union bpf_attr *attr)
 {
-	(void)c;
+	return (int)syscall(SYS_bpf, command, attr, sizeof *attr);
+}
+
+static int load_device_program(const struct op *op)
+{
 	union bpf_attr attr;
-	int cgroup = open(op->a[0].s, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (cgroup < 0)
-		return -1;
 	memset(&attr, 0, sizeof attr);
 	attr.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE;
 	attr.insns = (uint64_t)(uintptr_t)op->a[1].s;
 	attr.insn_cnt = op->a[1].length / 8;
 	attr.license = (uint64_t)(uintptr_t)"Apache-2.0";
-	int program = (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof attr);
-	int result = -1;
+	return bpf(BPF_PROG_LOAD, &attr);
+}
+
+/* Programs of one cgroup must all allow, so a second one could only forbid: `old` makes room. */
+static int attach_device_program(int cgroup, int program, int old)
+{
+	union bpf_attr attr;
+	memset(&attr, 0, sizeof attr);
+	attr.target_fd = (uint32_t)cgroup;
+	attr.attach_bpf_fd = (uint32_t)program;
+	attr.attach_type = BPF_CGROUP_DEVICE;
+	attr.attach_flags = BPF_F_ALLOW_MULTI;
+	if (old >= 0) {
+		attr.attach_flags |= BPF_F_REPLACE;
+		attr.replace_bpf_fd = (uint32_t)old;
+	}
+	return bpf(BPF_PROG_ATTACH, &attr);
+}
+
+/* The first program that is attached to this very cgroup: -1 with errno 0 when there is none. */
+static int attached_device_program(int cgroup)
+{
+	union bpf_attr attr;
+	uint32_t ids[64];
+	memset(&attr, 0, sizeof attr);
+	attr.query.target_fd = (uint32_t)cgroup;
+	attr.query.attach_type = BPF_CGROUP_DEVICE;
+	attr.query.prog_ids = (uint64_t)(uintptr_t)ids;
+	attr.query.prog_cnt = sizeof ids / sizeof *ids;
+	if (bpf(BPF_PROG_QUERY, &attr) < 0)
+		return -1;
+	if (attr.query.prog_cnt == 0)
+		return errno = 0, -1;
+	memset(&attr, 0, sizeof attr);
+	attr.prog_id = ids[0];
+	return bpf(BPF_PROG_GET_FD_BY_ID, &attr);
+}
+
+static void close_both(int a, int b)
+{
+	int saved = errno;
+	if (a >= 0)
+		close(a);
+	if (b >= 0)
+		close(b);
+	errno = saved;
+}
+
+int op_cgroup_device(struct context *c, const struct op *op)
+{
+	(void)c;
+	int cgroup = open(op->a[0].s, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (cgroup < 0)
+		return -1;
+	int program = load_device_program(op);
+	int result = program < 0 ? -1 : attach_device_program(cgroup, program, -1);
+	close_both(program, cgroup);
+	return result;
+}
+
+static int replace_device_program(int cgroup, const struct op *op)
+{
+	int old = attached_device_program(cgroup);
+	if (old < 0 && errno != 0)
+		return -1;
+	int program = op->a[1].length == 0 ? -1 : load_device_program(op);
+	int result = 0;
 	if (program >= 0) {
+		result = attach_device_program(cgroup, program, old);
+	} else if (op->a[1].length > 0) {
+		result = -1;
+	} else if (old >= 0) {
+		union bpf_attr attr;
 		memset(&attr, 0, sizeof attr);
 		attr.target_fd = (uint32_t)cgroup;
-		attr.attach_bpf_fd = (uint32_t)program;
+		attr.attach_bpf_fd = (uint32_t)old;
 		attr.attach_type = BPF_CGROUP_DEVICE;
-		attr.attach_flags = BPF_F_ALLOW_MULTI;
-		result = (int)syscall(SYS_bpf, BPF_PROG_ATTACH, &attr, sizeof attr);
+		result = bpf(BPF_PROG_DETACH, &attr);
 	}
-	int saved = errno;
-	if (program >= 0)
-		close(program);
-	close(cgroup);
-	return errno = saved, result;
+	close_both(program, old);
+	return result;
+}
+
+int op_cgroup_device_replace(struct context *c, const struct op *op)
+{
+	(void)c;
+	int cgroup = open(op->a[0].s, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (cgroup < 0)
+		return -1;
+	int result = replace_device_program(cgroup, op);
+	close_both(cgroup, -1);
+	return result;
+}
+
+static bool is_cgroup1(const char *path)
+{
+	struct statfs info;
+	return statfs(path, &info) == 0 && info.f_type == CGROUP_SUPER_MAGIC;
+}
+
+int op_cgroup_mount(struct context *c, const struct op *op)
+{
+	(void)c;
+	const char *path = op->a[0].s;
+	if (is_cgroup1(path))
+		return 0;
+	char above[4096];
+	const char *slash = strrchr(path, '/');
+	int length = slash ? (int)(slash - path) : 0;
+	if (snprintf(above, sizeof above, "%.*s", length, path) >= (int)sizeof above)
+		return errno = ENAMETOOLONG, -1;
+	if (length > 0 && mkdir(above, 0700) < 0 && errno != EEXIST)
+		return -1;
+	if (mkdir(path, 0755) < 0 && errno != EEXIST)
+		return -1;
+	/* Two containers may be the first at once: a second mount there would hide under the first. */
+	if (mount(op->a[1].s, path, "cgroup", MS_NOSUID | MS_NODEV | MS_NOEXEC, op->a[2].s) < 0)
+		return errno == EBUSY && is_cgroup1(path) ? 0 : -1;
+	return 0;
+}
+
+int op_cgroup_unmount(struct context *c, const struct op *op)
+{
+	(void)c;
+	while (is_cgroup1(op->a[0].s))
+		if (umount2(op->a[0].s, UMOUNT_NOFOLLOW) < 0)
+			return -1;
+	return 0;
 }
 
 int op_cgroup_join(struct context *c, const struct op *op)

@@ -92,6 +92,9 @@ static const struct {
 	[OP_port_hold] = { op_port_hold, AT(AGENT) },
 	[OP_port_release] = { op_port_release, AT(AGENT) },
 	[OP_netns_pin] = { op_netns_pin, AT(AGENT) },
+	[OP_cgroup_mount] = { op_cgroup_mount, AT(AGENT) | AT(HOST) },
+	[OP_cgroup_unmount] = { op_cgroup_unmount, AT(AGENT) },
+	[OP_cgroup_device_replace] = { op_cgroup_device_replace, AT(AGENT) },
 };
 
 void context_init(struct context *c)

@@ -99,9 +99,19 @@ export function checkHost(host: HostConfig, network: NetworkMode): void {
     throw invalid('invalid Annotations: the empty string is not permitted as an annotation key');
   }
   checkUserns(host, network);
+  checkNetPrio(host);
   for (const limit of host.ulimits) checkUlimit(limit);
   for (const key of Object.keys(host.sysctls)) checkSysctl(key, host, network);
   checkUnsupported(host);
+}
+
+/** net_prio knows the interfaces of the host only: elsewhere the kernel would ignore it. */
+export function checkNetPrio({ netPrio, networkMode }: HostConfig): void {
+  if (Object.keys(netPrio).length === 0 || networkMode === 'host') return;
+  throw invalid(
+    'conflicting options: NetPrio names interfaces of the host, which a container with a network of ' +
+      'its own does not use: run it with --network host',
+  );
 }
 
 function checkMode(what: string, mode: string, plain: readonly string[], joins: boolean): void {

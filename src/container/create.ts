@@ -89,7 +89,7 @@ export function checkSpec(
   if (!deps.settings.runtimes.includes(runtime)) {
     throw new EngineError('invalid_argument', `unknown or invalid runtime name: ${runtime}`);
   }
-  const { warnings } = deps.resources.check(host);
+  const { warnings } = deps.resources.check(host, 'skip');
   const published = Object.keys(host.portBindings).length > 0 || host.publishAllPorts;
   if (!published || network.mode !== 'host') return { warnings };
   const why = 'Published ports are discarded when using host network mode';

@@ -4,6 +4,7 @@ import type { Trash } from '#base/trash.ts';
 import type { UndoReport } from '#base/undo.ts';
 import type { Publisher } from '#event/event.ts';
 import type { NetworkEngine } from '#network/engine.ts';
+import type { Box } from '#runtime/box.ts';
 import type { VolumeStore } from '#volume/volume.ts';
 import type { Lives } from './live.ts';
 import type { Images, ResourceChecker, Runtime, Snapshots } from './port.ts';
@@ -17,6 +18,8 @@ export type Settings = {
   readonly runDirectory: string;
   readonly cgroupParent: string;
   readonly cgroupVersion: 1 | 2;
+  /** `--cpu-rt-runtime`: what all containers together may have of real-time. */
+  readonly realtime: Box['cgroup']['realtime'];
   readonly hostHostname: string;
   /** `--bridge none`: who names no network gets none. */
   readonly noBridge: boolean;

@@ -3,9 +3,9 @@
 import type { Duplex } from 'node:stream';
 import type { EndpointWish, PortTraffic, Sandbox } from '#network/engine.ts';
 import type { PortChange } from './ports.ts';
-import type { ContainerSpec, Resources, RestartPolicy } from './spec.ts';
+import type { ContainerSpec } from './spec.ts';
 import type { State } from './state.ts';
-import type { NetRateChange } from './update.ts';
+import type { UpdateWish } from './update.ts';
 
 /** A container as inspect and ps need it: an immutable copy of the record plus live facts. */
 export type ContainerView = {
@@ -153,14 +153,7 @@ export interface ContainerEngine {
     options: { readonly force: boolean; readonly volumes: boolean; readonly link: boolean },
   ): Promise<void>;
   resize(ref: string, size: { readonly height: number; readonly width: number }): Promise<void>;
-  update(
-    ref: string,
-    change: {
-      readonly resources: Partial<Resources>;
-      readonly restartPolicy: RestartPolicy | undefined;
-      readonly netRate: NetRateChange;
-    },
-  ): Promise<readonly string[]>;
+  update(ref: string, change: UpdateWish): Promise<readonly string[]>;
   /** Live, when it runs; kept for its next start. `wish.network` by name or id. */
   connect(ref: string, wish: EndpointWish): Promise<void>;
   disconnect(ref: string, network: string, options: { readonly force: boolean }): Promise<void>;

@@ -68,7 +68,7 @@ export async function plan(deps: Deps, wish: ContainerSpec): Promise<Explanation
     env: network.env,
     devices: readDevices(spec.host.devices),
     root: deps.snapshots.plan(id, image.chain),
-    resources: deps.resources.check(spec.host).resources,
+    resources: deps.resources.check(spec.host, 'refuse').resources,
     directory: deps.store.directory(id),
     filesOf: deps.store.directory(id),
     isFile: () => false,

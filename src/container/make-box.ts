@@ -77,6 +77,7 @@ export function makeBox(record: ContainerRecord, facts: BoxFacts): Box {
     cgroup: {
       parent: host.cgroupParent === '' ? settings.cgroupParent : host.cgroupParent,
       resources: facts.resources,
+      ...(settings.realtime === undefined ? {} : { realtime: settings.realtime }),
     },
     log: makeLog(record, settings, paths.log),
     annotations: host.annotations,

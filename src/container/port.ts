@@ -52,8 +52,14 @@ export interface Runtime extends BoxRuntime {
 
 /** Checks limits against what this host can do; texts are Docker's. */
 export interface ResourceChecker {
-  check(resources: Resources): {
+  /** missing: a disk that a limit names and that is not there now is an error, or has no limit. */
+  check(
+    resources: Resources,
+    missing: 'refuse' | 'skip',
+  ): {
     readonly resources: BoxResources;
     readonly warnings: readonly string[];
   };
+  /** Throws where memory cannot be taken from a running container. */
+  checkReclaim(bytes: number): void;
 }

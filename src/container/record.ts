@@ -9,6 +9,7 @@ import type { MountView } from './engine.ts';
 import { PLAIN_WISH, type Networking } from './endpoint.ts';
 import type { Link } from './link.ts';
 import type { Merged } from './merge.ts';
+import { NO_LIMITS } from './resources.ts';
 import type { ContainerSpec } from './spec.ts';
 import type { ExitFacts, Pid, State } from './state.ts';
 
@@ -83,7 +84,7 @@ export function decodeRecord(text: string, id: string): ContainerRecord {
   return {
     ...known,
     version: RECORD_VERSION,
-    spec: version === 1 ? withNetworks(known.spec) : known.spec,
+    spec: withLimits(version === 1 ? withNetworks(known.spec) : known.spec),
     // JSON has no undefined: absent fields stay absent, which reads the same.
     createdAt: integer(record['createdAt'], 'createdAt'),
     state: decodeState(record['state'], 0),
@@ -98,6 +99,11 @@ function withNetworks(spec: ContainerSpec): ContainerSpec {
     ? {}
     : { [networkMode]: { ...PLAIN_WISH, network: networkMode } };
   return { ...spec, networking, host: { ...spec.host, networkMode, netRate: undefined } };
+}
+
+/** A record that was written before there was a limit has none of it. */
+function withLimits(spec: ContainerSpec): ContainerSpec {
+  return { ...spec, host: { ...NO_LIMITS, ...spec.host } };
 }
 
 const NESTING_MAX = 2;

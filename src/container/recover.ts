@@ -112,7 +112,7 @@ async function find(deps: Deps, record: ContainerRecord): Promise<Found> {
     // Devices matter only to the first process, which has them.
     devices: [],
     root: deps.snapshots.root(record.id),
-    resources: deps.resources.check(record.spec.host).resources,
+    resources: deps.resources.check(record.spec.host, 'skip').resources,
     directory: deps.store.directory(record.id),
     filesOf: deps.store.directory(record.id),
     isFile: () => false,

@@ -2,6 +2,9 @@
 // already mean "default" there), stored in the record, shown again by inspect. Names follow
 // Docker's fields.
 import type { EndpointWish, NetworkRate } from '#network/engine.ts';
+import type { Resources } from './resources.ts';
+
+export type { Resources } from './resources.ts';
 
 export type ContainerSpec = {
   readonly name: string | undefined;
@@ -108,42 +111,6 @@ export type HostConfig = Resources & {
   /** undefined = the default list; [] = none. */
   readonly maskedPaths: readonly string[] | undefined;
   readonly readonlyPaths: readonly string[] | undefined;
-};
-
-/** Docker's Resources; undefined (or 0 where Docker writes 0) = no limit. */
-export type Resources = {
-  readonly cpuShares: number;
-  readonly memory: number;
-  readonly nanoCpus: number;
-  readonly cgroupParent: string;
-  readonly blkioWeight: number;
-  readonly cpuPeriod: number;
-  readonly cpuQuota: number;
-  readonly cpuRealtimePeriod: number;
-  readonly cpuRealtimeRuntime: number;
-  readonly cpusetCpus: string;
-  readonly cpusetMems: string;
-  readonly devices: readonly {
-    readonly pathOnHost: string;
-    readonly pathInContainer: string;
-    readonly cgroupPermissions: string;
-  }[];
-  readonly deviceCgroupRules: readonly string[];
-  readonly memoryReservation: number;
-  readonly memorySwap: number;
-  readonly memorySwappiness: number | undefined;
-  readonly oomKillDisable: boolean | undefined;
-  readonly pidsLimit: number | undefined;
-  readonly ulimits: readonly {
-    readonly name: string;
-    readonly soft: number;
-    readonly hard: number;
-  }[];
-  /**
-   * Fields we keep to show again but do not apply yet, by Docker's name (BlkioDeviceReadBps,
-   * DeviceRequests, ...).
-   */
-  readonly other: Readonly<Record<string, unknown>>;
 };
 
 export type MountSpec = {

@@ -147,7 +147,7 @@ export function boxOf(deps: Deps, record: ContainerRecord, network: BoxNetwork):
     env: network.env,
     devices: devicesOf(record),
     root: deps.snapshots.root(record.id),
-    resources: deps.resources.check(record.spec.host).resources,
+    resources: deps.resources.check(record.spec.host, 'refuse').resources,
     directory: deps.store.directory(record.id),
     filesOf: deps.store.directory(
       source.kind === 'join' ? deps.store.get(source.container).id : record.id,

@@ -2,6 +2,7 @@
 import type { ContainerId } from '#base/id.ts';
 import { PLAIN_WISH } from './endpoint.ts';
 import type { ContainerRecord } from './record.ts';
+import { NO_LIMITS } from './resources.ts';
 import type { ContainerConfig, ContainerSpec, HostConfig } from './spec.ts';
 import type { State } from './state.ts';
 
@@ -33,26 +34,7 @@ export const PLAIN_CONFIG: ContainerConfig = {
 };
 
 export const PLAIN_HOST: HostConfig = {
-  cpuShares: 0,
-  memory: 0,
-  nanoCpus: 0,
-  cgroupParent: '',
-  blkioWeight: 0,
-  cpuPeriod: 0,
-  cpuQuota: 0,
-  cpuRealtimePeriod: 0,
-  cpuRealtimeRuntime: 0,
-  cpusetCpus: '',
-  cpusetMems: '',
-  devices: [],
-  deviceCgroupRules: [],
-  memoryReservation: 0,
-  memorySwap: 0,
-  memorySwappiness: undefined,
-  oomKillDisable: undefined,
-  pidsLimit: undefined,
-  ulimits: [],
-  other: {},
+  ...NO_LIMITS,
   binds: [],
   mounts: [],
   tmpfs: {},

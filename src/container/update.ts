@@ -1,15 +1,24 @@
-// update: new limits and a new restart policy, on a running container at once.
+// update: new limits and a new restart policy, on a running container at once, all or nothing: what
+// the record says is what the kernel holds.
 import { EngineError } from '#base/error.ts';
+import { Undo } from '#base/undo.ts';
 import type { NetworkRate } from '#network/engine.ts';
+import type { BoxLimits } from '#runtime/box.ts';
+import { changeLimits, type LimitsChange } from './change-limits.ts';
+import { checkNetPrio } from './check.ts';
 import type { Deps } from './deps.ts';
+import { checkDevices } from './device.ts';
 import { publish } from './event.ts';
 import { guard, isRunning } from './guard.ts';
 import { taskOf } from './pause.ts';
+import type { ContainerRecord } from './record.ts';
 import { checkRestartPolicy } from './restart-policy.ts';
-import type { HostConfig, Resources, RestartPolicy } from './spec.ts';
+import type { HostConfig, RestartPolicy } from './spec.ts';
 
 export type UpdateWish = {
-  readonly resources: Partial<Resources>;
+  readonly limits: LimitsChange;
+  /** Bytes of memory to take from the container now; undefined = none. */
+  readonly memoryReclaim: number | undefined;
   readonly restartPolicy: RestartPolicy | undefined;
   readonly netRate: NetRateChange;
 };
@@ -43,19 +52,52 @@ export async function update(
   }
   const host: HostConfig = {
     ...record.spec.host,
-    ...withoutUndefined(wish.resources),
+    ...changeLimits(id, record.spec.host, wish.limits),
     ...(wish.restartPolicy === undefined ? {} : { restartPolicy: wish.restartPolicy }),
     netRate: changedRate(record.spec.host.netRate, wish.netRate),
   };
-  const { resources, warnings } = deps.resources.check(host);
-  if (isRunning(record.state)) {
-    await taskOf(deps, id).update(resources);
-    await limitNetwork(deps, id, wish.netRate, host.netRate);
-  }
+  checkDevices(host);
+  checkNetPrio(host);
+  const { warnings } = deps.resources.check(host, 'skip');
+  await using undo = new Undo(deps.report);
+  await apply(deps, record, host, wish, undo);
   const updated = { ...record, spec: { ...record.spec, host } };
   await deps.store.put(updated, { durable: true });
+  undo.commit();
   publish(deps, updated, 'update');
   return warnings;
+}
+
+/** To the running container; a stopped one has its limits from the record, with its next start. */
+async function apply(
+  deps: Deps,
+  record: ContainerRecord,
+  host: HostConfig,
+  wish: UpdateWish,
+  undo: Undo,
+): Promise<void> {
+  const { id } = record;
+  const { memoryReclaim: reclaim } = wish;
+  if (reclaim !== undefined) deps.resources.checkReclaim(reclaim);
+  if (!isRunning(record.state)) {
+    if (reclaim === undefined) return;
+    throw new EngineError(
+      'conflict',
+      `Container ${id} is not running: it has no memory to reclaim`,
+    );
+  }
+  const task = taskOf(deps, id);
+  const limits = (of: HostConfig, missing: 'refuse' | 'skip'): BoxLimits => ({
+    resources: deps.resources.check(of, missing).resources,
+    deviceRules: of.deviceCgroupRules,
+  });
+  const change = limits(host, 'refuse');
+  await task.update(reclaim === undefined ? change : { ...change, reclaim });
+  undo.add('take the limits back', () => task.update(limits(record.spec.host, 'skip')));
+  await limitNetwork(deps, id, wish.netRate, host.netRate);
+  undo.add('take the bandwidth back', () =>
+    limitNetwork(deps, id, wish.netRate, record.spec.host.netRate),
+  );
 }
 
 async function limitNetwork(
@@ -76,10 +118,4 @@ function changedRate(
     now === undefined ? was : (now ?? undefined);
   const after = { in: of(before?.in, change.in), out: of(before?.out, change.out) };
   return after.in === undefined && after.out === undefined ? undefined : after;
-}
-
-function withoutUndefined(resources: Partial<Resources>): Partial<Resources> {
-  return Object.fromEntries(
-    Object.entries(resources).filter(([, value]) => value !== undefined),
-  ) as Partial<Resources>;
 }

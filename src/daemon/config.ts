@@ -5,6 +5,7 @@ import { resolve } from 'node:path';
 import { EngineError, errnoOf, messageOf } from '#base/error.ts';
 import { LOG_LEVELS, type LogLevel } from '#base/log.ts';
 import { checkUlimit } from '#container/check.ts';
+import type { RealtimeBudget } from '#kernel/cgroup/resources.ts';
 import type { Flags } from './flags.ts';
 import { makeNetworkConfig, type NetworkConfig } from './network-config.ts';
 
@@ -17,6 +18,8 @@ export type Config = {
   readonly logLevel: LogLevel;
   readonly hosts: readonly string[];
   readonly cgroupParent: string;
+  /** What all containers together may have of real-time; undefined = as their cgroup has it. */
+  readonly realtime: RealtimeBudget | undefined;
   readonly network: NetworkConfig;
   readonly defaultRuntime: string;
   /** Names of external OCI runtimes to the path of their program. */
@@ -67,6 +70,8 @@ const KEYS: Readonly<Record<string, Kind>> = {
   'host-gateway-ip': 'text',
   'firewall-backend': 'text',
   'cgroup-parent': 'text',
+  'cpu-rt-period': 'number',
+  'cpu-rt-runtime': 'number',
   'firewall-table': 'text',
   'default-runtime': 'text',
   runtimes: 'map',
@@ -165,6 +170,7 @@ export function makeConfig(flags: Flags, file: Values): Config {
     logLevel: parseLogLevel(values.get('debug') === true ? 'debug' : text('log-level', 'info')),
     hosts: hosts === undefined || hosts.length === 0 ? defaultHosts(execRoot) : hosts,
     cgroupParent: text('cgroup-parent', '/coracle'),
+    realtime: parseRealtime(values),
     network: makeNetworkConfig(values),
     defaultRuntime: text('default-runtime', 'coracle'),
     runtimes: parseRuntimes(values.get('runtimes')),
@@ -176,6 +182,26 @@ export function makeConfig(flags: Flags, file: Values): Config {
     seccompProfile: text('seccomp-profile', ''),
     labels: labels ?? [],
   };
+}
+
+/** The kernel's own period (sched-rt-group.rst). */
+const RT_PERIOD_US = 1_000_000;
+
+function parseRealtime(values: Values): RealtimeBudget | undefined {
+  const number = (key: string, fallback: number): number => {
+    const value = Number(values.get(key) ?? fallback);
+    if (Number.isSafeInteger(value) && value >= 0) return value;
+    throw new EngineError('invalid_argument', `${key} is no number of microseconds`);
+  };
+  const [runtime, period] = [
+    number('cpu-rt-runtime', 0),
+    number('cpu-rt-period', RT_PERIOD_US) || RT_PERIOD_US,
+  ];
+  if (runtime > period) {
+    const text = 'cpu real-time runtime cannot be higher than cpu real-time period';
+    throw new EngineError('invalid_argument', text);
+  }
+  return runtime === 0 ? undefined : { runtime, period };
 }
 
 function defaultHosts(execRoot: string): readonly string[] {

@@ -19,20 +19,21 @@ import { UsernsRanges } from '#container/userns.ts';
 import { EventBus } from '#event/bus.ts';
 import { ImageService } from '#image/image.ts';
 import { UnpackPool } from '#image/layer/pool.ts';
+import { detectFeatures } from '#kernel/cgroup/features.ts';
 import { NativeAgent } from '#kernel/native/agent.ts';
 import { NO_BRIDGE } from '#network/predefined.ts';
 import type { HostFacts } from '#runtime/facts.ts';
-import { readHostFacts } from '#runtime/facts.ts';
 import { OverlaySnapshotter } from '#snapshot/overlay.ts';
 import { removeTrees } from '#snapshot/remove-tree.ts';
 import { VolumeStore } from '#volume/volume.ts';
 import { busyboxPath, nativePath } from './asset.ts';
+import { openCgroups } from './cgroups.ts';
 import type { Config } from './config.ts';
 import { collectFacts } from './facts.ts';
 import { openNetworks } from './networks.ts';
 import { makeImagePort, makeSnapshotPort } from './image-port.ts';
-import { makeResourceChecker, readFeatures } from './resource-port.ts';
-import { hierarchiesOf, makeRuntimePort, parentDirectory } from './runtime-port.ts';
+import { makeResourceChecker } from './resource-port.ts';
+import { makeRuntimePort } from './runtime-port.ts';
 import { makeVolumePort } from './volume-port.ts';
 
 export type Engine = AsyncDisposable & {
@@ -48,9 +49,8 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
   mkdirSync(config.execRoot, { recursive: true, mode: 0o711 });
   const native = nativePath(process.env);
   const agent = parts.use(new NativeAgent(native));
-  const host = readHostFacts();
-  await makeParentCgroups(agent, host, config.cgroupParent);
-  const features = readFeatures(host.cgroups, config.cgroupParent);
+  const { host } = parts.use(await openCgroups(agent, config, report));
+  const features = detectFeatures(host.cgroups);
   const events = new EventBus();
   // An agent of its own deletes what containers wrote, so that the other never waits for the disk.
   const trash = parts.use(makeTrash(parts.use(new NativeAgent(native)), report));
@@ -118,6 +118,7 @@ function makeSettings(config: Config, host: HostFacts): Settings {
     runDirectory: join(config.execRoot, 'c'),
     cgroupParent: config.cgroupParent,
     cgroupVersion: host.cgroups.version,
+    realtime: config.realtime,
     hostHostname: hostname(),
     noBridge: config.network.defaultBridge.bridge === NO_BRIDGE,
     init: config.init,
@@ -140,7 +141,6 @@ function readSeccomp(profile: string): Settings['security']['seccomp'] {
   throw new EngineError('invalid_argument', `the seccomp profile ${profile} is no JSON object`);
 }
 
-/** The parents exist before the first container, so that what they offer can be looked at. */
 function makeTrash(janitor: NativeAgent, report: UndoReport): Trash {
   return new Trash(
     (paths) => removeBy(janitor, paths),
@@ -155,17 +155,6 @@ async function removeBy(janitor: NativeAgent, paths: readonly string[]): Promise
   } catch {
     await removeTrees(paths);
   }
-}
-
-async function makeParentCgroups(
-  agent: NativeAgent,
-  host: HostFacts,
-  parent: string,
-): Promise<void> {
-  for (const hierarchy of hierarchiesOf(host.cgroups)) {
-    mkdirSync(parentDirectory(hierarchy, parent), { recursive: true, mode: 0o755 });
-  }
-  await agent.perform([]);
 }
 
 function usersOf(store: ContainerStore, imageId: string) {

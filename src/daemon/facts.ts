@@ -7,7 +7,7 @@ import { writeFileAtomic } from '#base/atomic-file.ts';
 import { errnoOf } from '#base/error.ts';
 import type { SystemFacts } from '#api/system/facts.ts';
 import { LOG_DRIVERS } from '#container/check.ts';
-import type { CgroupFeatures } from '#kernel/cgroup/resources.ts';
+import type { CgroupFeatures } from '#kernel/cgroup/features.ts';
 import { MASKED_PATHS, READONLY_PATHS } from '#runtime/baseline.ts';
 import type { HostFacts } from '#runtime/facts.ts';
 import type { Config } from './config.ts';
@@ -46,12 +46,12 @@ export async function collectFacts(
     cgroupVersion: host.cgroups.version,
     limits: {
       MemoryLimit: features.memory,
-      SwapLimit: features.swap,
-      CpuCfsPeriod: features.cpuCfs,
-      CpuCfsQuota: features.cpuCfs,
+      SwapLimit: features.memorySwap,
+      CpuCfsPeriod: features.cpuQuota,
+      CpuCfsQuota: features.cpuQuota,
       CPUShares: features.cpuShares,
-      CPUSet: features.cpuset,
-      PidsLimit: features.pids,
+      CPUSet: features.cpusetCpus,
+      PidsLimit: features.pidsLimit,
       OomKillDisable: features.oomKillDisable,
       IPv4Forwarding: forwards(config),
     },
@@ -96,11 +96,11 @@ function warningsOf(features: CgroupFeatures): readonly string[] {
     has ? [] : [`WARNING: No ${what} support`];
   return [
     ...lacks(features.memory, 'memory limit'),
-    ...lacks(features.swap, 'swap limit'),
-    ...lacks(features.cpuCfs, 'cpu cfs quota'),
+    ...lacks(features.memorySwap, 'swap limit'),
+    ...lacks(features.cpuQuota, 'cpu cfs quota'),
     ...lacks(features.cpuShares, 'cpu shares'),
-    ...lacks(features.cpuset, 'cpuset'),
-    ...lacks(features.pids, 'pids limit'),
+    ...lacks(features.cpusetCpus, 'cpuset'),
+    ...lacks(features.pidsLimit, 'pids limit'),
   ];
 }
 

@@ -30,6 +30,16 @@ export const FLAGS: Readonly<Record<string, FlagDefinition>> = {
     key: '',
     help: 'Configuration file (/etc/coracle/daemon.json)',
   },
+  '--cpu-rt-period': {
+    kind: 'text',
+    key: 'cpu-rt-period',
+    help: 'Period of real-time for all containers, in microseconds (1000000)',
+  },
+  '--cpu-rt-runtime': {
+    kind: 'text',
+    key: 'cpu-rt-runtime',
+    help: 'Real-time of all containers together in a period, in microseconds (0)',
+  },
   '--data-root': {
     kind: 'text',
     key: 'data-root',

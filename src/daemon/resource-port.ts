@@ -1,34 +1,50 @@
 // Limits as container/ has them → limits that this kernel keeps, with Docker's texts and warnings.
-import { existsSync, readFileSync } from 'node:fs';
+// Here devices get their numbers: what binds is the disk, not the name that it had at create.
+import { existsSync, readdirSync, readFileSync, type Stats, statSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
-import { EngineError } from '#base/error.ts';
+import { EngineError, errnoOf } from '#base/error.ts';
 import type { ResourceChecker } from '#container/port.ts';
-import type { Resources } from '#container/spec.ts';
-import { detectFeatures } from '#kernel/cgroup/features.ts';
+import type { Resources } from '#container/resources.ts';
+import type { CgroupFeatures } from '#kernel/cgroup/features.ts';
 import { type CgroupHost, directoryOf, hierarchyOf } from '#kernel/cgroup/host.ts';
+import { hugePageSize } from '#kernel/cgroup/hugetlb.ts';
 import {
-  type CgroupFeatures,
-  type ResourceFacts,
+  type BlockDevice,
+  deviceKey,
+  type DeviceRates,
+  type DeviceWeight,
+  type RateName,
   type Resources as Limits,
-  validateResources,
 } from '#kernel/cgroup/resources.ts';
+import { type ResourceFacts, validateResources } from '#kernel/cgroup/validate.ts';
+import { splitRdev } from '#runtime/facts.ts';
 
-export function readFeatures(host: CgroupHost, parent: string): CgroupFeatures {
-  return detectFeatures(host, parent, existsSync);
-}
+const HUGE_PAGES = '/sys/kernel/mm/hugepages';
 
 export function makeResourceChecker(host: CgroupHost, features: CgroupFeatures): ResourceChecker {
+  const pages = existsSync(HUGE_PAGES) ? readdirSync(HUGE_PAGES) : [];
   const facts: ResourceFacts = {
+    host,
     features,
     cpuCount: cpus().length || availableParallelism(),
     ...idLists(host),
+    hugePages: pages.flatMap((name) => hugePageSize(name) ?? []),
   };
   return {
-    check: (resources) => {
+    check: (resources, missing) => {
       checkOthers(resources);
-      const valid = validateResources(limitsOf(resources), facts);
-      const { devices: _devices, blkioWeight: _weight, ...rest } = valid.resources;
-      return { resources: rest, warnings: [...valid.warnings, ...unapplied(resources)] };
+      const valid = validateResources(limitsOf(resources, missing), facts);
+      return { resources: valid.resources, warnings: valid.warnings };
+    },
+    checkReclaim: (bytes) => {
+      if (bytes > 0 && host.files?.has('memory.reclaim') === true) return;
+      throw new EngineError(
+        'invalid_argument',
+        `cannot reclaim ${bytes} bytes: ` +
+          (bytes > 0
+            ? 'this host has no memory.reclaim, which is a file of cgroup v2 since Linux 5.19'
+            : 'it must be at least 1'),
+      );
     },
   };
 }
@@ -51,31 +67,45 @@ function idLists(host: CgroupHost): Pick<ResourceFacts, 'cpus' | 'mems'> {
   };
 }
 
-function limitsOf(resources: Resources): Limits {
-  const { memorySwappiness, oomKillDisable, pidsLimit } = resources;
+function limitsOf(resources: Resources, missing: Missing): Limits {
+  const { hugetlbLimits, rdmaLimits, miscLimits } = resources;
+  const { memorySwappiness, oomKillDisable, pidsLimit, cpusetPartition } = resources;
   return {
     memory: resources.memory,
     memorySwap: resources.memorySwap,
     memoryReservation: resources.memoryReservation,
     ...(memorySwappiness === undefined ? {} : { memorySwappiness }),
     ...(oomKillDisable === undefined ? {} : { oomKillDisable }),
+    memoryHigh: resources.memoryHigh,
+    memoryMin: resources.memoryMin,
+    memorySwapHigh: resources.memorySwapHigh,
+    memoryOomGroup: resources.memoryOomGroup,
     cpuShares: resources.cpuShares,
     cpuPeriod: resources.cpuPeriod,
     cpuQuota: resources.cpuQuota,
     nanoCpus: resources.nanoCpus,
+    cpuBurst: resources.cpuBurst,
+    cpuIdle: resources.cpuIdle,
+    cpuRtPeriod: resources.cpuRealtimePeriod,
+    cpuRtRuntime: resources.cpuRealtimeRuntime,
+    cpuUclampMin: resources.cpuUclampMin,
+    cpuUclampMax: resources.cpuUclampMax,
     cpusetCpus: resources.cpusetCpus,
     cpusetMems: resources.cpusetMems,
+    ...(cpusetPartition === undefined ? {} : { cpusetPartition }),
     ...(pidsLimit === undefined ? {} : { pidsLimit }),
+    blkioWeight: resources.blkioWeight,
+    blkioWeightDevices: weightsOf(resources, missing),
+    blkioRates: ratesOf(resources, missing),
+    netClassId: resources.netClassId,
+    netPrio: resources.netPrio,
+    hugetlb: hugetlbLimits,
+    rdma: rdmaLimits,
+    misc: miscLimits,
   };
 }
 
 function checkOthers(resources: Resources): void {
-  if (resources.cpuRealtimePeriod !== 0 || resources.cpuRealtimeRuntime !== 0) {
-    throw new EngineError(
-      'invalid_argument',
-      'Your kernel does not support CPU real-time scheduler',
-    );
-  }
   if (isSet(resources.other['DeviceRequests'])) {
     throw new EngineError(
       'not_implemented',
@@ -84,16 +114,61 @@ function checkOthers(resources: Resources): void {
   }
 }
 
-/** A limit that is not kept must not be passed over in silence. */
-function unapplied(resources: Resources): string[] {
-  const names = Object.entries(resources.other)
-    .filter(([, value]) => isSet(value))
-    .map(([name]) => name);
-  if (resources.blkioWeight !== 0) names.push('BlkioWeight');
-  return names.map((name) => `${name} is stored but not applied by this version.`);
+function isSet(value: unknown): boolean {
+  return Array.isArray(value) ? value.length > 0 : value !== undefined && value !== null;
 }
 
-function isSet(value: unknown): boolean {
-  if (Array.isArray(value)) return value.length > 0;
-  return value !== undefined && value !== null && value !== 0 && value !== '' && value !== false;
+/** A device that is not there: an error, or no limit. */
+type Missing = 'refuse' | 'skip';
+
+function weightsOf({ blkioWeightDevice }: Resources, missing: Missing): DeviceWeight[] {
+  return blkioWeightDevice.flatMap(({ path, weight }) => {
+    if (weight < 10 || weight > 1000) {
+      const text = `Range of blkio weight is from 10 to 1000: ${path} has ${weight}`;
+      throw new EngineError('invalid_argument', text);
+    }
+    const device = diskOf(path, missing);
+    return device === undefined ? [] : [{ ...device, weight }];
+  });
+}
+
+/** One entry a disk, whatever names it was given; the later rate wins. */
+function ratesOf(resources: Resources, missing: Missing): DeviceRates[] {
+  const lists = {
+    readBps: resources.blkioDeviceReadBps,
+    writeBps: resources.blkioDeviceWriteBps,
+    readIops: resources.blkioDeviceReadIops,
+    writeIops: resources.blkioDeviceWriteIops,
+  } as const satisfies Record<RateName, unknown>;
+  const disks = new Map<string, DeviceRates>();
+  for (const [name, list] of Object.entries(lists)) {
+    for (const { path, rate } of list) {
+      if (rate < 0) throw new EngineError('invalid_argument', `invalid rate of ${path}: ${rate}`);
+      const device = diskOf(path, missing);
+      if (device === undefined || rate === 0) continue;
+      const key = deviceKey(device);
+      disks.set(key, { ...device, ...disks.get(key), [name]: rate });
+    }
+  }
+  return [...disks.values()];
+}
+
+function diskOf(path: string, missing: Missing): BlockDevice | undefined {
+  let stats: Stats;
+  try {
+    stats = statSync(path);
+  } catch (error) {
+    if (missing === 'skip') return undefined;
+    const why = errnoOf(error) === 'ENOENT' ? 'no such file or directory' : errnoOf(error);
+    throw new EngineError('invalid_argument', `stat ${path}: ${why}`, { cause: error });
+  }
+  if (!stats.isBlockDevice()) {
+    throw new EngineError('invalid_argument', `${path} is no block device`);
+  }
+  const device = splitRdev(stats.rdev);
+  if (existsSync(`/sys/dev/block/${deviceKey(device)}/partition`)) {
+    const text = `${path} is a partition: the kernel limits whole disks only, so name its disk`;
+    throw new EngineError('invalid_argument', text);
+  }
+  return device;
 }

@@ -3,7 +3,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { posix } from 'node:path';
 import { isFullId } from '#base/id.ts';
 import type { Runtime } from '#container/port.ts';
-import { type CgroupHost, directoryOf, type Hierarchy, ownPath } from '#kernel/cgroup/host.ts';
+import { allHierarchies, type CgroupHost, directoryOf, parentPath } from '#kernel/cgroup/host.ts';
 import { connectMonitor } from '#kernel/native/monitor.ts';
 import type { Agent } from '#kernel/native/native.ts';
 import type { HostFacts } from '#runtime/facts.ts';
@@ -21,25 +21,14 @@ export function makeRuntimePort(
   };
 }
 
-/** The directory of our parent cgroup in a hierarchy. */
-export function parentDirectory(hierarchy: Hierarchy, parent: string): string {
-  const clean = posix.normalize(`/${parent}`);
-  const path = parent.startsWith('/') ? clean : posix.join(ownPath(hierarchy), clean);
-  return directoryOf(hierarchy, path);
-}
-
-export function hierarchiesOf(host: CgroupHost): readonly Hierarchy[] {
-  return [...host.hierarchies, ...(host.unified === undefined ? [] : [host.unified])];
-}
-
 async function removeOrphanCgroups(
   agent: Agent,
   host: CgroupHost,
   parent: string,
   known: ReadonlySet<string>,
 ): Promise<void> {
-  for (const hierarchy of hierarchiesOf(host)) {
-    const directory = parentDirectory(hierarchy, parent);
+  for (const hierarchy of allHierarchies(host)) {
+    const directory = directoryOf(hierarchy, parentPath(hierarchy, parent));
     if (!existsSync(directory)) continue;
     for (const name of readdirSync(directory)) {
       if (!isFullId(name) || known.has(name)) continue;

@@ -1,6 +1,7 @@
 // A process in a box: everything the runtime needs to know of one container, all names resolved and
 // all defaults filled in by container/. No image, no network, no Docker JSON. spec.ts turns a Box
 // into an OCI runtime spec, plan.ts turns that into a LaunchPlan.
+import type { RealtimeBudget, Resources } from '#kernel/cgroup/resources.ts';
 import type { LogPlan, Stdio } from '#kernel/native/op.ts';
 
 export type Box = {
@@ -26,7 +27,12 @@ export type Box = {
   readonly deviceRules: readonly string[];
   readonly sysctls: Readonly<Record<string, string>>;
   readonly shm: BoxShm;
-  readonly cgroup: { readonly parent: string; readonly resources: BoxResources };
+  readonly cgroup: {
+    readonly parent: string;
+    readonly resources: BoxResources;
+    /** What the cgroups above it get when it asks for real-time. */
+    readonly realtime?: RealtimeBudget;
+  };
   readonly log: LogPlan;
   readonly annotations: Readonly<Record<string, string>>;
 };
@@ -155,18 +161,13 @@ export type BoxDevice = {
   readonly access: string;
 };
 
-/** Limits; a missing one is unlimited. Names and units as HostConfig's. */
-export type BoxResources = {
-  readonly memory?: number;
-  readonly memorySwap?: number;
-  readonly memoryReservation?: number;
-  readonly memorySwappiness?: number;
-  readonly oomKillDisable?: boolean;
-  readonly cpuShares?: number;
-  readonly cpuPeriod?: number;
-  readonly cpuQuota?: number;
-  readonly nanoCpus?: number;
-  readonly cpusetCpus?: string;
-  readonly cpusetMems?: string;
-  readonly pidsLimit?: number;
+/** Limits; a missing one is unlimited. */
+export type BoxResources = Omit<Resources, 'devices'>;
+
+/** What can be changed while the container runs, whole. */
+export type BoxLimits = {
+  readonly resources: BoxResources;
+  readonly deviceRules: readonly string[];
+  /** Bytes of memory to take from it now. */
+  readonly reclaim?: number;
 };

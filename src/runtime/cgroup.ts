@@ -1,7 +1,7 @@
 // The cgroups of a container as the runtime uses them: planned before the start, read and changed
 // while it runs, removed when nobody else has.
 import { readFileSync } from 'node:fs';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { EngineError, errnoOf } from '#base/error.ts';
 import {
   type CgroupPlan,
@@ -9,27 +9,32 @@ import {
   factFiles,
   planCgroup,
 } from '#kernel/cgroup/cgroup.ts';
-import { type CgroupWriteStep, checkReadBack } from '#kernel/cgroup/step.ts';
+import { type CgroupStep, checkReadBack } from '#kernel/cgroup/step.ts';
 import type { Agent } from '#kernel/native/native.ts';
 import type { Op, OpResult } from '#kernel/native/op.ts';
-import type { BoxResources } from './box.ts';
 import type { HostFacts } from './facts.ts';
 
 /** Reads what planning needs: four short files, sooner read than waited for. */
 export function planContainerCgroup(request: CgroupRequest, facts: HostFacts): CgroupPlan {
+  return planCgroup(facts.cgroups, request, readTexts(factFiles(facts.cgroups, request)));
+}
+
+/** By path; files that are not there or cannot be read are left out. */
+export function readTexts(files: readonly string[]): Record<string, string> {
   const texts: Record<string, string> = {};
-  for (const file of factFiles(facts.cgroups, request)) {
+  for (const file of files) {
     const text = readIfThere(file);
     if (text !== undefined) texts[file] = text;
   }
-  return planCgroup(facts.cgroups, request, texts);
+  return texts;
 }
 
 function readIfThere(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined;
+    // EACCES of root: a file that can only be written, such as devices.allow.
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'EACCES') return undefined;
     throw error;
   }
 }
@@ -95,41 +100,18 @@ export async function cgroupProcesses(directory: string, depth = 0): Promise<num
   return pids;
 }
 
-const MEMORY = { limit: 'memory.limit_in_bytes', withSwap: 'memory.memsw.limit_in_bytes' } as const;
-
-/**
- * Writes the limits of a running container anew. On v1 memory and memory with swap bound each other
- * (memory.txt, 8.1): the one that makes room is written first.
- */
-export async function updateCgroups(
-  request: CgroupRequest,
-  change: BoxResources,
-  facts: HostFacts,
-): Promise<void> {
-  // Without the devices, whose rules are not values to be written again.
-  const plan = planContainerCgroup({ ...request, resources: change }, facts);
-  const steps = plan.create.filter(
-    (step): step is CgroupWriteStep =>
-      step.op === 'cgroup_write' &&
-      plan.directories.some((directory) => step.path.startsWith(`${directory}/`)) &&
-      (!/\/cpuset\.\w+$/.test(step.path) || namesCpuset(change)),
-  );
-  for (const step of await inOrder(steps)) {
-    await writeFile(step.path, step.value);
-    if (step.check !== 'write_only') checkReadBack(step, await readFile(step.path, 'utf8'));
+/** One step of a plan as the C program performs it. */
+export function cgroupOp(step: CgroupStep): Op {
+  switch (step.op) {
+    case 'mkdir':
+      return { op: 'mkdir', path: step.path, mode: 0o755 };
+    case 'cgroup_write':
+      return { op: 'cgroup_write', path: step.path, value: step.value };
+    case 'cgroup_device':
+    case 'cgroup_device_replace':
+    case 'cgroup_mount':
+      return step;
+    default:
+      return step satisfies never;
   }
-}
-
-function namesCpuset(change: BoxResources): boolean {
-  return change.cpusetCpus !== undefined || change.cpusetMems !== undefined;
-}
-
-async function inOrder(steps: readonly CgroupWriteStep[]): Promise<readonly CgroupWriteStep[]> {
-  const limit = steps.find((step) => step.path.endsWith(MEMORY.limit));
-  const withSwap = steps.find((step) => step.path.endsWith(MEMORY.withSwap));
-  if (limit === undefined || withSwap === undefined) return steps;
-  const present = BigInt((await readFile(withSwap.path, 'utf8')).trim());
-  const rises = BigInt(withSwap.value) < 0n || BigInt(withSwap.value) > present;
-  const pair = rises ? [withSwap, limit] : [limit, withSwap];
-  return [...steps.filter((step) => !pair.includes(step)), ...pair];
 }

@@ -95,6 +95,12 @@ const CALLS: Callers = {
   cgroup_device: (op) =>
     `bpf(BPF_PROG_LOAD, BPF_PROG_TYPE_CGROUP_DEVICE, ${op.insns.length / 8} instructions); ` +
     `bpf(BPF_PROG_ATTACH, ${q(op.path)})`,
+  cgroup_device_replace: (op) =>
+    op.insns.length === 0
+      ? `bpf(BPF_PROG_DETACH, ${q(op.path)})`
+      : `bpf(BPF_PROG_ATTACH, ${q(op.path)}, BPF_F_REPLACE)`,
+  cgroup_mount: (op) => `mount(${q(op.source)}, ${q(op.path)}, "cgroup", 0, ${q(op.controllers)})`,
+  cgroup_unmount: (op) => `umount(${q(op.path)})`,
   cgroup_kill: (op) => `write(open(${q(`${op.path}/cgroup.kill`)}), "1")`,
   cgroup_rmdir: (op) => `rmdir(${q(op.path)})`,
   monitor: (op) => `fork(); listen(${q(`${op.directory}/monitor.sock`)})`,

@@ -69,6 +69,10 @@ const WHY: Reasons = {
   cgroup_write: (op) =>
     CGROUP_FILES.find(([file]) => file.test(op.path))?.[1] ?? 'A setting of the cgroup.',
   cgroup_device: 'A small program in the kernel that decides which devices may be opened.',
+  cgroup_device_replace: 'Another such program, in the place of the one before.',
+  cgroup_mount:
+    'A hierarchy that this host has not mounted, in a place of ours, for its one limit.',
+  cgroup_unmount: 'Nobody needs the hierarchy any more.',
   cgroup_kill: 'Ends every process that is left, also those that escaped their parent.',
   cgroup_rmdir: 'Removes the cgroup; the kernel allows it only when no process is left.',
   monitor: 'A small parent for the container that outlives the daemon.',

@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { release } from 'node:os';
 import { EngineError } from '#base/error.ts';
 import { parseBoundingSet } from '#kernel/capability/capability.ts';
-import { type CgroupHost, detectCgroups } from '#kernel/cgroup/host.ts';
+import { type CgroupHost, type CgroupTexts, detectCgroups } from '#kernel/cgroup/host.ts';
 import type { BoxDevice } from './box.ts';
 import { OCI_NAMESPACES, type OciNamespaceType } from './oci.ts';
 
@@ -38,8 +38,12 @@ const NAMESPACE_FILES: Readonly<Record<OciNamespaceType, string>> = {
   time: 'time',
 };
 
-export function readHostFacts(): HostFacts {
-  const cgroups = detectCgroups(readCgroupTexts());
+/** `privateCgroups`: where hierarchies may be mounted that the host has not; absent = nowhere. */
+export function readHostFacts(privateCgroups?: string): HostFacts {
+  const cgroups = detectCgroups({
+    ...readCgroupTexts(),
+    ...(privateCgroups === undefined ? {} : { privateDirectory: privateCgroups }),
+  });
   return {
     kernel: parseRelease(release()),
     arch: archOf(process.arch),
@@ -54,10 +58,12 @@ export function readHostFacts(): HostFacts {
 }
 
 /** The text of the cgroup mount's controllers file is needed once the mounts are known. */
-function readCgroupTexts(): { mountinfo: string; selfCgroup: string; controllersFile?: string } {
+function readCgroupTexts(): CgroupTexts {
   const texts = {
     mountinfo: readFileSync('/proc/self/mountinfo', 'utf8'),
     selfCgroup: readFileSync('/proc/self/cgroup', 'utf8'),
+    // A kernel without version 1 has no such file.
+    subsystems: existsSync('/proc/cgroups') ? readFileSync('/proc/cgroups', 'utf8') : '',
   };
   const unified = detectCgroups(texts).unified;
   const file = unified === undefined ? '' : `${unified.mountpoint}/cgroup.controllers`;

@@ -142,6 +142,8 @@ function detailOf(op: Op, result: OpResult, kernel: string): string {
     case 'cgroup_join':
     case 'cgroup_into':
     case 'cgroup_device':
+    case 'cgroup_device_replace':
+    case 'cgroup_mount':
       return `unable to apply cgroup configuration: ${op.op} ${op.path}: ${kernel}`;
     case 'setns':
       return `cannot join the namespace at ${op.path}: ${kernel}`;

@@ -70,17 +70,9 @@ export async function launch(
     const { pid, results } = await launching;
     checkCgroups(cgroup, results);
     const execBase = execBaseOf(spec, cgroup);
-    return new MonitoredTask({
-      box,
-      facts,
-      directory,
-      cgroup,
-      execBase,
-      monitor,
-      pid,
-      plan,
-      results,
-    });
+    const { agent } = deps;
+    const parts = { agent, box, facts, directory, cgroup, execBase, monitor, pid, plan, results };
+    return new MonitoredTask(parts);
   } catch (error) {
     await monitor[Symbol.asyncDispose]();
     throw failureOf(plan, error);
@@ -138,7 +130,8 @@ export function find(
   const { cgroup, spec } = prepare(box, facts);
   return findWith(deps, cgroup, directory, (monitor, pid) => {
     const execBase = execBaseOf(spec, cgroup);
-    return new MonitoredTask({ box, facts, directory, cgroup, execBase, monitor, pid });
+    const { agent } = deps;
+    return new MonitoredTask({ agent, box, facts, directory, cgroup, execBase, monitor, pid });
   });
 }
 

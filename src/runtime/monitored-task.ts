@@ -2,10 +2,11 @@
 import type { Duplex } from 'node:stream';
 import { EngineError } from '#base/error.ts';
 import type { CgroupPlan } from '#kernel/cgroup/cgroup.ts';
-import type { ExecSession, Monitor, Streams } from '#kernel/native/native.ts';
+import type { Agent, ExecSession, Monitor, Streams } from '#kernel/native/native.ts';
 import type { LaunchPlan, OpResult } from '#kernel/native/op.ts';
-import type { Box, BoxResources } from './box.ts';
-import { cgroupProcesses, processDirectory, updateCgroups } from './cgroup.ts';
+import type { Box, BoxLimits } from './box.ts';
+import { cgroupProcesses, processDirectory } from './cgroup.ts';
+import { changeCgroups } from './change-cgroup.ts';
 import { compileExec, type ExecBase, type ExecRequest } from './exec.ts';
 import type { HostFacts } from './facts.ts';
 import { describeExecFailure, failureOf } from './failure.ts';
@@ -18,6 +19,7 @@ export type MonitoredParts = {
   readonly box: Box;
   readonly facts: HostFacts;
   readonly directory: string;
+  readonly agent: Agent;
   readonly cgroup: CgroupPlan;
   readonly execBase: ExecBase;
   readonly monitor: Monitor;
@@ -32,12 +34,17 @@ export class MonitoredTask implements Task {
   readonly lost: Promise<void>;
   readonly #parts: MonitoredParts;
   #results: readonly OpResult[];
+  /** With the limits that hold now. */
+  #box: Box;
+  #cgroup: CgroupPlan;
 
   constructor(parts: MonitoredParts) {
     this.pid = parts.pid;
     this.lost = parts.monitor.lost;
     this.exited = parts.monitor.exited.then(taskExit);
     this.#parts = parts;
+    this.#box = parts.box;
+    this.#cgroup = parts.cgroup;
     this.#results = parts.results ?? [];
   }
 
@@ -75,7 +82,8 @@ export class MonitoredTask implements Task {
 
   async exec(id: string, request: ExecRequest, streams: Streams): Promise<ExecSession> {
     const { execBase, facts, monitor } = this.#parts;
-    const plan = compileExec(execBase, request, facts);
+    const base = { ...execBase, cgroupDirectories: this.#cgroup.join };
+    const plan = compileExec(base, request, facts);
     try {
       return await monitor.exec(id, plan, streams);
     } catch (error) {
@@ -92,17 +100,25 @@ export class MonitoredTask implements Task {
   }
 
   #freezer(): NonNullable<CgroupPlan['freezer']> {
-    const { freezer } = this.#parts.cgroup;
+    const { freezer } = this.#cgroup;
     if (freezer !== undefined) return freezer;
     throw new EngineError('unavailable', 'the freezer cgroup is not mounted on this host');
   }
 
-  async update(resources: BoxResources): Promise<void> {
-    await updateCgroups(cgroupRequest(this.#parts.box), resources, this.#parts.facts);
+  async update({ resources, deviceRules, reclaim }: BoxLimits): Promise<void> {
+    const { facts, agent } = this.#parts;
+    const box = { ...this.#box, deviceRules, cgroup: { ...this.#box.cgroup, resources } };
+    const change = {
+      before: cgroupRequest(this.#box),
+      after: cgroupRequest(box),
+      ...(reclaim === undefined ? {} : { reclaim }),
+    };
+    this.#cgroup = await changeCgroups({ agent, pids: () => this.pids() }, facts, change);
+    this.#box = box;
   }
 
   async pids(): Promise<readonly number[]> {
-    const directory = processDirectory(this.#parts.cgroup);
+    const directory = processDirectory(this.#cgroup);
     return directory === undefined ? [this.pid] : cgroupProcesses(directory);
   }
 

@@ -11,6 +11,7 @@ import { CLONE, namespacePath } from '#kernel/namespace/namespace.ts';
 import { BIND, type LaunchPlan, type LogPlan, type Op, type Stdio } from '#kernel/native/op.ts';
 import { DEVICE_LINKS } from './baseline.ts';
 import type { Box, BoxRoot, BoxShm } from './box.ts';
+import { cgroupOp } from './cgroup.ts';
 import type { HostFacts } from './facts.ts';
 import { becomeOps, rlimitOps, settleOps } from './identity-ops.ts';
 import { type MountFacts, mountOps } from './mount-ops.ts';
@@ -128,13 +129,7 @@ function isEarly(type: OciNamespaceType, mapped: boolean): boolean {
 function hostOps(spec: OciSpec, extras: LaunchExtras): Op[] {
   const { uidMappings = [], gidMappings = [] } = spec.linux;
   const { root } = extras;
-  const ops: Op[] = extras.cgroup.create.map((step) =>
-    step.op === 'mkdir'
-      ? { op: 'mkdir', path: step.path, mode: 0o755 }
-      : step.op === 'cgroup_write'
-        ? { op: 'cgroup_write', path: step.path, value: step.value }
-        : { op: 'cgroup_device', path: step.path, insns: step.insns },
-  );
+  const ops: Op[] = extras.cgroup.create.map(cgroupOp);
   const { unified } = extras.cgroup;
   if (unified !== undefined) ops.push({ op: 'cgroup_into', path: unified });
   if (uidMappings.length > 0) {

@@ -64,6 +64,7 @@ export function cgroupRequest(box: Box): CgroupRequest {
     parent: box.cgroup.parent,
     name: box.id,
     resources: { ...box.cgroup.resources, devices: deviceRules(box) },
+    ...(box.cgroup.realtime === undefined ? {} : { realtime: box.cgroup.realtime }),
   };
 }
 

@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import { parseOomKills } from '#kernel/cgroup/oom.ts';
 import type { Agent, ExecSession, Monitor, Streams } from '#kernel/native/native.ts';
 import type { Exit, LaunchPlan, OpResult } from '#kernel/native/op.ts';
-import type { BoxResources } from './box.ts';
+import type { BoxLimits } from './box.ts';
 import type { ExecRequest } from './exec.ts';
 
 export type Size = { readonly height: number; readonly width: number };
@@ -31,8 +31,8 @@ export interface Task {
   exec(id: string, request: ExecRequest, streams: Streams): Promise<ExecSession>;
   pause(signal?: AbortSignal): Promise<void>;
   resume(): Promise<void>;
-  /** Changes the limits that are named; the others stay. */
-  update(resources: BoxResources): Promise<void>;
+  /** All of its limits from now on; when one cannot be kept, all stay as they were. */
+  update(limits: BoxLimits): Promise<void>;
   /** On the host, of all its processes. */
   pids(): Promise<readonly number[]>;
   /** Ends the connection, not the process; before go() it ends the process too. */

@@ -97,6 +97,29 @@ export type Resources = {
   readonly CpuPercent: number;
   readonly IOMaximumIOps: number;
   readonly IOMaximumBandwidth: number;
+} & OwnResources;
+
+/** Ours; each is left out where it is not set, as Docker has no such field. */
+export type OwnResources = {
+  /** Microseconds. */
+  readonly CpuBurst?: number;
+  readonly CpuIdle?: boolean;
+  /** Percent. */
+  readonly CpuUclampMin?: number;
+  readonly CpuUclampMax?: number;
+  readonly CpusetPartition?: string;
+  readonly MemoryHigh?: number;
+  readonly MemoryMin?: number;
+  readonly MemorySwapHigh?: number;
+  readonly MemoryOomGroup?: boolean;
+  /** 0xMAJORMINOR, as tc(8) counts. */
+  readonly NetClassId?: number;
+  readonly NetPrio?: Readonly<Record<string, number>>;
+  readonly HugetlbLimits?: readonly { readonly PageSize: string; readonly Limit: number }[];
+  readonly RdmaLimits?: Readonly<
+    Record<string, { readonly HcaHandle?: number; readonly HcaObject?: number }>
+  >;
+  readonly MiscLimits?: Readonly<Record<string, number>>;
 };
 
 export type PortBinding = { readonly HostIp: string; readonly HostPort: string };
@@ -217,4 +240,8 @@ export type ContainerCreateBody = Wish<ContainerConfig> & {
 export type ContainerUpdateBody = Wish<Resources> & {
   readonly RestartPolicy?: RestartPolicy | null;
   readonly NetRate?: NetRate | null;
+  /** Ours: names of fields above whose limit is taken away. */
+  readonly Unset?: Strings | null;
+  /** Ours: bytes to take from the container's memory now. */
+  readonly MemoryReclaim?: number;
 };

@@ -14,12 +14,13 @@ import { after, test } from 'node:test';
 import { errnoOf } from '#base/error.ts';
 import { type CgroupPlan, factFiles, planCgroup } from '#kernel/cgroup/cgroup.ts';
 import { DEFAULT_DEVICES, formatDeviceRule } from '#kernel/cgroup/device-rule.ts';
-import { detectFeatures } from '#kernel/cgroup/features.ts';
+import { detectFeatures, withFiles } from '#kernel/cgroup/features.ts';
 import { isFrozen } from '#kernel/cgroup/freezer.ts';
 import { detectCgroups, directoryOf, hierarchyOf } from '#kernel/cgroup/host.ts';
 import { parseOomKills } from '#kernel/cgroup/oom.ts';
-import { type Resources, validateResources } from '#kernel/cgroup/resources.ts';
+import type { Resources } from '#kernel/cgroup/resources.ts';
 import { checkReadBack } from '#kernel/cgroup/step.ts';
+import { validateResources } from '#kernel/cgroup/validate.ts';
 
 const PARENT = `/coracle-test-${process.pid}`;
 const MIB = 1 << 20;
@@ -81,7 +82,7 @@ after(() => {
 
 test('a container with every limit gets exactly these, and leaves nothing behind', () => {
   apply(plan('probe', {}));
-  const features = detectFeatures(host, PARENT, existsSync);
+  const seen = withFiles(host, PARENT, (directory) => readdirSync(directory));
   remove(plan('probe', {}));
   const wished: Resources = {
     memory: 64 * MIB + 1,
@@ -92,7 +93,9 @@ test('a container with every limit gets exactly these, and leaves nothing behind
     pidsLimit: 64,
     devices: DEFAULT_DEVICES,
   };
-  const valid = validateResources(wished, { features, cpuCount: 2, cpus: '0-1', mems: '0' });
+  const features = detectFeatures(seen);
+  const known = { cpuCount: 2, cpus: '0-1', mems: '0', hugePages: [] };
+  const valid = validateResources(wished, { ...known, features, host: seen });
   const made = plan('limits', valid.resources);
   apply(made);
   const inside = runInside(made, 'cat /proc/self/cgroup; grep Cpus_allowed_list /proc/self/status');

@@ -262,10 +262,14 @@ test('pids lists all processes of a container, and update changes its limits', a
   await until(() => true);
   const pids = await task.pids();
   assert.ok(pids.includes(task.pid));
-  await task.update({ memory: 64 * 1024 * 1024, memorySwap: 64 * 1024 * 1024, pidsLimit: 9 });
+  const limit = (mib: number, pidsLimit: number) => {
+    const memory = mib * 1024 * 1024;
+    return { resources: { memory, memorySwap: memory, pidsLimit }, deviceRules: [] };
+  };
+  await task.update(limit(64, 9));
   const text = 'cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/pids/pids.max';
   assert.equal((await execScript(task, text)).out, '67108864\n9\n');
-  await task.update({ memory: 32 * 1024 * 1024, memorySwap: 32 * 1024 * 1024 });
+  await task.update(limit(32, 9));
   assert.equal((await execScript(task, text)).out, '33554432\n9\n');
   await kill(task);
 });

@@ -1,16 +1,7 @@
-// Docker's Resources, shared by create and update.
+// Docker's Resources and ours, shared by create and update.
 import { EngineError } from '#base/error.ts';
-import type { Resources } from '#container/spec.ts';
-import { emptyMap, type Fields } from '../decode.ts';
-
-/** Kept to be shown again; what applies them reads them from `other`. */
-const OTHER_LISTS = [
-  'BlkioWeightDevice',
-  'BlkioDeviceReadBps',
-  'BlkioDeviceWriteBps',
-  'BlkioDeviceReadIOps',
-  'BlkioDeviceWriteIOps',
-] as const;
+import type { OwnLimits, RateDevice, Resources } from '#container/resources.ts';
+import { emptyMap, Fields } from '../decode.ts';
 
 export function parseResources(host: Fields): Resources {
   const memory = host.int('Memory');
@@ -26,6 +17,14 @@ export function parseResources(host: Fields): Resources {
     nanoCpus: host.int('NanoCpus'),
     cgroupParent: host.string('CgroupParent'),
     blkioWeight: host.int('BlkioWeight'),
+    blkioWeightDevice: host.objects('BlkioWeightDevice').map((device) => ({
+      path: device.string('Path'),
+      weight: device.int('Weight'),
+    })),
+    blkioDeviceReadBps: parseRates(host, 'BlkioDeviceReadBps'),
+    blkioDeviceWriteBps: parseRates(host, 'BlkioDeviceWriteBps'),
+    blkioDeviceReadIops: parseRates(host, 'BlkioDeviceReadIOps'),
+    blkioDeviceWriteIops: parseRates(host, 'BlkioDeviceWriteIOps'),
     cpuPeriod: host.int('CpuPeriod'),
     cpuQuota: host.int('CpuQuota'),
     cpuRealtimePeriod: host.int('CpuRealtimePeriod'),
@@ -47,7 +46,69 @@ export function parseResources(host: Fields): Resources {
       hard: ulimit.int('Hard'),
     })),
     other: parseOther(host),
+    ...parseOwn(host),
   };
+}
+
+function parseOwn(host: Fields): OwnLimits {
+  return {
+    cpuBurst: host.int('CpuBurst'),
+    cpuIdle: host.bool('CpuIdle'),
+    cpuUclampMin: host.int('CpuUclampMin'),
+    cpuUclampMax: host.int('CpuUclampMax'),
+    cpusetPartition: parsePartition(host.string('CpusetPartition')),
+    memoryHigh: host.int('MemoryHigh'),
+    memoryMin: host.int('MemoryMin'),
+    memorySwapHigh: host.int('MemorySwapHigh'),
+    memoryOomGroup: host.bool('MemoryOomGroup'),
+    netClassId: host.int('NetClassId'),
+    netPrio: parseNumbers(host, 'NetPrio'),
+    hugetlbLimits: Object.fromEntries(
+      host
+        .objects('HugetlbLimits')
+        .map((limit) => [limit.string('PageSize'), limit.int('Limit')] as const),
+    ),
+    rdmaLimits: parseRdma(host),
+    miscLimits: parseNumbers(host, 'MiscLimits'),
+  };
+}
+
+const PARTITIONS = ['member', 'root', 'isolated'] as const;
+
+function parsePartition(text: string): OwnLimits['cpusetPartition'] {
+  if (text === '') return undefined;
+  const known = PARTITIONS.find((each) => each === text);
+  if (known !== undefined) return known;
+  const what = `invalid CpusetPartition '${text.slice(0, 100)}'`;
+  throw new EngineError('invalid_argument', `${what}: it is one of ${PARTITIONS.join(', ')}`);
+}
+
+function parseNumbers(host: Fields, name: string): Readonly<Record<string, number>> {
+  const numbers = emptyMap<number>();
+  for (const [key, value] of host.entries(name)) {
+    numbers[key] = new Fields(name, { [key]: value }).int(key);
+  }
+  return numbers;
+}
+
+function parseRdma(host: Fields): OwnLimits['rdmaLimits'] {
+  const limits = emptyMap<OwnLimits['rdmaLimits'][string]>();
+  for (const [device, value] of host.entries('RdmaLimits')) {
+    const limit = new Fields(`RdmaLimits.${device}`, value);
+    const hcaHandle = limit.optionalInt('HcaHandle');
+    const hcaObject = limit.optionalInt('HcaObject');
+    limits[device] = {
+      ...(hcaHandle === undefined ? {} : { hcaHandle }),
+      ...(hcaObject === undefined ? {} : { hcaObject }),
+    };
+  }
+  return limits;
+}
+
+function parseRates(host: Fields, name: string): readonly RateDevice[] {
+  return host
+    .objects(name)
+    .map((device) => ({ path: device.string('Path'), rate: device.int('Rate') }));
 }
 
 function parseDevice(device: Fields): Resources['devices'][number] {
@@ -61,13 +122,6 @@ function parseDevice(device: Fields): Resources['devices'][number] {
 
 function parseOther(host: Fields): Readonly<Record<string, unknown>> {
   const other = emptyMap<unknown>();
-  for (const name of OTHER_LISTS) {
-    const amount = name === 'BlkioWeightDevice' ? 'Weight' : 'Rate';
-    const list = host
-      .objects(name)
-      .map((item) => ({ Path: item.string('Path'), [amount]: item.int(amount) }));
-    if (list.length > 0) other[name] = list;
-  }
   const requests = host.objects('DeviceRequests').map((request) => ({
     Driver: request.string('Driver'),
     Count: request.int('Count'),

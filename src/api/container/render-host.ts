@@ -1,5 +1,6 @@
 // HostConfig as dockerd 28 answers it for what the docker CLI sends: which empty lists are [] and
 // which are null is part of the format, because clients compare.
+import type { RateDevice } from '#container/resources.ts';
 import type { HostConfig as HostSpec, MountSpec } from '#container/spec.ts';
 import type {
   HostConfig,
@@ -8,9 +9,9 @@ import type {
   Resources,
   Strings,
   ThrottleDevice,
-  WeightDevice,
 } from '#wire/container-config.ts';
 import type { SystemFacts } from '../system/facts.ts';
+import { renderOwnLimits } from './render-limits.ts';
 
 /** /dev/shm of a container that did not ask (hardening.md, B10). */
 const DEFAULT_SHM_BYTES = 64 * 1024 * 1024;
@@ -90,19 +91,22 @@ function defaultCgroupns(host: HostSpec, defaults: HostDefaults): string {
 }
 
 function renderResources(host: HostSpec): Resources {
-  const weights = (host.other['BlkioWeightDevice'] ?? []) as readonly WeightDevice[];
-  const rates = (name: string) => (host.other[name] ?? []) as readonly ThrottleDevice[];
+  const rates = (list: readonly RateDevice[]): readonly ThrottleDevice[] =>
+    list.map(({ path, rate }) => ({ Path: path, Rate: rate }));
   return {
     CpuShares: host.cpuShares,
     Memory: host.memory,
     NanoCpus: host.nanoCpus,
     CgroupParent: host.cgroupParent,
     BlkioWeight: host.blkioWeight,
-    BlkioWeightDevice: weights,
-    BlkioDeviceReadBps: rates('BlkioDeviceReadBps'),
-    BlkioDeviceWriteBps: rates('BlkioDeviceWriteBps'),
-    BlkioDeviceReadIOps: rates('BlkioDeviceReadIOps'),
-    BlkioDeviceWriteIOps: rates('BlkioDeviceWriteIOps'),
+    BlkioWeightDevice: host.blkioWeightDevice.map(({ path, weight }) => ({
+      Path: path,
+      Weight: weight,
+    })),
+    BlkioDeviceReadBps: rates(host.blkioDeviceReadBps),
+    BlkioDeviceWriteBps: rates(host.blkioDeviceWriteBps),
+    BlkioDeviceReadIOps: rates(host.blkioDeviceReadIops),
+    BlkioDeviceWriteIOps: rates(host.blkioDeviceWriteIops),
     CpuPeriod: host.cpuPeriod,
     CpuQuota: host.cpuQuota,
     CpuRealtimePeriod: host.cpuRealtimePeriod,
@@ -127,6 +131,7 @@ function renderResources(host: HostSpec): Resources {
     CpuPercent: 0,
     IOMaximumIOps: 0,
     IOMaximumBandwidth: 0,
+    ...renderOwnLimits(host),
   };
 }
 

@@ -5,6 +5,7 @@ import { invalid } from '../flag-kind.ts';
 import type { Flags } from '../flags.ts';
 import type { ThrottleDevice, Ulimit, WeightDevice } from './kinds.ts';
 import { readEnv, readLabels } from './kv-file.ts';
+import { planOwnLimits } from './limit-kinds.ts';
 import type { Mount } from './mount.ts';
 import { planNetRate } from './net-rate.ts';
 import { isMac, type NetworkAttachment, planEndpoints } from './network.ts';
@@ -250,6 +251,7 @@ function planResources(flags: Flags, swappiness: number): Record<string, unknown
     CpuPercent: 0,
     IOMaximumIOps: 0,
     IOMaximumBandwidth: 0,
+    ...planOwnLimits(flags),
   };
 }
 

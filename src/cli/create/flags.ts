@@ -1,17 +1,6 @@
 // The flags of `run` and `create` as data, in groups; names, letters and texts are docker's.
 // `singleDash` names are the book's spellings (-name, -net, -mem, -cpushare, -cpuset).
-import {
-  bool,
-  bytes,
-  cpus,
-  duration,
-  int,
-  list,
-  map,
-  string,
-  swapBytes,
-  uint16,
-} from '../flag-kind.ts';
+import { bool, bytes, duration, int, list, map, string } from '../flag-kind.ts';
 import type { FlagSpec } from '../flags.ts';
 import {
   addHostKind,
@@ -23,13 +12,9 @@ import {
   labelKind,
   linkKind,
   sysctlKind,
-  throttleBps,
-  throttleIops,
-  ulimitKind,
-  weightDevice,
 } from './kinds.ts';
+import { LIMITS, NET_RATE, OWN_LIMITS } from './limit-flags.ts';
 import { mountKind } from './mount.ts';
-import { netBurstKind, netRateKind } from './net-rate.ts';
 import { networkKind } from './network.ts';
 
 const CGROUPNS_USAGE = [
@@ -200,89 +185,6 @@ const NETWORK: readonly FlagSpec[] = [
   { name: 'mac-address', kind: string, usage: 'Container MAC address (e.g., 92:d0:c6:0a:29:33)' },
 ];
 
-const NET_RATE: readonly FlagSpec[] = [
-  {
-    name: 'net-rate',
-    kind: netRateKind,
-    usage: 'Bandwidth to and from the container ("10mbit", "in:10mbit,out:50mbit")',
-  },
-  {
-    name: 'net-burst',
-    kind: netBurstKind,
-    usage: 'What may pass at once beyond --net-rate ("64k", "in:64k,out:1m")',
-  },
-];
-
-const LIMITS: readonly FlagSpec[] = [
-  {
-    name: 'blkio-weight',
-    kind: uint16,
-    usage: 'Block IO (relative weight), between 10 and 1000, or 0 to disable (default 0)',
-  },
-  {
-    name: 'blkio-weight-device',
-    kind: weightDevice,
-    usage: 'Block IO weight (relative device weight) (default [])',
-  },
-  { name: 'cgroup-parent', kind: string, usage: 'Optional parent cgroup for the container' },
-  { name: 'cpu-period', kind: int, usage: 'Limit CPU CFS (Completely Fair Scheduler) period' },
-  { name: 'cpu-quota', kind: int, usage: 'Limit CPU CFS (Completely Fair Scheduler) quota' },
-  { name: 'cpu-rt-period', kind: int, usage: 'Limit CPU real-time period in microseconds' },
-  { name: 'cpu-rt-runtime', kind: int, usage: 'Limit CPU real-time runtime in microseconds' },
-  {
-    name: 'cpu-shares',
-    short: 'c',
-    kind: int,
-    singleDash: ['cpushare'],
-    usage: 'CPU shares (relative weight)',
-  },
-  { name: 'cpus', kind: cpus, usage: 'Number of CPUs' },
-  {
-    name: 'cpuset-cpus',
-    kind: string,
-    singleDash: ['cpuset'],
-    usage: 'CPUs in which to allow execution (0-3, 0,1)',
-  },
-  { name: 'cpuset-mems', kind: string, usage: 'MEMs in which to allow execution (0-3, 0,1)' },
-  {
-    name: 'device-read-bps',
-    kind: throttleBps,
-    usage: 'Limit read rate (bytes per second) from a device (default [])',
-  },
-  {
-    name: 'device-read-iops',
-    kind: throttleIops,
-    usage: 'Limit read rate (IO per second) from a device (default [])',
-  },
-  {
-    name: 'device-write-bps',
-    kind: throttleBps,
-    usage: 'Limit write rate (bytes per second) to a device (default [])',
-  },
-  {
-    name: 'device-write-iops',
-    kind: throttleIops,
-    usage: 'Limit write rate (IO per second) to a device (default [])',
-  },
-  { name: 'kernel-memory', kind: bytes, usage: 'Kernel memory limit' },
-  { name: 'memory', short: 'm', kind: bytes, singleDash: ['mem'], usage: 'Memory limit' },
-  { name: 'memory-reservation', kind: bytes, usage: 'Memory soft limit' },
-  {
-    name: 'memory-swap',
-    kind: swapBytes,
-    usage: "Swap limit equal to memory plus swap: '-1' to enable unlimited swap",
-  },
-  {
-    name: 'memory-swappiness',
-    kind: int,
-    usage: 'Tune container memory swappiness (0 to 100) (default -1)',
-  },
-  { name: 'oom-kill-disable', kind: bool, usage: 'Disable OOM Killer' },
-  { name: 'oom-score-adj', kind: int, usage: "Tune host's OOM preferences (-1000 to 1000)" },
-  { name: 'pids-limit', kind: int, usage: 'Tune container pids limit (set -1 for unlimited)' },
-  { name: 'ulimit', kind: ulimitKind, usage: 'Ulimit options (default [])' },
-];
-
 /** What `run` and `create` share. */
 export const CREATE_FLAGS: readonly FlagSpec[] = [
   ...PROCESSES_AND_TERMINALS,
@@ -294,38 +196,7 @@ export const CREATE_FLAGS: readonly FlagSpec[] = [
   ...NETWORK,
   ...NET_RATE,
   ...LIMITS,
-];
-
-/** Limits that docker's `update` changes, with the letters and texts that they have there. */
-export const UPDATE_FLAGS: readonly FlagSpec[] = [
-  ...NET_RATE,
-  {
-    name: 'blkio-weight',
-    kind: uint16,
-    usage: 'Block IO (relative weight), between 10 and 1000, or 0 to disable (default 0)',
-  },
-  { name: 'cpu-period', kind: int, usage: 'Limit CPU CFS (Completely Fair Scheduler) period' },
-  { name: 'cpu-quota', kind: int, usage: 'Limit CPU CFS (Completely Fair Scheduler) quota' },
-  { name: 'cpu-rt-period', kind: int, usage: 'Limit the CPU real-time period in microseconds' },
-  { name: 'cpu-rt-runtime', kind: int, usage: 'Limit the CPU real-time runtime in microseconds' },
-  { name: 'cpu-shares', short: 'c', kind: int, usage: 'CPU shares (relative weight)' },
-  { name: 'cpus', kind: cpus, usage: 'Number of CPUs' },
-  {
-    name: 'cpuset-cpus',
-    kind: string,
-    usage: 'CPUs in which to allow execution (0-3, 0,1)',
-  },
-  { name: 'cpuset-mems', kind: string, usage: 'MEMs in which to allow execution (0-3, 0,1)' },
-  { name: 'kernel-memory', kind: bytes, hidden: true, usage: 'Kernel memory limit (deprecated)' },
-  { name: 'memory', short: 'm', kind: bytes, usage: 'Memory limit' },
-  { name: 'memory-reservation', kind: bytes, usage: 'Memory soft limit' },
-  {
-    name: 'memory-swap',
-    kind: swapBytes,
-    usage: 'Swap limit equal to memory plus swap: -1 to enable unlimited swap',
-  },
-  { name: 'pids-limit', kind: int, usage: 'Tune container pids limit (set -1 for unlimited)' },
-  { name: 'restart', kind: string, usage: 'Restart policy to apply when a container exits' },
+  ...OWN_LIMITS,
 ];
 
 export const RUN_FLAGS: readonly FlagSpec[] = [

@@ -1,7 +1,8 @@
 // The flags of `update` as the body of POST /containers/{id}/update, as docker sends it: zeros mean
 // "as it is".
-import type { ContainerUpdateBody } from '#wire/container-config.ts';
+import type { ContainerUpdateBody, ThrottleDevice, WeightDevice } from '#wire/container-config.ts';
 import type { Flags } from '../flags.ts';
+import { planOwnLimits } from './limit-kinds.ts';
 import { planNetRate } from './net-rate.ts';
 import { parseRestartPolicy } from './security.ts';
 
@@ -16,11 +17,11 @@ export function planUpdate(flags: Flags): ContainerUpdateBody {
     NanoCpus: flags.number('cpus'),
     CgroupParent: '',
     BlkioWeight: flags.number('blkio-weight'),
-    BlkioWeightDevice: null,
-    BlkioDeviceReadBps: null,
-    BlkioDeviceWriteBps: null,
-    BlkioDeviceReadIOps: null,
-    BlkioDeviceWriteIOps: null,
+    BlkioWeightDevice: listOrNull<WeightDevice>(flags, 'blkio-weight-device'),
+    BlkioDeviceReadBps: listOrNull<ThrottleDevice>(flags, 'device-read-bps'),
+    BlkioDeviceWriteBps: listOrNull<ThrottleDevice>(flags, 'device-write-bps'),
+    BlkioDeviceReadIOps: listOrNull<ThrottleDevice>(flags, 'device-read-iops'),
+    BlkioDeviceWriteIOps: listOrNull<ThrottleDevice>(flags, 'device-write-iops'),
     CpuPeriod: flags.number('cpu-period'),
     CpuQuota: flags.number('cpu-quota'),
     CpuRealtimePeriod: flags.number('cpu-rt-period'),
@@ -28,13 +29,13 @@ export function planUpdate(flags: Flags): ContainerUpdateBody {
     CpusetCpus: flags.string('cpuset-cpus'),
     CpusetMems: flags.string('cpuset-mems'),
     Devices: null,
-    DeviceCgroupRules: null,
+    DeviceCgroupRules: listOrNull<string>(flags, 'device-cgroup-rule'),
     DeviceRequests: null,
     ...(kernelMemory === 0 ? {} : { KernelMemory: kernelMemory }),
     MemoryReservation: flags.number('memory-reservation'),
     MemorySwap: flags.number('memory-swap'),
-    MemorySwappiness: null,
-    OomKillDisable: null,
+    MemorySwappiness: flags.has('memory-swappiness') ? flags.number('memory-swappiness') : null,
+    OomKillDisable: flags.has('oom-kill-disable') ? flags.bool('oom-kill-disable') : null,
     PidsLimit: flags.number('pids-limit') === 0 ? null : flags.number('pids-limit'),
     Ulimits: null,
     CpuCount: 0,
@@ -43,5 +44,12 @@ export function planUpdate(flags: Flags): ContainerUpdateBody {
     IOMaximumBandwidth: 0,
     RestartPolicy: restart === '' ? none : parseRestartPolicy(restart),
     ...(netRate === undefined ? {} : { NetRate: netRate }),
+    ...planOwnLimits(flags),
+    ...(flags.has('unset') ? { Unset: flags.list('unset') } : {}),
+    ...(flags.has('memory-reclaim') ? { MemoryReclaim: flags.number('memory-reclaim') } : {}),
   };
+}
+
+function listOrNull<T>(flags: Flags, name: string): readonly T[] | null {
+  return flags.has(name) ? flags.list<T>(name) : null;
 }

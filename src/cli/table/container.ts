@@ -1,6 +1,7 @@
 // The verbs of containers. Each is a command of its own and a child of `container`.
 import type { CommandSpec } from '../command.ts';
-import { CREATE_FLAGS, RUN_FLAGS, UPDATE_FLAGS } from '../create/flags.ts';
+import { CREATE_FLAGS, RUN_FLAGS } from '../create/flags.ts';
+import { UPDATE_FLAGS } from '../create/limit-flags.ts';
 import { envKind } from '../create/kinds.ts';
 import { bool, int, list, string } from '../flag-kind.ts';
 import type { FlagSpec } from '../flags.ts';

@@ -10,6 +10,16 @@ export const DAEMON_FLAGS: readonly FlagSpec[] = [
   { name: 'cgroup-parent', kind: string, usage: 'Parent cgroup of all containers (/coracle)' },
   { name: 'config-file', kind: string, usage: 'Configuration file (/etc/coracle/daemon.json)' },
   {
+    name: 'cpu-rt-period',
+    kind: string,
+    usage: 'Period of real-time for all containers, in microseconds (1000000)',
+  },
+  {
+    name: 'cpu-rt-runtime',
+    kind: string,
+    usage: 'Real-time of all containers together in a period, in microseconds (0)',
+  },
+  {
     name: 'data-root',
     short: 'g',
     kind: string,

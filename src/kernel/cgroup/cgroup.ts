@@ -9,28 +9,25 @@ import {
   directoryOf,
   type Hierarchy,
   hierarchyOf,
-  ownPath,
+  lineage,
+  parentPath,
+  PRIVATE_SOURCE,
   visiblePath,
 } from './host.ts';
-import { planPids } from './pids.ts';
-import type { Resources } from './resources.ts';
-import type { CgroupStep, CgroupWriteStep } from './step.ts';
-import { planBlkio } from './v1/blkio.ts';
-import { planCpu as planCpuV1 } from './v1/cpu.ts';
-import { CPUSET_FILES, type Cpuset, planCpuset as planCpusetV1, planInherit } from './v1/cpuset.ts';
-import { planDevices as planDevicesV1 } from './v1/devices.ts';
-import { planMemory as planMemoryV1 } from './v1/memory.ts';
-import { planCpu as planCpuV2 } from './v2/cpu.ts';
-import { planCpuset as planCpusetV2 } from './v2/cpuset.ts';
-import { planDevices as planDevicesV2 } from './v2/devices.ts';
-import { planIo } from './v2/io.ts';
-import { planMemory as planMemoryV2 } from './v2/memory.ts';
+import { planUnified } from './unified.ts';
+import type { RealtimeBudget, Resources } from './resources.ts';
+import type { CgroupStep } from './step.ts';
+import { planRealtime } from './v1/cpu.ts';
+import { CPUSET_FILES, type Cpuset, planCpuset, planInherit } from './v1/cpuset.ts';
+import { isWanted, planLeaf } from './v1/leaf.ts';
 
 export type CgroupRequest = {
   /** "/coracle" is below the root of each mount; "coracle" is below the daemon's own cgroup. */
   readonly parent: string;
   readonly name: string;
   readonly resources: Resources;
+  /** What each ancestor gets, so that a container can have real-time at all. */
+  readonly realtime?: RealtimeBudget;
 };
 
 /** Text of files by absolute path; files that do not exist are left out. See factFiles(). */
@@ -39,7 +36,9 @@ export type CgroupFacts = Readonly<Record<string, string>>;
 export type CgroupPlan = {
   /** In order: ancestors first, then the leaf and its limits. Directories may exist already. */
   readonly create: readonly CgroupStep[];
-  /** Directories of version 1, whose `tasks` init writes "0" into, before it limits itself further. */
+  /**
+   * Directories of version 1, whose `tasks` init writes "0" into, before it limits itself further.
+   */
   readonly join: readonly string[];
   /** Leaf directories, one a hierarchy, to rmdir (retrying on EBUSY) once they are empty. */
   readonly directories: readonly string[];
@@ -68,9 +67,6 @@ export type HierarchyView = {
   readonly source: string;
 };
 
-/** cgroup2 controllers that are handed down to containers, where the kernel has them. */
-const UNIFIED_CONTROLLERS = ['cpuset', 'cpu', 'io', 'memory', 'pids'];
-
 /** The files whose text planCgroup() needs: v1 cpusets of the ancestors. */
 export function factFiles(host: CgroupHost, request: { readonly parent: string }): string[] {
   const cpuset = hierarchyOf(host, 'cpuset');
@@ -86,28 +82,35 @@ export function planCgroup(
   facts: CgroupFacts,
 ): CgroupPlan {
   checkName(request.name);
+  const { resources } = request;
+  const onDemand = host.onDemand ?? [];
   const leaf = (hierarchy: Hierarchy): string =>
     posix.join(parentPath(hierarchy, request.parent), request.name);
-  const create: CgroupStep[] = [];
-  for (const hierarchy of host.hierarchies) {
-    create.push(...planAncestors(hierarchy, request.parent, facts));
+  const leaves = (each: readonly Hierarchy[]): string[] =>
+    each.map((hierarchy) => directoryOf(hierarchy, leaf(hierarchy)));
+  const wanted = onDemand.filter((each) => isWanted(each, resources));
+  const create: CgroupStep[] = wanted.map(mountStep);
+  for (const hierarchy of [...host.hierarchies, ...wanted]) {
+    create.push(...planAncestors(hierarchy, request, facts));
     const directory = directoryOf(hierarchy, leaf(hierarchy));
     create.push({ op: 'mkdir', path: directory });
-    for (const controller of hierarchy.controllers) {
-      create.push(...planController(controller, hierarchy, directory, request, facts));
+    if (hierarchy.controllers.includes('cpuset')) {
+      const parent = cpusetOf(hierarchy, parentPath(hierarchy, request.parent), facts);
+      create.push(...planCpuset(directory, resources, parent));
     }
+    create.push(...planLeaf(hierarchy, directory, resources));
   }
   if (host.unified !== undefined) create.push(...planUnified(host, host.unified, request));
   const all = [...host.hierarchies, ...(host.unified === undefined ? [] : [host.unified])];
-  const directories = all.map((each) => directoryOf(each, leaf(each)));
   const unified =
     host.unified === undefined ? undefined : directoryOf(host.unified, leaf(host.unified));
   const freezer = planFreezer(host, leaf, unified);
   const oomFile = planOomFile(host, leaf, unified);
   return {
     create,
-    join: host.hierarchies.map((each) => directoryOf(each, leaf(each))),
-    directories,
+    join: leaves([...host.hierarchies, ...wanted]),
+    // With those that this container is not in now: an update may put it there.
+    directories: leaves([...all, ...onDemand]),
     ...(unified === undefined ? {} : { unified, killFile: `${unified}/cgroup.kill` }),
     ...(freezer === undefined ? {} : { freezer }),
     ...(oomFile === undefined ? {} : { oomFile }),
@@ -115,18 +118,18 @@ export function planCgroup(
   };
 }
 
-/** Path of the parent below the root of the mount; ".." in it cannot climb out. */
-function parentPath(hierarchy: Hierarchy, parent: string): string {
-  const clean = posix.normalize(`/${parent}`);
-  return parent.startsWith('/') ? clean : posix.join(ownPath(hierarchy), clean);
+/** The parents alone, so that they exist before the first container; see planCgroup(). */
+export function planParents(host: CgroupHost, parent: string, facts: CgroupFacts): CgroupStep[] {
+  const request = { parent, resources: {} };
+  return [
+    ...host.hierarchies.flatMap((each) => planAncestors(each, request, facts)),
+    ...(host.unified === undefined ? [] : planUnified(host, host.unified, request)),
+  ];
 }
 
-/** The paths from "/" down to the parent, both included. */
-function lineage(hierarchy: Hierarchy, parent: string): string[] {
-  const parts = parentPath(hierarchy, parent)
-    .split('/')
-    .filter((part) => part !== '');
-  return ['/', ...parts.map((_, index) => `/${parts.slice(0, index + 1).join('/')}`)];
+function mountStep({ mountpoint, controllers }: Hierarchy): CgroupStep {
+  const list = controllers.join(',');
+  return { op: 'cgroup_mount', path: mountpoint, source: PRIVATE_SOURCE, controllers: list };
 }
 
 function checkName(name: string): void {
@@ -134,12 +137,19 @@ function checkName(name: string): void {
   throw new EngineError('invalid_argument', `invalid cgroup name: "${name}"`);
 }
 
-function planAncestors(hierarchy: Hierarchy, parent: string, facts: CgroupFacts): CgroupStep[] {
+function planAncestors(
+  hierarchy: Hierarchy,
+  { parent, resources, realtime }: Omit<CgroupRequest, 'name'>,
+  facts: CgroupFacts,
+): CgroupStep[] {
   const steps: CgroupStep[] = [];
+  const { controllers } = hierarchy;
+  const needsBudget = (resources.cpuRtRuntime ?? 0) > 0 && controllers.includes('cpu');
   for (const path of lineage(hierarchy, parent).slice(1)) {
     const directory = directoryOf(hierarchy, path);
     steps.push({ op: 'mkdir', path: directory });
-    if (!hierarchy.controllers.includes('cpuset')) continue;
+    if (needsBudget && realtime !== undefined) steps.push(...planRealtime(directory, realtime));
+    if (!controllers.includes('cpuset')) continue;
     const above = cpusetOf(hierarchy, posix.dirname(path), facts);
     steps.push(...planInherit(directory, readCpuset(directory, facts), above));
   }
@@ -163,67 +173,6 @@ function readCpuset(directory: string, facts: CgroupFacts): Cpuset | undefined {
   const mems = facts[`${directory}/cpuset.mems`];
   if (cpus === undefined || mems === undefined) return undefined;
   return { cpus: cpus.trim(), mems: mems.trim() };
-}
-
-function planController(
-  controller: string,
-  hierarchy: Hierarchy,
-  directory: string,
-  request: CgroupRequest,
-  facts: CgroupFacts,
-): CgroupWriteStep[] {
-  const { resources } = request;
-  switch (controller) {
-    case 'cpuset': {
-      const parent = cpusetOf(hierarchy, parentPath(hierarchy, request.parent), facts);
-      return planCpusetV1(directory, resources, parent);
-    }
-    case 'cpu':
-      return planCpuV1(directory, resources);
-    case 'memory':
-      return planMemoryV1(directory, resources);
-    case 'pids':
-      return planPids(directory, resources);
-    case 'blkio':
-      return planBlkio(directory, resources);
-    case 'devices':
-      return resources.devices === undefined ? [] : planDevicesV1(directory, resources.devices);
-    default:
-      return []; // cpuacct, freezer, net_cls, name=...: nothing to write before the start
-  }
-}
-
-function planUnified(host: CgroupHost, unified: Hierarchy, request: CgroupRequest): CgroupStep[] {
-  const controllers = UNIFIED_CONTROLLERS.filter((each) => unified.controllers.includes(each));
-  const steps: CgroupStep[] = [];
-  // A controller exists in a directory once its parent enables it: from the top down, each level
-  // after it is made (cgroup-v2.rst, "Enabling and Disabling").
-  for (const path of lineage(unified, request.parent)) {
-    const directory = directoryOf(unified, path);
-    if (path !== '/') steps.push({ op: 'mkdir', path: directory });
-    if (controllers.length === 0) continue;
-    steps.push({
-      op: 'cgroup_write',
-      path: `${directory}/cgroup.subtree_control`,
-      value: controllers.map((each) => `+${each}`).join(' '),
-      check: 'enabled',
-    });
-  }
-  const leaf = directoryOf(unified, posix.join(parentPath(unified, request.parent), request.name));
-  const { resources } = request;
-  const planners: Readonly<Record<string, (directory: string, r: Resources) => CgroupStep[]>> = {
-    cpuset: planCpusetV2,
-    cpu: planCpuV2,
-    io: planIo,
-    memory: planMemoryV2,
-    pids: planPids,
-  };
-  steps.push({ op: 'mkdir', path: leaf });
-  for (const each of controllers) steps.push(...(planners[each]?.(leaf, resources) ?? []));
-  if (resources.devices !== undefined && hierarchyOf(host, 'devices') === undefined) {
-    steps.push(...planDevicesV2(leaf, resources.devices));
-  }
-  return steps;
 }
 
 function planFreezer(

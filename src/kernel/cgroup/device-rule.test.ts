@@ -8,7 +8,8 @@ import {
   formatDeviceRule,
   parseDeviceRule,
 } from './device-rule.ts';
-import { compileDeviceList, foldDeviceRules, planDevices } from './v2/devices.ts';
+import { foldDeviceRules } from './device-list.ts';
+import { compileDeviceList, planDevices } from './v2/devices.ts';
 
 const MKNOD = 1;
 const READ = 2;

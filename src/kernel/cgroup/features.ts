@@ -1,30 +1,41 @@
-// What limits this kernel offers. Asked once, of a cgroup of ours: in v2 the root cgroup has no
+// What limits this kernel offers. Asked once, of cgroups of ours: in v2 the root cgroup has no
 // limit files, and in v1 a build option or boot parameter decides on single files.
-import { directoryOf, type CgroupHost, hierarchyOf } from './host.ts';
-import type { CgroupFeatures } from './resources.ts';
+import { allHierarchies, type CgroupHost, directoryOf, parentPath } from './host.ts';
+import { type Limit, placeOf } from './limit.ts';
 
-/** `parent` is an existing cgroup below each root; `exists` tells of one absolute path. */
-export function detectFeatures(
+/** What Docker warns of where it is missing, by the name of the limit. */
+const WARNED = [
+  'memory',
+  'memorySwap',
+  'memoryReservation',
+  'memorySwappiness',
+  'oomKillDisable',
+  'cpuShares',
+  'cpuQuota',
+  'cpuRtRuntime',
+  'cpusetCpus',
+  'pidsLimit',
+  'blkioWeight',
+  'blkioWeightDevices',
+  'blkioRates',
+] as const satisfies readonly Limit[];
+
+export type CgroupFeatures = Readonly<Record<(typeof WARNED)[number], boolean>>;
+
+/** The host with the names of files in the directories of `parent`, which exist. */
+export function withFiles(
   host: CgroupHost,
   parent: string,
-  exists: (path: string) => boolean,
-): CgroupFeatures {
-  const has = (controller: string, v1: string, v2: string | undefined): boolean => {
-    const hierarchy = hierarchyOf(host, controller);
-    if (hierarchy !== undefined) return exists(`${directoryOf(hierarchy, parent)}/${v1}`);
-    if (host.unified === undefined || v2 === undefined) return false;
-    return exists(`${directoryOf(host.unified, parent)}/${v2}`);
-  };
-  return {
-    memory: has('memory', 'memory.limit_in_bytes', 'memory.max'),
-    swap: has('memory', 'memory.memsw.limit_in_bytes', 'memory.swap.max'),
-    memoryReservation: has('memory', 'memory.soft_limit_in_bytes', 'memory.low'),
-    swappiness: has('memory', 'memory.swappiness', undefined),
-    oomKillDisable: has('memory', 'memory.oom_control', undefined),
-    cpuShares: has('cpu', 'cpu.shares', 'cpu.weight'),
-    cpuCfs: has('cpu', 'cpu.cfs_quota_us', 'cpu.max'),
-    cpuset: has('cpuset', 'cpuset.cpus', 'cpuset.cpus'),
-    pids: has('pids', 'pids.max', 'pids.max'),
-    blkioWeight: has('blkio', 'blkio.bfq.weight', undefined) || has('io', 'io.weight', 'io.weight'),
-  };
+  list: (directory: string) => readonly string[],
+): CgroupHost {
+  const onDemand = new Set(host.onDemand);
+  const directories = allHierarchies(host)
+    .filter((each) => !onDemand.has(each))
+    .map((each) => directoryOf(each, parentPath(each, parent)));
+  return { ...host, files: new Set(directories.flatMap((directory) => list(directory))) };
+}
+
+export function detectFeatures(host: CgroupHost): CgroupFeatures {
+  const features = WARNED.map((limit) => [limit, placeOf(host, limit).has] as const);
+  return Object.fromEntries(features) as CgroupFeatures;
 }

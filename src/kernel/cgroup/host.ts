@@ -21,19 +21,36 @@ export type CgroupHost = {
   readonly hierarchies: readonly Hierarchy[];
   /** The cgroup2 mount, in unified mode and on hybrid hosts. */
   readonly unified?: Hierarchy;
+  /**
+   * Of version 1, which nobody needs to have mounted: they are, in a private place, with the first
+   * container that asks for one of their limits. So others pay nothing for them.
+   */
+  readonly onDemand?: readonly Hierarchy[];
+  /** Names of the files that cgroups have here, below the roots; see withFiles(). */
+  readonly files?: ReadonlySet<string>;
 };
+
+/** The source of private mounts: nobody takes them for the host's, which would outlive us. */
+export const PRIVATE_SOURCE = 'coracle';
+
+/** Subsystems whose limits are asked for rarely, and which have no twin in cgroup2. */
+const RARE_SUBSYSTEMS = ['net_cls', 'net_prio', 'hugetlb'] as const;
 
 export type CgroupTexts = {
   readonly mountinfo: string;
   readonly selfCgroup: string;
   /** Text of `cgroup.controllers` in the root of the cgroup2 mount. */
   readonly controllersFile?: string;
+  /** Text of /proc/cgroups, and where hierarchies may be mounted for who asks. */
+  readonly subsystems?: string;
+  readonly privateDirectory?: string;
 };
 
 type Mount = {
   readonly root: string;
   readonly mountpoint: string;
   readonly fstype: string;
+  readonly source: string;
   readonly options: readonly string[];
   readonly writable: boolean;
 };
@@ -52,7 +69,9 @@ const V1_OPTIONS = new Set([
 /** Finds the hierarchies; throws `unavailable` when no cgroup file system is mounted. */
 export function detectCgroups(texts: CgroupTexts): CgroupHost {
   const own = parseSelfCgroup(texts.selfCgroup);
-  const mounts = visible(parseMounts(texts.mountinfo));
+  const mounts = visible(parseMounts(texts.mountinfo)).filter(
+    ({ source }) => source !== PRIVATE_SOURCE,
+  );
   const byHierarchy = new Map<string, Hierarchy[]>();
   for (const mount of mounts.filter((each) => each.fstype === 'cgroup')) {
     const controllers = mount.options.filter(isSubsystem);
@@ -68,16 +87,60 @@ export function detectCgroups(texts: CgroupTexts): CgroupHost {
   if (hierarchies.length === 0 && unified === undefined) {
     throw new EngineError('unavailable', 'no cgroup file system is mounted on this host');
   }
+  const onDemand = findOnDemand(texts, hierarchies, unified);
   return {
     version: hierarchies.length === 0 ? 2 : 1,
     hierarchies,
     ...(unified === undefined ? {} : { unified }),
+    ...(onDemand.length === 0 ? {} : { onDemand }),
   };
 }
 
-/** The v1 hierarchy that carries a subsystem. */
+/** What the kernel has of RARE_SUBSYSTEMS, but no mount of the host. */
+function findOnDemand(
+  { subsystems = '', selfCgroup, privateDirectory }: CgroupTexts,
+  mounted: readonly Hierarchy[],
+  unified: Hierarchy | undefined,
+): Hierarchy[] {
+  if (privateDirectory === undefined) return [];
+  const taken = new Set([...mounted, ...(unified ? [unified] : [])].flatMap((h) => h.controllers));
+  const made = new Map<string, Hierarchy>();
+  for (const name of RARE_SUBSYSTEMS) {
+    if (taken.has(name) || !isEnabled(subsystems, name)) continue;
+    // Who mounted it elsewhere with others chose the set for all (cgroups(7), "Mounting v1").
+    const line = selfCgroup.split('\n').find((each) => listOf(each).includes(name)) ?? '';
+    const controllers = line === '' ? [name] : listOf(line);
+    const key = controllers.join(',');
+    const own = /^\d+:[^:]*:(\/.*)$/.exec(line)?.[1] ?? '/';
+    made.set(key, { controllers, mountpoint: `${privateDirectory}/${key}`, root: '/', own });
+  }
+  return [...made.values()];
+}
+
+/** The controllers of a line of /proc/self/cgroup. */
+function listOf(line: string): string[] {
+  return line.split(':')[1]?.split(',') ?? [];
+}
+
+/** A line of /proc/cgroups: name, hierarchy, number of cgroups, enabled. */
+function isEnabled(subsystems: string, name: string): boolean {
+  return subsystems.split('\n').some((line) => {
+    const words = line.split('\t');
+    return words[0] === name && words[3] === '1';
+  });
+}
+
+/** The v1 hierarchy that carries a subsystem, be it mounted or to be mounted on demand. */
 export function hierarchyOf(host: CgroupHost, controller: string): Hierarchy | undefined {
-  return host.hierarchies.find((each) => each.controllers.includes(controller));
+  return [...host.hierarchies, ...(host.onDemand ?? [])].find((each) =>
+    each.controllers.includes(controller),
+  );
+}
+
+/** All that cgroups of ours can be in: v1, cgroup2, and last those that may not be mounted. */
+export function allHierarchies(host: CgroupHost): readonly Hierarchy[] {
+  const unified = host.unified === undefined ? [] : [host.unified];
+  return [...host.hierarchies, ...unified, ...(host.onDemand ?? [])];
 }
 
 /** True when a controller can be used, whichever version it is bound to. */
@@ -106,6 +169,20 @@ export function ownPath(hierarchy: Hierarchy): string {
   return hierarchy.own.slice(hierarchy.root.length);
 }
 
+/** Path of a parent below the root of the mount; ".." in it cannot climb out. */
+export function parentPath(hierarchy: Hierarchy, parent: string): string {
+  const clean = posix.normalize(`/${parent}`);
+  return parent.startsWith('/') ? clean : posix.join(ownPath(hierarchy), clean);
+}
+
+/** The paths from "/" down to the parent, both included. */
+export function lineage(hierarchy: Hierarchy, parent: string): string[] {
+  const parts = parentPath(hierarchy, parent)
+    .split('/')
+    .filter((part) => part !== '');
+  return ['/', ...parts.map((_, index) => `/${parts.slice(0, index + 1).join('/')}`)];
+}
+
 /** Controller to path; the key of the cgroup2 line ("0::/path") is "". */
 function parseSelfCgroup(text: string): Map<string, string> {
   const paths = new Map<string, string>();
@@ -125,11 +202,12 @@ function parseMounts(text: string): Mount[] {
     const separator = line.indexOf(' - ');
     if (separator === -1) continue;
     const [, , , root = '', mountpoint = '', flags = ''] = line.slice(0, separator).split(' ');
-    const [fstype = '', , options = ''] = line.slice(separator + 3).split(' ');
+    const [fstype = '', source = '', options = ''] = line.slice(separator + 3).split(' ');
     mounts.push({
       root: decodeOctal(root),
       mountpoint: decodeOctal(mountpoint),
       fstype,
+      source,
       options: options.split(','),
       writable: flags.split(',').includes('rw'),
     });

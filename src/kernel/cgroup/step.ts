@@ -1,5 +1,5 @@
-// The steps that make a cgroup. The C program performs them one by one: it writes, reads the same
-// file back, and hands the text to checkReadBack(), because the kernel rounds, clamps and ignores.
+// The steps that make or change a cgroup. The one that performs them writes, reads the same file
+// back, and hands the text to checkReadBack(), because the kernel rounds, clamps and ignores.
 import { EngineError } from '#base/error.ts';
 import { parseIdList } from './id-list.ts';
 
@@ -11,6 +11,8 @@ export type ReadBackRule =
   | 'enabled' // "+cpu +memory" was written; the file lists the enabled controllers
   | 'oom_control' // "1" was written; the file says "oom_kill_disable 1" and more
   | 'io_weight' // "500" was written; the file says "default 500" and a line for each device
+  | 'cpu_percent' // "50" was written; the file says "50.00"
+  | 'keyed' // "KEY VALUE" was written; the file has a line of it, or none where VALUE is no limit
   | 'write_only'; // the file cannot be read (devices.allow); the errno of the write decides
 
 export type MkdirStep = { readonly op: 'mkdir'; readonly path: string };
@@ -20,13 +22,23 @@ export type CgroupWriteStep = {
   readonly value: string;
   readonly check: ReadBackRule;
 };
-/** Attaches a BPF_PROG_TYPE_CGROUP_DEVICE program to the cgroup2 directory. */
+/**
+ * Attaches a BPF_PROG_TYPE_CGROUP_DEVICE program to the cgroup2 directory, or puts it in the place
+ * of the one that is attached; an empty one takes that away.
+ */
 export type CgroupDeviceStep = {
-  readonly op: 'cgroup_device';
+  readonly op: 'cgroup_device' | 'cgroup_device_replace';
   readonly path: string;
   readonly insns: Uint8Array;
 };
-export type CgroupStep = MkdirStep | CgroupWriteStep | CgroupDeviceStep;
+/** Mounts a hierarchy of version 1 in a place of ours; success when it is mounted there already. */
+export type CgroupMountStep = {
+  readonly op: 'cgroup_mount';
+  readonly path: string;
+  readonly source: string;
+  readonly controllers: string;
+};
+export type CgroupStep = MkdirStep | CgroupWriteStep | CgroupDeviceStep | CgroupMountStep;
 
 // The largest page size of the architectures we serve: aarch64 kernels can use 64 KiB pages.
 const PAGE_SIZE_MAX = 65_536;
@@ -58,6 +70,10 @@ function agrees(rule: ReadBackRule, wanted: string, got: string): boolean {
       return got.split('\n').includes(`oom_kill_disable ${wanted}`);
     case 'io_weight':
       return got.split('\n').some((line) => line === `default ${wanted}` || line === wanted);
+    case 'cpu_percent':
+      return got === wanted || Number(got) === Number(wanted);
+    case 'keyed':
+      return sameLine(wanted, got);
     case 'write_only':
       return true;
     default:
@@ -65,12 +81,16 @@ function agrees(rule: ReadBackRule, wanted: string, got: string): boolean {
   }
 }
 
+/**
+ * A count above the largest the kernel counts is kept as "max" (v2) or as LONG_MAX in pages (v1).
+ */
 function pageRounded(wanted: string, got: string): boolean {
   if (wanted === got) return true;
-  if (!/^\d+$/.test(wanted)) return false;
-  // A count above the largest the kernel counts is kept as "max" (v2) or as LONG_MAX in pages (v1).
-  const bytes = BigInt(wanted);
   const limitMax = 1n << 63n;
+  // "No limit" is written as -1 to files of version 1; huge pages round LONG_MAX to their size.
+  if (wanted === '-1') return /^\d+$/.test(got) && BigInt(got) >= limitMax >> 1n;
+  if (!/^\d+$/.test(wanted)) return false;
+  const bytes = BigInt(wanted);
   if (got === 'max') return bytes >= limitMax - BigInt(PAGE_SIZE_MAX);
   if (!/^\d+$/.test(got)) return false;
   const kept = BigInt(got);
@@ -81,4 +101,24 @@ function sameIds(wanted: string, got: string): boolean {
   const a = parseIdList(wanted);
   const b = parseIdList(got);
   return a !== undefined && b !== undefined && a.size === b.size && a.isSubsetOf(b);
+}
+
+const NO_LIMIT = new Set(['0', 'max', 'default']);
+
+/** "254:0 rbps=1 wbps=max" is kept as the same words in any order, and not at all without limit. */
+function sameLine(wanted: string, got: string): boolean {
+  const [key = '', ...words] = wanted.split(' ');
+  const line = lineOf(got, key);
+  const amountOf = (word: string): string => word.slice(word.indexOf('=') + 1);
+  if (line === undefined) return words.every((word) => NO_LIMIT.has(amountOf(word)));
+  return line.length === words.length && words.every((word) => line.includes(word));
+}
+
+/** The words behind a key in a file with a line for each device, interface or resource. */
+export function lineOf(text: string, key: string): readonly string[] | undefined {
+  for (const line of text.split('\n')) {
+    const [first, ...words] = line.trim().split(/\s+/);
+    if (first === key) return words;
+  }
+  return undefined;
 }

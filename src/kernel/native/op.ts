@@ -82,6 +82,9 @@ export const OPS = {
   port_hold: 'namespace:s protocol:u address:b port:u',
   port_release: 'namespace:s protocol:u address:b port:u',
   netns_pin: 'path:s namespace:s',
+  cgroup_mount: 'path:s source:s controllers:s',
+  cgroup_unmount: 'path:s',
+  cgroup_device_replace: 'path:s insns:b',
 } as const;
 
 export type OpName = keyof typeof OPS;

@@ -52,7 +52,8 @@ export async function launchRunc(
   try {
     const { pid, results } = await monitor.launch(plan);
     const execBase = execBaseOf(spec, cgroup);
-    const parts = { box, facts, directory, cgroup, execBase, monitor, pid, plan, results };
+    const { agent } = deps;
+    const parts = { agent, box, facts, directory, cgroup, execBase, monitor, pid, plan, results };
     return new RuncTask(parts, paths, program);
   } catch (error) {
     await monitor[Symbol.asyncDispose]();
@@ -70,7 +71,8 @@ export function findRunc(
   const { spec, cgroup } = prepareRunc(program, box, facts, directory);
   return findWith(deps, cgroup, directory, (monitor, pid) => {
     const execBase = execBaseOf(spec, cgroup);
-    const parts = { box, facts, directory, cgroup, execBase, monitor, pid };
+    const { agent } = deps;
+    const parts = { agent, box, facts, directory, cgroup, execBase, monitor, pid };
     return new RuncTask(parts, runcPaths(directory), program);
   });
 }

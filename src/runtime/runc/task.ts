@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { EngineError, errnoOf } from '#base/error.ts';
 import type { ExecSession, Streams } from '#kernel/native/native.ts';
 import type { LaunchPlan, OpResult } from '#kernel/native/op.ts';
-import type { BoxResources } from '../box.ts';
+import type { BoxLimits } from '../box.ts';
 import type { ExecRequest } from '../exec.ts';
 import { describeExecFailure } from '../failure.ts';
 import { MonitoredTask, type MonitoredParts } from '../monitored-task.ts';
@@ -120,8 +120,8 @@ export class RuncTask implements Task {
     return this.#inner.resume();
   }
 
-  update(resources: BoxResources): Promise<void> {
-    return this.#inner.update(resources);
+  update(limits: BoxLimits): Promise<void> {
+    return this.#inner.update(limits);
   }
 
   pids(): Promise<readonly number[]> {

@@ -1,6 +1,6 @@
 // v2 `cpu` (cgroup-v2.rst, "CPU Interface Files").
 import { cpuBandwidth, type Resources } from '../resources.ts';
-import type { CgroupWriteStep } from '../step.ts';
+import type { CgroupWriteStep, ReadBackRule } from '../step.ts';
 
 const SHARES_MIN = 2;
 const SHARES_MAX = 262_144;
@@ -18,16 +18,19 @@ export function weightFromShares(shares: number): number {
 
 export function planCpu(directory: string, resources: Resources): CgroupWriteStep[] {
   const steps: CgroupWriteStep[] = [];
-  const write = (file: string, value: string): void => {
-    steps.push({ op: 'cgroup_write', path: `${directory}/${file}`, value, check: 'exact' });
+  const write = (file: string, value: string, check: ReadBackRule = 'exact'): void => {
+    steps.push({ op: 'cgroup_write', path: `${directory}/${file}`, value, check });
   };
-  if (resources.cpuShares !== undefined) {
-    write('cpu.weight', String(weightFromShares(resources.cpuShares)));
-  }
+  const { cpuShares, cpuBurst, cpuIdle, cpuUclampMin, cpuUclampMax } = resources;
+  if (cpuShares !== undefined) write('cpu.weight', String(weightFromShares(cpuShares)));
   const { quota, period } = cpuBandwidth(resources);
   if (quota !== undefined || period !== undefined) {
     const max = quota === undefined || quota < 0 ? 'max' : String(quota);
     write('cpu.max', `${max} ${period ?? 100_000}`);
   }
+  if (cpuBurst !== undefined) write('cpu.max.burst', String(cpuBurst));
+  if (cpuIdle === true) write('cpu.idle', '1');
+  if (cpuUclampMin !== undefined) write('cpu.uclamp.min', String(cpuUclampMin), 'cpu_percent');
+  if (cpuUclampMax !== undefined) write('cpu.uclamp.max', String(cpuUclampMax), 'cpu_percent');
   return steps;
 }

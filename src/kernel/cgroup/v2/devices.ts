@@ -1,54 +1,38 @@
 // v2 has no device files: a BPF_PROG_TYPE_CGROUP_DEVICE program decides (cgroup-v2.rst, "Device
 // controller"). The rules are folded exactly as the v1 files would fold them, then compiled, so
 // that a container gets the same answers under both versions.
+import { type DeviceException, type DeviceList, foldDeviceRules } from '../device-list.ts';
 import type { DeviceRule } from '../device-rule.ts';
 import type { CgroupDeviceStep } from '../step.ts';
 
-// linux/bpf.h: BPF_DEVCG_*
-const ACCESS = { m: 1, r: 2, w: 4 } as const;
+// linux/bpf.h: BPF_DEVCG_DEV_*
 const TYPE = { b: 1, c: 2 } as const;
 
-/** What a list of rules comes to: a default answer, and devices with the other answer. */
-export type DeviceList = {
-  readonly allow: boolean;
-  readonly exceptions: readonly DeviceException[];
-};
-export type DeviceException = {
-  readonly type: 'b' | 'c';
-  readonly major: number | undefined;
-  readonly minor: number | undefined;
-  /** Bits of ACCESS. */
-  readonly access: number;
-};
-
-/** Folds rules after "deny all", as devcgroup_update_access() of the kernel does. */
-export function foldDeviceRules(rules: readonly DeviceRule[]): DeviceList {
-  let allow = false;
-  let exceptions: DeviceException[] = [];
-  for (const rule of rules) {
-    if (rule.type === 'a') {
-      allow = rule.allow;
-      exceptions = [];
-      continue;
-    }
-    const { type, major, minor } = rule;
-    const access = accessBits(rule.access);
-    const same = (each: DeviceException): boolean =>
-      each.type === type && each.major === major && each.minor === minor;
-    const before = exceptions.find(same)?.access ?? 0;
-    // A rule that agrees with the default takes an exception back, else it makes one.
-    const after = rule.allow === allow ? before & ~access : before | access;
-    exceptions = exceptions.filter((each) => !same(each));
-    if (after !== 0) exceptions.push({ type, major, minor, access: after });
-  }
-  return { allow, exceptions };
+export function planDevices(directory: string, rules: readonly DeviceRule[]): CgroupDeviceStep[] {
+  const insns = programOf(rules);
+  // Without a program everything is allowed: attaching one would only cost.
+  return insns.length === 0 ? [] : [{ op: 'cgroup_device', path: directory, insns }];
 }
 
-export function planDevices(directory: string, rules: readonly DeviceRule[]): CgroupDeviceStep[] {
+/** The program is replaced in one step; one that would allow everything is taken away. */
+export function planDeviceChange(
+  directory: string,
+  before: readonly DeviceRule[],
+  after: readonly DeviceRule[],
+): { readonly step: CgroupDeviceStep; readonly undo: readonly CgroupDeviceStep[] }[] {
+  const [was, is] = [before, after].map(programOf);
+  if (was === undefined || is === undefined || Buffer.from(was).equals(is)) return [];
+  const replace = (insns: Uint8Array): CgroupDeviceStep => ({
+    op: 'cgroup_device_replace',
+    path: directory,
+    insns,
+  });
+  return [{ step: replace(is), undo: [replace(was)] }];
+}
+
+function programOf(rules: readonly DeviceRule[]): Uint8Array {
   const list = foldDeviceRules(rules);
-  // Without a program everything is allowed: attaching one would only cost.
-  if (list.allow && list.exceptions.length === 0) return [];
-  return [{ op: 'cgroup_device', path: directory, insns: compileDeviceList(list) }];
+  return list.allow && list.exceptions.length === 0 ? new Uint8Array(0) : compileDeviceList(list);
 }
 
 // linux/bpf_common.h and bpf.h
@@ -124,11 +108,4 @@ function encode(program: readonly Insn[]): Uint8Array {
     view.setInt32(at + 4, insn.imm ?? 0, true);
   }
   return bytes;
-}
-
-function accessBits(access: string): number {
-  return (['m', 'r', 'w'] as const).reduce(
-    (bits, letter) => (access.includes(letter) ? bits | ACCESS[letter] : bits),
-    0,
-  );
 }
