@@ -71,7 +71,7 @@ export function settleChange(
   { steps }: ChangePlan,
   texts: Readonly<Record<string, string>>,
 ): readonly ChangeStep[] {
-  const ranked = steps.map((each) => ({ each, rank: rankOf(each.step, steps, texts) }));
+  const ranked = steps.map((each) => ({ each, rank: rankOf(each.step, texts) }));
   ranked.sort((a, b) => a.rank - b.rank);
   return ranked.map(({ each }) => {
     const { step } = each;
@@ -159,6 +159,8 @@ const LAST = 100;
 const BOUNDED = new Set(['cpu.cfs_burst_us', 'cpu.max.burst', 'memory.limit_in_bytes']);
 /** While these are on, other files of the controller cannot be written. */
 const SWITCHES = new Set(['cpu.idle', 'cpuset.cpus.partition']);
+/** Beside a quota or a runtime, which are written in the middle. */
+const PERIODS = new Set(['cpu.cfs_period_us', 'cpu.rt_period_us']);
 const OFF = new Set(['0', 'member']);
 
 /**
@@ -167,25 +169,14 @@ const OFF = new Set(['0', 'member']);
  *   last, and the same for real-time;
  * - the shares of an idle cgroup, and the CPUs that a partition was made of, cannot be changed.
  */
-function rankOf(
-  step: CgroupStep,
-  steps: readonly ChangeStep[],
-  texts: Readonly<Record<string, string>>,
-): number {
+function rankOf(step: CgroupStep, texts: Readonly<Record<string, string>>): number {
   if (step.op !== 'cgroup_write') return FIRST;
   const file = fileOf(step.path);
   if (step.check === 'enabled') return FIRST;
   if (file === 'memory.reclaim') return LAST;
   if (SWITCHES.has(file)) return OFF.has(step.value) ? FIRST + 1 : LAST - 1;
   if (BOUNDED.has(file)) return rises(step, texts) ? MIDDLE + 10 : MIDDLE - 10;
-  const period = file.replace(/(cfs_quota|rt_runtime)_us$/, (_, name: string) =>
-    name === 'cfs_quota' ? 'cfs_period_us' : 'rt_period_us',
-  );
-  const directory = step.path.slice(0, -file.length);
-  const beside = steps.find((each) => each.step.path === `${directory}${period}`)?.step;
-  if (beside?.op !== 'cgroup_write') return MIDDLE;
-  const periodFirst = rises(beside, texts);
-  if (file === period) return periodFirst ? MIDDLE - 1 : MIDDLE + 1;
+  if (PERIODS.has(file)) return rises(step, texts) ? MIDDLE - 1 : MIDDLE + 1;
   return MIDDLE;
 }
 
