@@ -1,7 +1,8 @@
 // The cgroups around all containers: the parents exist before the first of them, so that what they
 // offer can be looked at; hierarchies that were mounted for single containers go with the daemon.
-import { existsSync, readdirSync, rmdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf } from '#base/error.ts';
 import type { UndoReport } from '#base/undo.ts';
 import { factFiles, planParents } from '#kernel/cgroup/cgroup.ts';
@@ -49,11 +50,33 @@ async function unmount(
     for (const path of lineage(hierarchy, parent).slice(1).reverse()) {
       removeEmpty(directoryOf(hierarchy, path));
     }
+    await untilReleased(hierarchy);
     await agent.perform([{ op: 'cgroup_unmount', path: hierarchy.mountpoint }]);
   } catch (error) {
     if (errnoOf(error) === 'EBUSY') return;
     report(`unmount ${hierarchy.mountpoint}`, error);
   }
+}
+
+const RELEASE_POLL_MS = 5;
+const RELEASE_POLLS_MAX = 40;
+
+/**
+ * The kernel frees removed cgroups later, and a hierarchy that is unmounted before that stays bound
+ * for ever (cgroup_kill_sb()): nobody could mount its subsystem together with others any more.
+ */
+async function untilReleased({ controllers }: Hierarchy): Promise<void> {
+  for (let poll = 0; poll < RELEASE_POLLS_MAX; poll += 1) {
+    const lines = readFileSync('/proc/cgroups', 'utf8').split('\n');
+    // Name, hierarchy, number of cgroups with the root, enabled.
+    const [, id, count] = lines.map((each) => each.split('\t')).find(isOf(controllers)) ?? [];
+    if (id === undefined || id === '0' || count === '1') return;
+    await sleep(RELEASE_POLL_MS);
+  }
+}
+
+function isOf(controllers: readonly string[]): (words: readonly string[]) => boolean {
+  return ([name]) => name !== undefined && controllers.includes(name);
 }
 
 function removeEmpty(directory: string): void {

@@ -33,14 +33,14 @@ export async function changeCgroups(
 ): Promise<CgroupPlan> {
   const files = changeFactFiles(facts.cgroups, change);
   const made = planChange(facts.cgroups, change, readTexts(files));
-  const texts = readTexts(
-    made.steps.flatMap(({ step }) => (step.op === 'cgroup_write' ? [step.path] : [])),
-  );
+  const texts = readTexts(made.steps.flatMap(({ step }) => (isReadable(step) ? [step.path] : [])));
   const undo: CgroupStep[][] = [];
   try {
     for (const each of settleChange(made, texts)) {
-      undo.push([...(each.undo ?? [])]);
       await perform(deps.agent, each.step);
+      // From here on it is done, even if the kernel kept another value.
+      undo.push([...(each.undo ?? [])]);
+      checkKept(each.step);
     }
     for (const directory of made.enter) await enter(deps, directory);
   } catch (error) {
@@ -48,6 +48,10 @@ export async function changeCgroups(
     throw error;
   }
   return made.plan;
+}
+
+function isReadable(step: CgroupStep): boolean {
+  return step.op === 'cgroup_write' && step.check !== 'write_only';
 }
 
 async function perform(agent: Agent, step: CgroupStep): Promise<void> {
@@ -61,7 +65,11 @@ async function perform(agent: Agent, step: CgroupStep): Promise<void> {
   } catch (error) {
     throw refused(step, errnoOf(error) ?? messageOf(error), error);
   }
-  if (step.check !== 'write_only') checkReadBack(step, readFileSync(step.path, 'utf8'));
+}
+
+function checkKept(step: CgroupStep): void {
+  if (step.op !== 'cgroup_write' || step.check === 'write_only') return;
+  checkReadBack(step, readFileSync(step.path, 'utf8'));
 }
 
 /**
@@ -90,6 +98,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EBUSY: 'more than that is in use',
   EINVAL: 'not a value that the kernel takes here, or more than the cgroup above has',
   ENODEV: 'no such device, or not a whole disk',
+  ENOTSUP: 'the scheduler of this disk has no weights; bfq has',
   EAGAIN: 'less than that could be reclaimed',
   EPERM: 'the cgroup above does not allow it',
   ENOENT: 'this kernel has no such file',
