@@ -46,12 +46,14 @@ async function unmount(
   parent: string,
   report: UndoReport,
 ): Promise<void> {
+  if (!existsSync(hierarchy.mountpoint)) return; // no container asked for it
   try {
     for (const path of lineage(hierarchy, parent).slice(1).reverse()) {
       removeEmpty(directoryOf(hierarchy, path));
     }
     await untilReleased(hierarchy);
     await agent.perform([{ op: 'cgroup_unmount', path: hierarchy.mountpoint }]);
+    rmdirSync(hierarchy.mountpoint);
   } catch (error) {
     if (errnoOf(error) === 'EBUSY') return;
     report(`unmount ${hierarchy.mountpoint}`, error);
@@ -59,7 +61,7 @@ async function unmount(
 }
 
 const RELEASE_POLL_MS = 5;
-const RELEASE_POLLS_MAX = 40;
+const RELEASE_POLLS_MAX = 60;
 
 /**
  * The kernel frees removed cgroups later, and a hierarchy that is unmounted before that stays bound

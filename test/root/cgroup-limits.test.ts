@@ -2,9 +2,10 @@
 // changed live, taken away. A row has the files of both versions of cgroups and is run on whichever
 // a controller is bound to; where the kernel has neither, the engine must say so.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readFileSync,
   rmSync,
@@ -57,18 +58,24 @@ const UNLIMITED_1 = '9223372036854771712';
 let host: LimitHost;
 let disk: { readonly path: string; readonly numbers: string };
 let folder: string;
+/** A mount of hugetlbfs, where the machine has room for the pages. */
+let hugePages: string | undefined;
+const POOL = '/proc/sys/vm/nr_hugepages';
+const POOL_PAGES = 4;
 
 before(async () => {
   if (skip) return;
   folder = mkdtempSync(join(tmpdir(), 'coracle-limits-'));
   host = await LimitHost.start(['--cpu-rt-runtime', '200000']);
   disk = makeDisk();
+  if (versionOf('hugetlb') !== 0 || canMount('hugetlb')) hugePages = mountHugePages();
 });
 
 after(async () => {
   if (skip) return;
   await host[Symbol.asyncDispose]();
   execFileSync('losetup', ['-d', disk.path]);
+  if (hugePages !== undefined) unmountHugePages(hugePages);
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -82,6 +89,26 @@ function makeDisk(): typeof disk {
   // Of whoever had this loop device before.
   writeFileSync(`${block}/queue/scheduler`, 'none');
   return { path, numbers: readFileSync(`${block}/dev`, 'utf8').trim() };
+}
+
+function mountHugePages(): string | undefined {
+  const before = Number(readFileSync(POOL, 'utf8'));
+  const resize = (pages: number): void => writeFileSync(POOL, String(pages));
+  resize(before + POOL_PAGES);
+  // The kernel gives as many as it finds room for.
+  if (Number(readFileSync(POOL, 'utf8')) < before + POOL_PAGES) {
+    resize(before);
+    return undefined;
+  }
+  const path = join(folder, 'huge');
+  mkdirSync(path);
+  execFileSync('mount', ['-t', 'hugetlbfs', '-o', 'pagesize=2M', 'none', path]);
+  return path;
+}
+
+function unmountHugePages(path: string): void {
+  execFileSync('umount', [path]);
+  writeFileSync(POOL, String(Number(readFileSync(POOL, 'utf8')) - POOL_PAGES));
 }
 
 /** Nanoseconds of CPU since the cgroup was made. */
@@ -424,12 +451,20 @@ const ROWS: readonly (() => Row)[] = [
       1: { 'hugetlb.2MB.limit_in_bytes': [`${2 * MIB}`, `${6 * MIB}`, '9223372036852678656'] },
       2: { 'hugetlb.2MB.max': [`${2 * MIB}`, `${6 * MIB}`, 'max'] },
     },
-    loose: ['hugetlb.2MB.max'],
     wishes: [
       { HugetlbLimits: [{ PageSize: '2MB', Limit: 2 * MIB }] },
       { HugetlbLimits: [{ PageSize: '2MB', Limit: 6 * MIB }] },
       { Unset: ['HugetlbLimits'] },
     ],
+    host: hugePages === undefined ? {} : { Binds: [`${hugePages}:/huge`] },
+    effect: async (container, stage) => {
+      if (hugePages === undefined) return;
+      const { out, code } = await container.shell(
+        'fallocate -l 4M /huge/x; e=$?; rm /huge/x; exit $e',
+      );
+      if (stage === 0) assert.match(out, /No space left on device/);
+      else assert.equal(code, 0, out);
+    },
   }),
 ];
 
@@ -710,6 +745,92 @@ test('weights of disks hold where the scheduler is bfq, and are refused by name 
   }
 });
 
+test('two containers share a disk by their weights, which change live', {
+  skip: skip || (versionOf('blkio') !== 1 ? 'needs the blkio hierarchy' : false),
+}, async () => {
+  const queue = `/sys/block/${disk.path.slice(5)}/queue`;
+  writeFileSync(`${queue}/scheduler`, 'bfq');
+  const read = 'while :; do dd if=/dev/disk of=/dev/null bs=64k iflag=direct 2>/dev/null; done';
+  const [a, b] = await Promise.all(
+    [1000, 100].map((BlkioWeight) => host.run(read, { ...withDisk(), BlkioWeight })),
+  );
+  assert.ok(a && b);
+  try {
+    const readBytes = (container: LimitedContainer): number => {
+      const text = container.read('blkio', 'blkio.throttle.io_service_bytes');
+      return count(text, `${disk.numbers} Read`);
+    };
+    const ratio = async (): Promise<number> => {
+      const before = [readBytes(a), readBytes(b)];
+      await sleep(500);
+      return (readBytes(a) - (before[0] ?? 0)) / (readBytes(b) - (before[1] ?? 0));
+    };
+    await until('both read', () => readBytes(a) > 0 && readBytes(b) > 0);
+    const first = await ratio();
+    assert.ok(first > 1.7, `1000 beside 100: ${first}`);
+    await Promise.all([a.update({ BlkioWeight: 100 }), b.update({ BlkioWeight: 1000 })]);
+    const second = await ratio();
+    assert.ok(second < 0.6, `100 beside 1000: ${second}`);
+  } finally {
+    await Promise.all([a.remove(), b.remove()]);
+    writeFileSync(`${queue}/scheduler`, 'none');
+  }
+});
+
+test('packets have the priority of their interface, for containers in the network of the host', {
+  skip: skip || (versionOf('net_prio') === 1 || canMount('net_prio') ? false : 'needs net_prio'),
+}, async () => {
+  // ifpriomap knows the interfaces of the first network namespace alone, which is not the host of
+  // this test's engine: so the packets come from a process of ours in the cgroup of the container.
+  const name = `prio${process.pid % 100_000}`;
+  const run = (command: string): string =>
+    execFileSync('sh', ['-c', command], { encoding: 'utf8' });
+  run(`ip link add ${name} type veth peer name ${name}p && ip link set ${name}p up`);
+  try {
+    run(
+      `ip address add 10.251.7.1/24 dev ${name}; ip link set ${name} up; ` +
+        `ip neighbour add 10.251.7.2 lladdr 02:00:00:00:00:02 dev ${name}; ` +
+        `tc qdisc add dev ${name} root handle 10: htb default 1; ` +
+        `tc class add dev ${name} parent 10: classid 10:1 htb rate 10mbit; ` +
+        `tc class add dev ${name} parent 10: classid 10:5 htb rate 10mbit`,
+    );
+    // A priority that is a class of the queue goes there (tc-htb(8), "CLASSIFICATION").
+    const [other, wanted] = [3, 0x10_0005];
+    const container = await host.run(WAIT, { NetworkMode: 'host', NetPrio: { [name]: other } });
+    const map = () => container.read('net_prio', 'net_prio.ifpriomap').split('\n');
+    const counted = (): number => {
+      const shown = run(`tc -s class show dev ${name} classid 10:5`);
+      return Number(/Sent \d+ bytes (\d+) pkt/.exec(shown)?.[1]);
+    };
+    const send = (): string =>
+      run(
+        `echo 0 > ${container.directory('net_prio')}/tasks; ` +
+          'busybox ping -c 1 -W 1 10.251.7.2 > /dev/null; :',
+      );
+    assert.ok(map().includes(`${name} ${other}`));
+    await container.update({ NetPrio: { [name]: wanted } });
+    assert.ok(map().includes(`${name} ${wanted}`));
+    const before = counted();
+    send();
+    assert.equal(counted(), before + 1);
+    await container.update({ Unset: ['NetPrio'] });
+    assert.ok(map().includes(`${name} 0`));
+    send();
+    assert.equal(counted(), before + 1);
+    await assert.rejects(
+      () => container.update({ NetPrio: { 'no-such-if': 1 } }),
+      /cannot write "no-such-if 1" to \/.*\/net_prio\.ifpriomap: ENODEV/,
+    );
+    await container.remove();
+    await assert.rejects(
+      () => host.run(WAIT, { NetPrio: { [name]: 3 } }),
+      /conflicting options: NetPrio names interfaces of the host/,
+    );
+  } finally {
+    execFileSync('ip', ['link', 'delete', `${name}p`]);
+  }
+});
+
 test('disks are named by any path of theirs, and what is no disk is refused by name', {
   skip,
 }, async () => {
@@ -731,6 +852,53 @@ test('disks are named by any path of theirs, and what is no disk is refused by n
   await container.remove();
   // As Docker: made without a word, refused at the start.
   await assert.rejects(() => host.run(WAIT, rate(missing)), /no such file or directory/);
+});
+
+test('the docker CLI sets, shows and changes what it has words for', { skip }, async (t) => {
+  if (spawnSync('docker', ['--version']).status !== 0) return t.skip('needs the docker CLI');
+  const { daemon } = host;
+  const rates = ['--device-read-bps', `${disk.path}:1mb`, '--device-write-iops', `${disk.path}:50`];
+  await daemon.ok(
+    ...['run', '-d', '--name', 'limited', '--network', 'none', '-m', '64m', '--cpus', '0.5'],
+    ...['--memory-reservation', '32m', '--pids-limit', '20', ...rates, 'busybox', 'sleep', '1000'],
+  );
+  const show = async (...fields: readonly string[]): Promise<readonly unknown[]> => {
+    const format = fields.map((field) => `{{json .HostConfig.${field}}}`).join('\n');
+    const text = await daemon.ok('inspect', '--format', format, 'limited');
+    return text.split('\n').map((line) => JSON.parse(line) as unknown);
+  };
+  assert.deepEqual(
+    await show('Memory', 'MemorySwap', 'NanoCpus', 'BlkioDeviceReadBps', 'BlkioDeviceWriteIOps'),
+    [64 * MIB, 128 * MIB, 5e8, [{ Path: disk.path, Rate: MIB }], [{ Path: disk.path, Rate: 50 }]],
+  );
+  const update = (...argv: readonly string[]) => daemon.docker('update', ...argv, 'limited');
+  assert.deepEqual(await update('--cpus', '1', '--pids-limit', '30', '--cpu-shares', '300'), {
+    code: 0,
+    stdout: 'limited\n',
+    stderr: '',
+  });
+  await daemon.ok('update', '-m', '96m', '--memory-swap', '-1', '--restart', 'no', 'limited');
+  const fields = ['NanoCpus', 'PidsLimit', 'CpuShares', 'Memory', 'MemorySwap'];
+  assert.deepEqual(await show(...fields), [1e9, 30, 300, 96 * MIB, -1]);
+  const id = await daemon.ok('inspect', '--format', '{{.Id}}', 'limited');
+  for (const [argv, text] of [
+    [
+      ['--cpu-quota', '50000'],
+      `Cannot update container ${id}: Conflicting options: CPU Quota cannot be updated as NanoCPUs ` +
+        'has already been set',
+    ],
+    [['-m', '4m'], 'Minimum memory limit allowed is 6MB'],
+    [['--cpus', '500'], `Range of CPUs is from 0.01 to`],
+  ] as const) {
+    const { code, stderr } = await update(...argv);
+    assert.deepEqual(
+      [code, stderr.includes(`Error response from daemon: ${text}`)],
+      [1, true],
+      stderr,
+    );
+  }
+  assert.deepEqual(await show(...fields), [1e9, 30, 300, 96 * MIB, -1]);
+  await daemon.ok('rm', '-f', 'limited');
 });
 
 test('a paused container makes no progress, and its limits can be changed meanwhile', {

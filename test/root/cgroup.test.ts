@@ -13,14 +13,24 @@ import { posix } from 'node:path';
 import { after, test } from 'node:test';
 import { errnoOf } from '#base/error.ts';
 import { type CgroupPlan, factFiles, planCgroup } from '#kernel/cgroup/cgroup.ts';
-import { DEFAULT_DEVICES, formatDeviceRule } from '#kernel/cgroup/device-rule.ts';
+import { planChange } from '#kernel/cgroup/change.ts';
+import {
+  ALL_DEVICES,
+  DEFAULT_DEVICES,
+  type DeviceRule,
+  formatDeviceRule,
+  parseDeviceRule,
+} from '#kernel/cgroup/device-rule.ts';
 import { detectFeatures, withFiles } from '#kernel/cgroup/features.ts';
 import { isFrozen } from '#kernel/cgroup/freezer.ts';
-import { detectCgroups, directoryOf, hierarchyOf } from '#kernel/cgroup/host.ts';
+import { type CgroupHost, detectCgroups, directoryOf, hierarchyOf } from '#kernel/cgroup/host.ts';
 import { parseOomKills } from '#kernel/cgroup/oom.ts';
 import type { Resources } from '#kernel/cgroup/resources.ts';
 import { checkReadBack } from '#kernel/cgroup/step.ts';
 import { validateResources } from '#kernel/cgroup/validate.ts';
+import { NativeAgent } from '#kernel/native/agent.ts';
+import { cgroupOp } from '#runtime/cgroup.ts';
+import { NATIVE } from './busybox.ts';
 
 const PARENT = `/coracle-test-${process.pid}`;
 const MIB = 1 << 20;
@@ -155,4 +165,42 @@ test('a second container finds the parent and its cpuset as they are', () => {
   assert.equal(runInside(second, 'true').status, 0);
   remove(first);
   remove(second);
+});
+
+test('the device program of v2 is replaced at once, for processes that run', async (t) => {
+  const { unified } = host;
+  if (unified === undefined) return t.skip('no cgroup2 here');
+  // As on a host where nothing but cgroup2 keeps devices.
+  const v2: CgroupHost = { version: 2, hierarchies: [], unified: { ...unified, controllers: [] } };
+  const rules = (text?: string): readonly DeviceRule[] =>
+    text === undefined ? DEFAULT_DEVICES : [...DEFAULT_DEVICES, parseDeviceRule(text)];
+  const request = (devices: readonly DeviceRule[]) => ({
+    parent: PARENT,
+    name: 'program',
+    resources: { devices },
+  });
+  await using agent = new NativeAgent(NATIVE);
+  const made = planCgroup(v2, request(rules()), {});
+  await agent.perform(made.create.map(cgroupOp));
+  const directory = made.unified ?? '';
+  const open = (path: string): boolean => {
+    const script = `echo 0 > ${directory}/cgroup.procs && exec < ${path}`;
+    return spawnSync('/bin/sh', ['-c', script]).status === 0;
+  };
+  const change = async (before: readonly DeviceRule[], after: readonly DeviceRule[]) => {
+    const { steps } = planChange(v2, { before: request(before), after: request(after) }, {});
+    await agent.perform(steps.map(({ step }) => cgroupOp(step)));
+  };
+  const kmsg = 'c 1:11 r';
+  const answers = (): boolean[] => ['/dev/null', '/dev/kmsg', '/dev/zero'].map(open);
+  assert.deepEqual(answers(), [true, false, true]);
+  await change(rules(), rules(kmsg));
+  assert.deepEqual(answers(), [true, true, true]);
+  await change(rules(kmsg), rules('c 1:11 w'));
+  assert.deepEqual(answers(), [true, false, true]);
+  await change(rules('c 1:11 w'), ALL_DEVICES);
+  assert.deepEqual(answers(), [true, true, true]);
+  await change(ALL_DEVICES, rules());
+  assert.deepEqual(answers(), [true, false, true]);
+  rmdirSync(directory);
 });
