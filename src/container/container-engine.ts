@@ -19,6 +19,7 @@ import { resize } from './resize.ts';
 import { restart } from './restart.ts';
 import { sizes } from './sizes.ts';
 import { start } from './start.ts';
+import { stats } from './stats.ts';
 import { stop } from './stop.ts';
 import { top } from './top.ts';
 import { update } from './update.ts';
@@ -47,6 +48,7 @@ export function createContainerEngine(base: Deps): ContainerEngine {
     wait: async (ref, condition, signal) => wait(deps, ref, condition, signal),
     attach: (ref, wish, signal) => attach(deps, ref, wish, signal),
     logs: async (ref, wish, signal) => logs(deps, ref, wish, signal),
+    stats: (ref, wish, signal) => stats(deps, ref, wish, signal),
     top: (ref, psArgs) => top(deps, ref, psArgs),
     prune: (filters) => prune(deps, filters),
     execCreate: async (ref, spec) => execCreate(deps, ref, spec),

@@ -5,6 +5,7 @@ import type { EndpointWish, PortTraffic, Sandbox } from '#network/engine.ts';
 import type { PortChange } from './ports.ts';
 import type { ContainerSpec } from './spec.ts';
 import type { State } from './state.ts';
+import type { StatsFrame, StatsWish } from './stats.ts';
 import type { UpdateWish } from './update.ts';
 
 /** A container as inspect and ps need it: an immutable copy of the record plus live facts. */
@@ -173,6 +174,8 @@ export interface ContainerEngine {
     wish: LogWish,
     signal: AbortSignal,
   ): Promise<{ readonly tty: boolean; readonly chunks: AsyncIterable<Uint8Array> }>;
+  /** Throws what the wish is refused for; then a sample once a second, or one. */
+  stats(ref: string, wish: StatsWish, signal: AbortSignal): AsyncIterable<StatsFrame>;
   top(
     ref: string,
     psArgs: string,

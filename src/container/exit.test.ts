@@ -47,7 +47,7 @@ async function ended(host: Partial<HostConfig>, exitCode: number, oomKilled = fa
   await store.put(record, { durable: false });
   const answer = lives.of(record.id).exited.next();
   const finishedAt = 2_500_000_000n;
-  await settleExit(deps, record, { exitCode, signal: 0, finishedAt, oomKilled });
+  await settleExit(deps, record, { exitCode, signal: 0, finishedAt, oomKilled, oomKills: oomKilled ? 1 : 0 });
   const pending = lives.of(record.id).cancelRestart();
   return { told, record: store.find(record.id), answer: await answer, pending };
 }

@@ -30,7 +30,7 @@ export function watchExit(deps: Deps, id: string, task: Task): void {
 
 export function unseen(): TaskExit {
   const finishedAt = now();
-  return { exitCode: EXIT_UNSEEN, signal: 0, finishedAt, oomKilled: false };
+  return { exitCode: EXIT_UNSEEN, signal: 0, finishedAt, oomKilled: false, oomKills: 0 };
 }
 
 /** Everything that the kernel and the run directory may still hold of a container. */

@@ -4,6 +4,7 @@ import type { AttachStream } from './attach-stream.ts';
 import type { WaitAnswer } from './engine.ts';
 import type { Exec } from './exec.ts';
 import type { Task } from './port.ts';
+import type { Sampler } from './stats.ts';
 
 /** Waiters that are told once; who asks later waits for the next telling. */
 export class Signal<T> {
@@ -42,6 +43,8 @@ export class Live {
   /** Told at each end of the process, after the record and the events say so. */
   readonly exited = new Signal<WaitAnswer>();
   readonly removed = new Signal<WaitAnswer>();
+  /** While somebody watches what it uses. */
+  sampler: Sampler | undefined;
   readonly attachments = new Set<AttachStream>();
   readonly execs = new Map<string, Exec>();
   /** The back-off of the restart policy. */

@@ -56,7 +56,7 @@ test('stop() of a process that has just ended waits until its exit is stored and
   await tick();
   await tick();
   assert.equal(done, false);
-  const exit = { exitCode: 0, signal: 0, finishedAt: 2n, oomKilled: false };
+  const exit = { exitCode: 0, signal: 0, finishedAt: 2n, oomKilled: false, oomKills: 0 };
   using _lock = await deps.locks.acquire(record.id);
   await settleExit(deps, store.get(record.id), exit);
   await stopped;

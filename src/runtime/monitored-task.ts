@@ -2,6 +2,8 @@
 import type { Duplex } from 'node:stream';
 import { EngineError } from '#base/error.ts';
 import type { CgroupPlan } from '#kernel/cgroup/cgroup.ts';
+import { parseOomKills } from '#kernel/cgroup/oom.ts';
+import { planUsage } from '#kernel/cgroup/usage/usage.ts';
 import type { Agent, ExecSession, Monitor, Streams } from '#kernel/native/native.ts';
 import type { LaunchPlan, OpResult } from '#kernel/native/op.ts';
 import type { Box, BoxLimits } from './box.ts';
@@ -14,6 +16,7 @@ import { freeze, thaw } from './freeze.ts';
 import { cgroupRequest } from './spec.ts';
 import { type Size, type Task, type TaskExit, taskExit } from './task.ts';
 import { tryToWriteTrace, writeTrace } from './trace.ts';
+import { RereadFile, UsageReader } from './usage.ts';
 
 export type MonitoredParts = {
   readonly box: Box;
@@ -120,6 +123,19 @@ export class MonitoredTask implements Task {
   async pids(): Promise<readonly number[]> {
     const directory = processDirectory(this.#cgroup);
     return directory === undefined ? [this.pid] : cgroupProcesses(directory);
+  }
+
+  openUsage(pid: number = this.pid): UsageReader {
+    const { box, facts } = this.#parts;
+    const request = { parent: box.cgroup.parent, name: box.id };
+    return new UsageReader(planUsage(facts.cgroups, request), pid);
+  }
+
+  oomKills(): number {
+    const { oomFile } = this.#cgroup;
+    if (oomFile === undefined) return 0;
+    using file = new RereadFile(oomFile);
+    return parseOomKills(file.read() ?? '');
   }
 
   async close(): Promise<void> {

@@ -6,10 +6,15 @@ import type { Agent, ExecSession, Monitor, Streams } from '#kernel/native/native
 import type { Exit, LaunchPlan, OpResult } from '#kernel/native/op.ts';
 import type { BoxLimits } from './box.ts';
 import type { ExecRequest } from './exec.ts';
+import type { UsageReader } from './usage.ts';
 
 export type Size = { readonly height: number; readonly width: number };
 
-export type TaskExit = Exit & { readonly oomKilled: boolean };
+export type TaskExit = Exit & {
+  readonly oomKilled: boolean;
+  /** How many of its processes the kernel has killed for want of memory. */
+  readonly oomKills: number;
+};
 
 export interface Task {
   /** On the host. */
@@ -35,6 +40,10 @@ export interface Task {
   update(limits: BoxLimits): Promise<void>;
   /** On the host, of all its processes. */
   pids(): Promise<readonly number[]>;
+  /** Reads what it uses, again and again; to be disposed. */
+  openUsage(): UsageReader;
+  /** How many of its processes the kernel has killed for want of memory. */
+  oomKills(): number;
   /** Ends the connection, not the process; before go() it ends the process too. */
   close(): Promise<void>;
 }
@@ -65,6 +74,6 @@ export function taskExit(exit: ExitFacts): TaskExit {
   const { exitCode, signal, finishedAt, teardown } = exit;
   // The oom file is the one file that a teardown list reads.
   const read = teardown.find((result) => result.op === 'read' && result.errno === 0);
-  const oomKilled = parseOomKills(read?.output.toString('utf8') ?? '') > 0;
-  return { exitCode, signal, finishedAt, oomKilled };
+  const oomKills = parseOomKills(read?.output.toString('utf8') ?? '');
+  return { exitCode, signal, finishedAt, oomKilled: oomKills > 0, oomKills };
 }

@@ -103,6 +103,10 @@ export class RecordingEngine implements ContainerEngine {
     this.lastSignal = signal;
     return { tty: false, chunks: this.logChunks };
   }
+  stats(ref: string, wish: object): AsyncIterable<never> {
+    this.#record('stats', ref, wish);
+    return empty();
+  }
   async top(ref: string, psArgs: string) {
     this.#record('top', ref, psArgs);
     return { titles: ['PID'], processes: [['1']] };
@@ -178,4 +182,4 @@ export class RecordingEngine implements ContainerEngine {
   }
 }
 
-async function* empty(): AsyncGenerator<Uint8Array> {}
+async function* empty(): AsyncGenerator<never> {}

@@ -19,6 +19,7 @@ import {
 import { listContainers } from './list.ts';
 import { getLogs } from './logs.ts';
 import { pruneContainers } from './prune.ts';
+import { getStats } from './stats.ts';
 import { updateContainer } from './update.ts';
 import { waitContainer } from './wait.ts';
 
@@ -43,7 +44,7 @@ export const CONTAINER_ROUTES: readonly Route[] = [
   { method: 'POST', path: '/containers/{id:.*}/wait', handler: waitContainer },
   { method: 'POST', path: '/containers/{id:.*}/update', handler: updateContainer },
   { method: 'POST', path: '/containers/{id:.*}/exec', handler: createExec },
-  { method: 'GET', path: '/containers/{id}/stats', handler: notImplemented('stats') },
+  { method: 'GET', path: '/containers/{id:.*}/stats', handler: getStats },
   { method: 'GET', path: '/containers/{id}/changes', handler: notImplemented('changes') },
   { method: 'GET', path: '/containers/{id}/export', handler: notImplemented('export') },
   { method: 'HEAD', path: '/containers/{id}/archive', handler: files },

@@ -11,6 +11,7 @@ import type { ExecRequest } from '../exec.ts';
 import { describeExecFailure } from '../failure.ts';
 import { MonitoredTask, type MonitoredParts } from '../monitored-task.ts';
 import type { Size, Task, TaskExit } from '../task.ts';
+import type { UsageReader } from '../usage.ts';
 import { execProcessOf, jsonText } from './bundle.ts';
 import { runcFailure } from './log.ts';
 import { type ExecFiles, execFiles, planExec, type RuncPaths } from './plan.ts';
@@ -126,6 +127,14 @@ export class RuncTask implements Task {
 
   pids(): Promise<readonly number[]> {
     return this.#inner.pids();
+  }
+
+  openUsage(): UsageReader {
+    return this.#inner.openUsage(this.pid);
+  }
+
+  oomKills(): number {
+    return this.#inner.oomKills();
   }
 
   close(): Promise<void> {

@@ -2,11 +2,12 @@
 import { parseLimit } from './keyed.ts';
 
 export type PidsUsage = {
+  readonly version: 1 | 2;
   readonly current: number;
   /** undefined = none. */
   readonly limit: number | undefined;
 };
 
-export function parsePids(current: string, max: string): PidsUsage {
-  return { current: Number(current), limit: parseLimit(max) };
+export function parsePids(version: 1 | 2, current: string, max: string): PidsUsage {
+  return { version, current: Number(current), limit: parseLimit(max) };
 }

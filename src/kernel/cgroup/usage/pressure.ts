@@ -16,7 +16,9 @@ export type Pressure = { readonly some?: Stall; readonly full?: Stall };
 export function parsePressure(text: string): Pressure {
   const pressure: { some?: Stall; full?: Stall } = {};
   for (const line of text.split('\n')) {
-    const match = /^(some|full) avg10=([\d.]+) avg60=([\d.]+) avg300=([\d.]+) total=(\d+)$/.exec(line);
+    const match = /^(some|full) avg10=([\d.]+) avg60=([\d.]+) avg300=([\d.]+) total=(\d+)$/.exec(
+      line,
+    );
     if (match === null) continue;
     const [, kind, avg10, avg60, avg300, total] = match;
     pressure[kind as 'some' | 'full'] = {

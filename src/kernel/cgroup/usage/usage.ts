@@ -68,7 +68,7 @@ function partsOf(host: CgroupHost, at: (hierarchy: Hierarchy) => string): Part[]
     cpuPart(version1('cpuacct'), version1('cpu'), unified === undefined ? undefined : at(unified)),
     memoryPart(version1('memory'), version2('memory')),
     ioPart(version1('blkio'), version2('io')),
-    pidsPart(version1('pids') ?? version2('pids')),
+    pidsPart(1, version1('pids')) ?? pidsPart(2, version2('pids')),
     pressurePart(unified === undefined ? undefined : at(unified)),
   ];
   return parts.filter((part) => part !== undefined);
@@ -143,12 +143,12 @@ function ioPart(v1: string | undefined, v2: string | undefined): Part | undefine
   };
 }
 
-function pidsPart(directory: string | undefined): Part | undefined {
+function pidsPart(version: 1 | 2, directory: string | undefined): Part | undefined {
   if (directory === undefined) return undefined;
   return {
     files: [`${directory}/pids.current`, `${directory}/pids.max`],
     parse: ([current, max]) =>
-      current === undefined ? {} : { pids: parsePids(current, max ?? 'max') },
+      current === undefined ? {} : { pids: parsePids(version, current, max ?? 'max') },
   };
 }
 
