@@ -7,6 +7,7 @@ import type { NetworkEngine } from '#network/engine.ts';
 import type { Box } from '#runtime/box.ts';
 import type { VolumeStore } from '#volume/volume.ts';
 import type { Lives } from './live.ts';
+import type { OomPort } from './oom.ts';
 import type { Images, ResourceChecker, Runtime, Snapshots } from './port.ts';
 import type { Security } from './security.ts';
 import type { HostConfig } from './spec.ts';
@@ -43,6 +44,7 @@ export type Deps = {
   readonly networks: NetworkEngine;
   readonly runtime: Runtime;
   readonly resources: ResourceChecker;
+  readonly oom: OomPort;
   readonly usernsRanges: UsernsRanges;
   /** Where directories go that are removed. */
   readonly trash: Trash;

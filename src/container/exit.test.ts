@@ -12,6 +12,7 @@ import { Lives } from './live.ts';
 import type { HostConfig } from './spec.ts';
 import type { Pid } from './state.ts';
 import { ContainerStore } from './store.ts';
+import type { OomVictim } from '#runtime/oom.ts';
 import { plainRecord } from './testing-record.ts';
 
 const root = await mkdtemp(join(tmpdir(), 'coracle-exit-'));
@@ -20,7 +21,8 @@ const trash = new Trash(removeTrees, (path, error) => assert.fail(`${path}: ${er
 let count = 0;
 
 /** Only what an exit touches; asking for more is an error of the test. */
-async function ended(host: Partial<HostConfig>, exitCode: number, oomKilled = false) {
+async function ended(host: Partial<HostConfig>, exitCode: number, victims?: readonly OomVictim[]) {
+  const oomKills = victims === undefined ? 0 : 1;
   count += 1;
   const store = new ContainerStore(join(root, String(count)), trash);
   await store.load();
@@ -38,8 +40,9 @@ async function ended(host: Partial<HostConfig>, exitCode: number, oomKilled = fa
     },
     events: {
       publish: ({ action, actor }: { action: string; actor: { attributes: object } }) =>
-        told.push(action === 'die' ? `die ${JSON.stringify(actor.attributes)}` : action),
+        told.push(/die|oom/.test(action) ? `${action} ${JSON.stringify(actor.attributes)}` : action),
     },
+    oom: { total: () => 0, take: () => victims ?? [] },
     report: () => {},
   } as unknown as Deps;
   const record = plainRecord('a', { status: 'running', pid: 7 as Pid, startedAt: 0n }, host);
@@ -47,7 +50,9 @@ async function ended(host: Partial<HostConfig>, exitCode: number, oomKilled = fa
   await store.put(record, { durable: false });
   const answer = lives.of(record.id).exited.next();
   const finishedAt = 2_500_000_000n;
-  await settleExit(deps, record, { exitCode, signal: 0, finishedAt, oomKilled, oomKills: oomKilled ? 1 : 0 });
+  const signal = exitCode > 128 ? exitCode - 128 : 0;
+  const exit = { exitCode, signal, finishedAt, oomKilled: oomKills > 0, oomKills };
+  await settleExit(deps, record, exit);
   const pending = lives.of(record.id).cancelRestart();
   return { told, record: store.find(record.id), answer: await answer, pending };
 }
@@ -60,11 +65,20 @@ test('an exit is stored, told, and answers who waits', async () => {
   assert.deepEqual(told, [`die ${JSON.stringify(attributes)}`, 'close aaaa', 'disconnect']);
 });
 
-test('out of memory is told before the end', async () => {
-  const { told, record } = await ended({}, 137, true);
-  assert.equal(told[0], 'oom');
+test('out of memory is told before the end, with who was killed as the kernel says', async () => {
+  const victim = { pid: 9, name: 'sh -c x', anonBytes: 4096, cgroup: '/c/a' };
+  const { told, record } = await ended({}, 137, [victim]);
+  const named = '"victimPid":"9","victimName":"sh -c x","victimAnonBytes":"4096"';
+  assert.equal(told[0], `oom {"image":"busybox","name":"name_a",${named}}`);
   assert.match(told[1] ?? '', /^die .*"exitCode":"137"/);
   assert.ok(record?.state.status === 'exited' && record.state.exit.oomKilled);
+});
+
+test('where the kernel log may not be read, the victim is the process that ended', async () => {
+  const { told } = await ended({}, 137, []);
+  assert.match(told[0] ?? '', /^oom .*"victimPid":"7","victimName":"true"/);
+  const other = await ended({}, 1, []);
+  assert.equal(other.told[0], 'oom {"image":"busybox","name":"name_a"}');
 });
 
 test('--rm takes the container away after its end was told', async () => {

@@ -1,5 +1,7 @@
 // The end of a container's process: the record, the events, then the restart policy or --rm.
+import { basename } from 'node:path';
 import { now } from '#base/clock.ts';
+import type { OomVictim } from '#runtime/oom.ts';
 import { keepTrace } from '#runtime/trace.ts';
 import type { Deps } from './deps.ts';
 import { publish } from './event.ts';
@@ -7,6 +9,7 @@ import { isRunning } from './guard.ts';
 import { runDirectoryOf } from './make-box.ts';
 import { keepNetworkAccount } from './network-account.ts';
 import { tellPlainNetworks } from './network.ts';
+import { tellOom } from './oom.ts';
 import type { Task, TaskExit } from './port.ts';
 import type { ContainerRecord } from './record.ts';
 import { removeLocked } from './remove.ts';
@@ -16,6 +19,7 @@ import type { ExitFacts } from './state.ts';
 
 /** How a process ended that nobody saw end: Docker's code for the unknown. */
 const EXIT_UNSEEN = 255;
+const SIGKILL = 9;
 
 /** From now on the end of this task is handled, whoever waits for it or not. */
 export function watchExit(deps: Deps, id: string, task: Task): void {
@@ -88,7 +92,8 @@ export async function settleExit(
     await deps.store.put(after, { durable: false });
     deps.store.makeDurable(record.id);
   }
-  if (exit.oomKilled) publish(deps, after, 'oom');
+  tellOom(deps, after, exit.oomKills, victimOf(record, exit));
+  live.oomKills = 0;
   const ranMs = Number((exit.finishedAt - startedAt) / 1_000_000n);
   publish(deps, after, 'die', {
     exitCode: String(exit.exitCode),
@@ -107,6 +112,12 @@ export async function settleExit(
   else if (host.autoRemove && live.held === 0) {
     await removeLocked(deps, after, { volumes: true });
   }
+}
+
+/** The first process itself, if it was killed. */
+function victimOf({ state, merged }: ContainerRecord, exit: TaskExit): OomVictim | undefined {
+  if (!isRunning(state) || exit.signal !== SIGKILL) return undefined;
+  return { pid: state.pid, name: basename(merged.path), anonBytes: 0, cgroup: '' };
 }
 
 function keepAccount(deps: Deps, id: string): void {

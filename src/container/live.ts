@@ -43,6 +43,8 @@ export class Live {
   /** Told at each end of the process, after the record and the events say so. */
   readonly exited = new Signal<WaitAnswer>();
   readonly removed = new Signal<WaitAnswer>();
+  /** How many kills for want of memory were told of its run. */
+  oomKills = 0;
   /** While somebody watches what it uses. */
   sampler: Sampler | undefined;
   readonly attachments = new Set<AttachStream>();

@@ -13,6 +13,7 @@ import { createContainerEngine } from '#container/container-engine.ts';
 import type { Deps, Settings } from '#container/deps.ts';
 import { isRunning } from '#container/guard.ts';
 import { Lives } from '#container/live.ts';
+import { watchOom } from '#container/oom.ts';
 import { recover, startAtBoot } from '#container/recover.ts';
 import { ContainerStore } from '#container/store.ts';
 import { UsernsRanges } from '#container/userns.ts';
@@ -23,6 +24,7 @@ import { detectFeatures } from '#kernel/cgroup/features.ts';
 import { NativeAgent } from '#kernel/native/agent.ts';
 import { NO_BRIDGE } from '#network/predefined.ts';
 import type { HostFacts } from '#runtime/facts.ts';
+import { OomSource } from '#runtime/oom.ts';
 import { OverlaySnapshotter } from '#snapshot/overlay.ts';
 import { removeTrees } from '#snapshot/remove-tree.ts';
 import { VolumeStore } from '#volume/volume.ts';
@@ -84,12 +86,14 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
     networks,
     runtime: makeRuntimePort(agent, host, config.cgroupParent, config.runtimes),
     resources: makeResourceChecker(host.cgroups, features),
+    oom: parts.use(new OomSource()),
     trash,
     usernsRanges: new UsernsRanges(join(config.dataRoot, 'userns-next')),
     settings: makeSettings(config, host),
     report,
   };
   await recover(deps);
+  parts.use(watchOom(deps));
   problems.push(...store.problems.map(({ path, error }) => `${path}: ${error}`));
   for (const problem of problems) log.error('a record cannot be read, ignoring it', { problem });
   await images.loadBuiltin(busyboxPath(), new AbortController().signal);
