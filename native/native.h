@@ -109,7 +109,7 @@ performer op_mkdir, op_read, op_remove_tree;
 performer op_cgroup_write, op_cgroup_device, op_cgroup_kill, op_cgroup_rmdir, op_cgroup_join,
 	op_cgroup_into, op_cgroup_mount, op_cgroup_unmount, op_cgroup_device_replace;
 /* overlay.c, mount.c, root.c: the mounts that make the world inside */
-performer op_root_overlay, op_root_bind, op_source, op_source_in, op_attach, op_propagation, op_root_attach, op_mount,
+performer op_root_overlay, op_root_overlay_joined, op_root_bind, op_source, op_source_in, op_attach, op_propagation, op_root_attach, op_mount,
 	op_bind, op_tmpfs_copy, op_directory, op_file, op_symlink, op_node, op_mask, op_readonly, op_root_readonly, op_terminal, op_console,
 	op_pivot_root, op_root_propagation;
 /* namespace.c */

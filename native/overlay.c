@@ -101,15 +101,43 @@ static int create_as_mapped(const struct context *c, int fs)
 	return errno = saved, result;
 }
 
-static int set_overlay(struct context *c, int fs, const struct op *op, struct held *held)
+/* One key a layer (Linux 6.8), so that their number is not bound by the length of an option. */
+static int set_layers(struct context *c, int fs, const struct argument *lower, struct held *held)
+{
+	for (uint32_t i = 0; i < lower->length; i++)
+		if (set_layer(fs, lower->l[i], c->userns, held) < 0)
+			return -1;
+	return 0;
+}
+
+#define OPTION_LENGTH_MAX 255 /* of fsconfig(2) */
+
+/*
+ * The one key of older kernels: names with colons between. Paths would soon be too long for it, so they
+ * are opened, and named as what they are in /proc/self/fd: see op_root_overlay_joined().
+ */
+static int set_layers_joined(int fs, const struct argument *lower, struct held *held)
+{
+	char text[OPTION_LENGTH_MAX + 1] = "";
+	size_t at = 0;
+	for (uint32_t i = 0; i < lower->length; i++) {
+		int layer = hold(held, open(lower->l[i], O_PATH | O_DIRECTORY | O_CLOEXEC));
+		if (layer < 0)
+			return -1;
+		at += (size_t)snprintf(text + at, sizeof text - at, "%s%d", i > 0 ? ":" : "", layer);
+		if (at >= sizeof text)
+			return errno = FAULT_TOO_MANY, -1;
+	}
+	return sys_fsconfig(fs, FSCONFIG_SET_STRING, "lowerdir", text, 0);
+}
+
+static int set_overlay(struct context *c, int fs, const struct op *op, struct held *held, bool joined)
 {
 	const struct argument *lower = &op->a[0], *options = &op->a[3];
 	if (sys_fsconfig(fs, FSCONFIG_SET_STRING, "source", "overlay", 0) < 0)
 		return -1;
-	/* One key a layer (Linux 6.5), so that their number is not bound by a page of options. */
-	for (uint32_t i = 0; i < lower->length; i++)
-		if (set_layer(fs, lower->l[i], c->userns, held) < 0)
-			return -1;
+	if ((joined ? set_layers_joined(fs, lower, held) : set_layers(c, fs, lower, held)) < 0)
+		return -1;
 	if (c->userns >= 0) {
 		if (set_top_idmapped(fs, op->a[1].s, op->a[2].s, c->userns, held) < 0)
 			return -1;
@@ -127,13 +155,13 @@ static int set_overlay(struct context *c, int fs, const struct op *op, struct he
 	return c->userns >= 0 ? create_as_mapped(c, fs) : sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
 }
 
-int op_root_overlay(struct context *c, const struct op *op)
+static int mount_overlay(struct context *c, const struct op *op, bool joined)
 {
 	struct held held = { .count = 0 };
 	int fs = sys_fsopen("overlay");
 	if (fs < 0)
 		return -1;
-	int result = set_overlay(c, fs, op, &held);
+	int result = set_overlay(c, fs, op, &held, joined);
 	release(&held);
 	if (result < 0)
 		return fs_failed(c, fs);
@@ -142,6 +170,24 @@ int op_root_overlay(struct context *c, const struct op *op)
 		return fs_failed(c, fs);
 	close(fs);
 	return 0;
+}
+
+int op_root_overlay(struct context *c, const struct op *op)
+{
+	return mount_overlay(c, op, false);
+}
+
+int op_root_overlay_joined(struct context *c, const struct op *op)
+{
+	int before = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (before < 0)
+		return -1;
+	int result = chdir("/proc/self/fd") < 0 ? -1 : mount_overlay(c, op, true);
+	int saved = errno;
+	if (fchdir(before) < 0 && result == 0)
+		result = -1, saved = errno;
+	close(before);
+	return errno = saved, result;
 }
 
 int op_root_bind(struct context *c, const struct op *op)

@@ -94,6 +94,7 @@ static const struct {
 	[OP_netns_pin] = { op_netns_pin, AT(AGENT) },
 	[OP_cgroup_mount] = { op_cgroup_mount, AT(AGENT) | AT(HOST) },
 	[OP_cgroup_unmount] = { op_cgroup_unmount, AT(AGENT) },
+	[OP_root_overlay_joined] = { op_root_overlay_joined, AT(HOST) },
 	[OP_cgroup_device_replace] = { op_cgroup_device_replace, AT(AGENT) },
 };
 

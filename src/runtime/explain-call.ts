@@ -118,6 +118,10 @@ const CALLS: Callers = {
     `fsopen("overlay"); ${op.lower.map((path) => `fsconfig("lowerdir+", ${q(path)}); `).join('')}` +
     `fsconfig("upperdir", ${q(op.upper)}); fsconfig("workdir", ${q(op.work)}); ` +
     `${op.options.map((option) => `fsconfig(${q(option)}); `).join('')}fsmount(0)`,
+  root_overlay_joined: (op) =>
+    `fsopen("overlay"); fsconfig("lowerdir", ${q(op.lower.join(':'))}); ` +
+    `fsconfig("upperdir", ${q(op.upper)}); fsconfig("workdir", ${q(op.work)}); ` +
+    `${op.options.map((option) => `fsconfig(${q(option)}); `).join('')}fsmount(0)`,
   root_bind: (op) => `open_tree(${q(op.path)}, OPEN_TREE_CLONE|AT_RECURSIVE)`,
   cgroup_join: (op) => `write(open(${q(`${op.path}/tasks`)}), "0")`,
   cgroup_into: (op) => `clone3(CLONE_INTO_CGROUP, open(${q(op.path)}, O_PATH))`,

@@ -37,6 +37,7 @@ const GROUP_OF = {
   userns: 'namespaces',
   root_overlay: 'union mount',
   root_bind: 'union mount',
+  root_overlay_joined: 'union mount',
   cgroup_join: 'cgroups',
   cgroup_into: 'cgroups',
   join_init: 'namespaces',

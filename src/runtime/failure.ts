@@ -113,6 +113,7 @@ function detailOf(op: Op, result: OpResult, kernel: string): string {
     case 'tmpfs_copy':
       return mountDetail('tmpfs', op.target, withOutput(result, kernel));
     case 'root_overlay':
+    case 'root_overlay_joined':
       return mountDetail('overlay', '/', withOutput(result, kernel));
     case 'root_bind':
       return mountDetail(op.path, '/', kernel);

@@ -9,8 +9,7 @@ import { cgroupRequest, makeSpec } from './spec.ts';
 import { BOXES } from './testing-boxes.ts';
 import { boxWith, CPUSETS, factsOf, PLAIN_BOX } from './testing-box.ts';
 
-function planOf(box: Box, cgroups: 1 | 2 = 1): LaunchPlan {
-  const facts = factsOf(cgroups);
+function planOf(box: Box, cgroups: 1 | 2 = 1, facts = factsOf(cgroups)): LaunchPlan {
   const spec = makeSpec(box, facts);
   const cgroup = planCgroup(facts.cgroups, cgroupRequest(box), CPUSETS);
   return compileLaunch(spec, launchExtras(box, cgroup), facts);
@@ -149,6 +148,19 @@ test('two containers with the same profile and capabilities share one compiled f
     plan.init.flatMap((op) => (op.op === 'seccomp' ? [op.filter] : []))[0];
   const a = filter(planOf(PLAIN_BOX));
   assert.ok(a !== undefined && a === filter(planOf(boxWith({ id: 'other' }))));
+});
+
+test('layers are given one by one to kernels that take them so, and as one list to older ones', () => {
+  const overlay = (minor: number, box: Box): string | undefined =>
+    planOf(box, 1, { ...factsOf(1), kernel: { major: 6, minor } })
+      .host.map(({ op }) => op)
+      .find((op) => op.startsWith('root_'));
+  assert.equal(overlay(8, PLAIN_BOX), 'root_overlay');
+  assert.equal(overlay(7, PLAIN_BOX), 'root_overlay_joined');
+  const mapped = BOXES['user-namespace']?.box;
+  assert.ok(mapped);
+  assert.equal(overlay(13, mapped), 'root_overlay');
+  assert.throws(() => overlay(12, mapped), /a user namespace needs overlayfs of Linux 6\.13/);
 });
 
 test('an unknown ulimit is refused', () => {

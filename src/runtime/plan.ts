@@ -5,6 +5,7 @@
 //   propagation cut before the first mount; masks after all mounts; pivot_root after the last use
 //   of a host path; everything that needs privileges before they are dropped; execve last.
 import { posix } from 'node:path';
+import { EngineError } from '#base/error.ts';
 import type { CgroupPlan } from '#kernel/cgroup/cgroup.ts';
 import { MS } from '#kernel/mount/flags.ts';
 import { CLONE, namespacePath } from '#kernel/namespace/namespace.ts';
@@ -98,7 +99,7 @@ export function compileLaunch(spec: OciSpec, extras: LaunchExtras, facts: HostFa
   return {
     stdio: extras.stdio,
     log: extras.log,
-    host: hostOps(spec, extras),
+    host: hostOps(spec, extras, facts),
     join: joinOps(spec, extras, modes, facts),
     cloneFlags: CLONED.reduce((flags, [type, flag]) => (modes.own(type) ? flags | flag : flags), 0),
     init: initOps(spec, extras, modes, facts),
@@ -126,7 +127,7 @@ function isEarly(type: OciNamespaceType, mapped: boolean): boolean {
   return mapped || FOR_CHILDREN.includes(type);
 }
 
-function hostOps(spec: OciSpec, extras: LaunchExtras): Op[] {
+function hostOps(spec: OciSpec, extras: LaunchExtras, facts: HostFacts): Op[] {
   const { uidMappings = [], gidMappings = [] } = spec.linux;
   const { root } = extras;
   const ops: Op[] = extras.cgroup.create.map(cgroupOp);
@@ -138,17 +139,32 @@ function hostOps(spec: OciSpec, extras: LaunchExtras): Op[] {
   if (root.kind === 'bind') {
     ops.push({ op: 'root_bind', path: root.path });
   } else {
-    ops.push(overlayOp(root, extras.volatile));
+    ops.push(overlayOp(root, extras.volatile, takesLayers(facts, uidMappings.length > 0)));
   }
   return ops;
+}
+
+/** Whether overlayfs takes layers one by one (`lowerdir+`). Mapped ones have no name for a list. */
+export function takesLayers({ kernel }: HostFacts, mapped = false): boolean {
+  const since = (minor: number): boolean =>
+    kernel.major > 6 || (kernel.major === 6 && kernel.minor >= minor);
+  if (!mapped) return since(8);
+  if (since(13)) return true;
+  throw new EngineError(
+    'unavailable',
+    `a user namespace needs overlayfs of Linux 6.13, and this is ${kernel.major}.${kernel.minor}: ` +
+      'use the container without --userns',
+  );
 }
 
 export function overlayOp(
   root: Extract<BoxRoot['mount'], { kind: 'overlay' }>,
   isVolatile: boolean,
+  oneByOne: boolean,
 ): Op {
   const { lower, upper, work } = root;
-  return { op: 'root_overlay', lower, upper, work, options: isVolatile ? ['volatile'] : [] };
+  const op = oneByOne ? 'root_overlay' : 'root_overlay_joined';
+  return { op, lower, upper, work, options: isVolatile ? ['volatile'] : [] };
 }
 
 /** The lines of /proc/PID/uid_map, user_namespaces(7). */

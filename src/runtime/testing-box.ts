@@ -90,7 +90,7 @@ const V2: CgroupHost = {
   version: 2,
   hierarchies: [],
   unified: {
-    controllers: ['cpuset', 'cpu', 'io', 'memory', 'pids'],
+    controllers: ['cpuset', 'cpu', 'io', 'memory', 'hugetlb', 'pids', 'rdma', 'misc'],
     mountpoint: '/sys/fs/cgroup',
     root: '/',
     own: '/',
@@ -100,7 +100,7 @@ const V2: CgroupHost = {
 /** A host of a known kind, so that golden files are the same on every machine. */
 export function factsOf(cgroups: 1 | 2): HostFacts {
   return {
-    kernel: { major: 6, minor: 12 },
+    kernel: { major: 6, minor: 18 },
     arch: 'x86_64',
     boundingSet: 0x1ff_ffff_ffffn,
     cgroups: cgroups === 1 ? V1 : V2,

@@ -85,6 +85,7 @@ export const OPS = {
   cgroup_mount: 'path:s source:s controllers:s',
   cgroup_unmount: 'path:s',
   cgroup_device_replace: 'path:s insns:b',
+  root_overlay_joined: 'lower:l upper:s work:s options:l',
 } as const;
 
 export type OpName = keyof typeof OPS;

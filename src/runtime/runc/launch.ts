@@ -28,7 +28,7 @@ export function prepareRunc(
 ): Prepared {
   const cgroup = planContainerCgroup(cgroupRequest(box), facts);
   const paths = runcPaths(directory);
-  const plan = planRun(program, box, paths, cgroup);
+  const plan = planRun(program, box, paths, cgroup, facts);
   return { spec: bundleSpec(box, facts, paths.shm), cgroup, plan };
 }
 

@@ -8,7 +8,8 @@ import type { ExecPlan, LaunchPlan, Op } from '#kernel/native/op.ts';
 import type { Box, BoxShm } from '../box.ts';
 import type { ExecRequest } from '../exec.ts';
 import { joinedShm } from '../mounts.ts';
-import { joinShmOps, overlayOp } from '../plan.ts';
+import type { HostFacts } from '../facts.ts';
+import { joinShmOps, overlayOp, takesLayers } from '../plan.ts';
 
 /** Files below the run directory of a container. */
 export type RuncPaths = {
@@ -67,6 +68,7 @@ export function planRun(
   box: Box,
   paths: RuncPaths,
   cgroup: CgroupPlan,
+  facts: HostFacts,
 ): LaunchPlan {
   const { mount } = box.root;
   const argv = [
@@ -85,7 +87,7 @@ export function planRun(
     host: [
       mount.kind === 'bind'
         ? { op: 'root_bind', path: mount.path }
-        : overlayOp(mount, box.root.volatile),
+        : overlayOp(mount, box.root.volatile, takesLayers(facts)),
     ],
     join: [],
     cloneFlags: CLONE.NEWNS,

@@ -110,7 +110,7 @@ test('a joined /dev/shm is put where the bundle looks for it, before runc starts
   assert.equal(shm?.type, 'bind');
   assert.equal(shm.source, '/run/c/shm');
   const cgroup = planCgroup(factsOf(1).cgroups, cgroupRequest(box), CPUSETS);
-  const { init } = planRun('runc', box, paths, cgroup);
+  const { init } = planRun('runc', box, paths, cgroup, factsOf(1));
   assert.deepEqual(
     init.slice(0, 4).map(({ op }) => op),
     [
