@@ -40,7 +40,9 @@ async function ended(host: Partial<HostConfig>, exitCode: number, victims?: read
     },
     events: {
       publish: ({ action, actor }: { action: string; actor: { attributes: object } }) =>
-        told.push(/die|oom/.test(action) ? `${action} ${JSON.stringify(actor.attributes)}` : action),
+        told.push(
+          /die|oom/.test(action) ? `${action} ${JSON.stringify(actor.attributes)}` : action,
+        ),
     },
     oom: { total: () => 0, take: () => victims ?? [] },
     report: () => {},

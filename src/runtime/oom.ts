@@ -50,7 +50,11 @@ export class OomSource implements Disposable {
 
   #next(fd: number): string | undefined {
     try {
-      return this.#buffer.toString('utf8', 0, readSync(fd, this.#buffer, 0, RECORD_BYTES_MAX, null));
+      return this.#buffer.toString(
+        'utf8',
+        0,
+        readSync(fd, this.#buffer, 0, RECORD_BYTES_MAX, null),
+      );
     } catch (error) {
       // EPIPE: records were overwritten before we came; the next read goes on behind them.
       if (errnoOf(error) === 'EPIPE') return '';

@@ -108,6 +108,22 @@ const PS_FLAGS: readonly FlagSpec[] = [
   { name: 'size', short: 's', kind: bool, usage: 'Display total file sizes' },
 ];
 
+const STATS_FLAGS: readonly FlagSpec[] = [
+  {
+    name: 'all',
+    short: 'a',
+    kind: bool,
+    usage: 'Show all containers (default shows just running)',
+  },
+  LIST_FORMAT,
+  {
+    name: 'no-stream',
+    kind: bool,
+    usage: 'Disable streaming stats and only pull the first result',
+  },
+  { ...NO_TRUNC, usage: 'Do not truncate output' },
+];
+
 /** "80", "80/udp": what docker's `port` takes after the container. */
 const PORT = /^\d+(\/\w+)?$/;
 const PORTS = 'CONTAINER [IP:][HOST_PORT:]PORT[/PROTO]...';
@@ -293,6 +309,15 @@ export const CONTAINER_VERBS: readonly CommandSpec[] = [
     ],
     completes: 'stopped',
     load: () => import('../command/start.ts'),
+  },
+  {
+    name: 'stats',
+    usage: '[OPTIONS] [CONTAINER...]',
+    short: 'Display a live stream of container(s) resource usage statistics',
+    args: { rule: 'at-least', count: 0 },
+    flags: STATS_FLAGS,
+    completes: 'running',
+    load: () => import('../command/stats.ts'),
   },
   {
     name: 'stop',

@@ -18,7 +18,11 @@ export function parseNetDev(text: string): Record<string, InterfaceCounters> {
   for (const line of text.split('\n')) {
     const colon = line.lastIndexOf(':');
     if (colon === -1) continue; // one of the two lines of titles
-    const values = line.slice(colon + 1).trim().split(/ +/).map(Number);
+    const values = line
+      .slice(colon + 1)
+      .trim()
+      .split(/ +/)
+      .map(Number);
     const at = (index: number): number => values[index] ?? 0;
     interfaces[line.slice(0, colon).trim()] = {
       rxBytes: at(0),
