@@ -96,8 +96,6 @@ export const CHAINS: readonly NftChain[] = [
   {
     name: 'judge',
     rules: [
-      'jump user',
-      'ct state established,related counter accept',
       // Frames within a bridge come here only where br_netfilter hands them to IP.
       'iifname . oifname @talk counter accept',
       'iifname @closed counter drop',
@@ -118,14 +116,21 @@ export const CHAINS: readonly NftChain[] = [
   {
     name: 'forward',
     hook: 'type filter hook forward priority filter; policy accept;',
-    rules: ['iifname @ours goto judge', 'oifname @ours goto judge'],
+    // Nearly every packet belongs to a connection that was judged before: it meets two rules and
+    // no set. For packets of others the verdict is what the policy says anyway.
+    rules: [
+      'jump user',
+      'ct state established,related counter accept',
+      'iifname @ours goto judge',
+      'oifname @ours goto judge',
+    ],
   },
   {
     // Each packet is looked up once, at the end where the container is.
     name: 'traffic',
     rules: both(({ n, ip }) => [
-      `ct direction original ${ip} daddr . meta l4proto . th dport @traffic${n}`,
-      `ct direction reply ${ip} saddr . meta l4proto . th sport @traffic${n}`,
+      `ct direction original ${ip} daddr . meta l4proto . th dport @traffic${n} return`,
+      `ct direction reply ${ip} saddr . meta l4proto . th sport @traffic${n} return`,
     ]),
   },
   {
