@@ -4,6 +4,10 @@ import type { Log } from '#base/log.ts';
 import type { ContainerEngine } from '#container/engine.ts';
 import type { EventBus } from '#event/bus.ts';
 import type { NetworkEngine } from '#network/engine.ts';
+import type { CgroupPort } from './coracle/cgroup-port.ts';
+import type { Slices } from '#slice/slices.ts';
+import type { LimitsChange } from '#container/change-limits.ts';
+import type { Resources } from '#container/resources.ts';
 import type { ImagePort } from './image/port.ts';
 import type { SystemFacts } from './system/facts.ts';
 import type { VolumePort } from './volume/port.ts';
@@ -13,7 +17,12 @@ export type ApiDeps = {
   readonly images: ImagePort;
   readonly volumes: VolumePort;
   readonly networks: NetworkEngine;
+  readonly slices: Pick<
+    Slices<Resources, LimitsChange>,
+    'create' | 'update' | 'remove' | 'inspect' | 'list' | 'effectiveOf' | 'effective' | 'place'
+  >;
   readonly events: Pick<EventBus, 'subscribe' | 'listeners'>;
+  readonly cgroups: CgroupPort;
   readonly facts: SystemFacts;
   readonly log: Log;
 };

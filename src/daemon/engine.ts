@@ -29,6 +29,7 @@ import { OverlaySnapshotter } from '#snapshot/overlay.ts';
 import { removeTrees } from '#snapshot/remove-tree.ts';
 import { VolumeStore } from '#volume/volume.ts';
 import { busyboxPath, nativePath } from './asset.ts';
+import { makeCgroupPort } from './cgroup-port.ts';
 import { openCgroups } from './cgroups.ts';
 import type { Config } from './config.ts';
 import { collectFacts } from './facts.ts';
@@ -36,6 +37,7 @@ import { openNetworks } from './networks.ts';
 import { makeImagePort, makeSnapshotPort } from './image-port.ts';
 import { makeResourceChecker } from './resource-port.ts';
 import { makeRuntimePort } from './runtime-port.ts';
+import { makeSlices } from './slices.ts';
 import { makeVolumePort } from './volume-port.ts';
 
 export type Engine = AsyncDisposable & {
@@ -75,24 +77,32 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
   problems.push(...networks.problems);
   const lives = new Lives();
   parts.defer(() => lives.close());
+  const locks = new KeyedLock();
+  const resources = makeResourceChecker(host.cgroups, features);
+  const members = { store, locks, lives, resources };
+  const slices = await makeSlices({ config, agent, host, members, report });
+  problems.push(...slices.problems);
   const deps: Deps = {
     store,
-    locks: new KeyedLock(),
+    locks,
     lives,
     events,
     images: makeImagePort(images),
     snapshots: makeSnapshotPort(snapshots, images, config.dataRoot),
     volumes,
     networks,
-    runtime: makeRuntimePort(agent, host, config.cgroupParent, config.runtimes),
-    resources: makeResourceChecker(host.cgroups, features),
+    runtime: makeRuntimePort(agent, host, slices.cgroupParents, config.runtimes),
+    resources,
+    slices: slices.service,
     oom: parts.use(new OomSource()),
     trash,
     usernsRanges: new UsernsRanges(join(config.dataRoot, 'userns-next')),
     settings: makeSettings(config, host),
     report,
   };
+  await slices.service.open();
   await recover(deps);
+  await slices.service.complete();
   parts.use(watchOom(deps));
   problems.push(...store.problems.map(({ path, error }) => `${path}: ${error}`));
   for (const problem of problems) log.error('a record cannot be read, ignoring it', { problem });
@@ -106,7 +116,9 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
       images,
       volumes: makeVolumePort(volumes, store),
       networks,
+      slices: slices.service,
       events,
+      cgroups: makeCgroupPort(host.cgroups, config.cgroupParent),
       facts,
       log,
     },

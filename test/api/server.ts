@@ -86,6 +86,8 @@ export async function startServer(): Promise<TestServer> {
     volumes: noVolumes(),
     networks,
     events,
+    slices: noSlices(),
+    cgroups: { tree: () => [], subsystems: () => [] },
     facts: FACTS,
     log: silentLog,
   });
@@ -173,5 +175,21 @@ function noVolumes(): ApiDeps['volumes'] {
       anonymous: false,
     }),
     remove: async (name) => missing(name),
+  };
+}
+
+function noSlices(): ApiDeps['slices'] {
+  const none = (): never => {
+    throw new EngineError('not_found', 'No such slice: x');
+  };
+  return {
+    create: none,
+    update: none,
+    remove: none,
+    inspect: none,
+    list: () => [],
+    effectiveOf: none,
+    effective: () => ({}),
+    place: () => ({ slice: undefined, parent: '/coracle' }),
   };
 }

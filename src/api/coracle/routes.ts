@@ -5,7 +5,9 @@ import { readSpec } from '../container/create.ts';
 import { ref } from '../container/lifecycle.ts';
 import { type Exchange, sendJson } from '../exchange.ts';
 import type { Route } from '../router.ts';
+import { getCgroupSubsystems, getCgroupTree } from './cgroup.ts';
 import { explainNetwork } from './network.ts';
+import { createSlice, inspectSlice, listSlices, removeSlice, updateSlice } from './slices.ts';
 import { changeContainerPorts, listContainerPorts } from './ports.ts';
 
 async function explainContainer(exchange: Exchange): Promise<void> {
@@ -44,5 +46,12 @@ export const CORACLE_ROUTES: readonly Route[] = [
   { method: 'GET', path: '/coracle/containers/{id:.*}/ports', handler: listContainerPorts },
   { method: 'POST', path: '/coracle/containers/{id:.*}/ports', handler: changeContainerPorts },
   { method: 'GET', path: '/coracle/networks/{id:.*}/explain', handler: explainNetwork },
+  { method: 'GET', path: '/coracle/cgroups/tree', handler: getCgroupTree },
+  { method: 'GET', path: '/coracle/cgroups/subsystems', handler: getCgroupSubsystems },
+  { method: 'GET', path: '/coracle/slices', handler: listSlices },
+  { method: 'POST', path: '/coracle/slices', handler: createSlice },
+  { method: 'GET', path: '/coracle/slices/{path:.*}', handler: inspectSlice },
+  { method: 'PUT', path: '/coracle/slices/{path:.*}', handler: updateSlice },
+  { method: 'DELETE', path: '/coracle/slices/{path:.*}', handler: removeSlice },
   { method: 'POST', path: '/coracle/plan', handler: planContainer },
 ];

@@ -2,9 +2,11 @@
 import type { CommandSpec } from '../command.ts';
 import { bool, list, string } from '../flag-kind.ts';
 import type { FlagSpec } from '../flags.ts';
+import { CGROUP_VERBS } from './cgroup.ts';
 import { CONTAINER_ONLY, CONTAINER_VERBS, PS } from './container.ts';
 import { IMAGE_ONLY, IMAGE_VERBS, IMAGES, RMI } from './image.ts';
 import { NETWORK_VERBS } from './network.ts';
+import { SLICE_VERBS } from './slice.ts';
 import { SYSTEM_ONLY, SYSTEM_VERBS, TOP_LEVEL } from './system.ts';
 
 export const GLOBAL_FLAGS: readonly FlagSpec[] = [
@@ -55,9 +57,11 @@ export const ROOT: CommandSpec = {
     RMI,
     ...SYSTEM,
     ...TOP_LEVEL,
+    noun('cgroup', 'Look at cgroups', CGROUP_VERBS),
     noun('container', 'Manage containers', [...CONTAINER, ...CONTAINER_ONLY]),
     noun('image', 'Manage images', [...IMAGE, ...IMAGE_ONLY]),
     noun('network', 'Manage networks', NETWORK_VERBS),
+    noun('slice', 'Manage slices: cgroups with limits, for containers together', SLICE_VERBS),
     noun('system', 'Manage Coracle', [...SYSTEM, ...SYSTEM_ONLY]),
   ],
 };

@@ -1,0 +1,55 @@
+// Ours: GET /coracle/cgroups/tree and /coracle/cgroups/subsystems. What the kernel keeps for us,
+// and what it could keep.
+import type * as Wire from '#wire/cgroup.ts';
+import { type Exchange, sendJson } from '../exchange.ts';
+import type { CgroupNode } from './cgroup-port.ts';
+
+export function getCgroupTree(exchange: Exchange): void {
+  const { containers, cgroups } = exchange.deps;
+  const names = new Map(containers.list().map(({ id, name }) => [id, name]));
+  const reply: Wire.CgroupTree = {
+    Hierarchies: cgroups.tree().map(({ version, controllers, mountpoint, root }) => ({
+      Version: version,
+      Controllers: controllers,
+      Mountpoint: mountpoint,
+      Cgroup: root === undefined ? null : renderNode(root, names),
+    })),
+  };
+  sendJson(exchange, 200, reply);
+}
+
+function renderNode(node: CgroupNode, names: ReadonlyMap<string, string>): Wire.CgroupNode {
+  const container = names.get(node.name);
+  return {
+    Name: node.name,
+    Path: node.path,
+    Container: container === undefined ? null : { Id: node.name, Name: container },
+    Usage: node.gauges.map(({ name, unit, used, limit }) => ({
+      Name: name,
+      Unit: unit,
+      Used: used,
+      Limit: limit,
+    })),
+    Processes: node.processes.map(({ pid, name }) => ({ Pid: pid, Name: name })),
+    Children: node.children.map((child) => renderNode(child, names)),
+  };
+}
+
+export function getCgroupSubsystems(exchange: Exchange): void {
+  const reply: Wire.CgroupSubsystems = {
+    Subsystems: exchange.deps.cgroups.subsystems().map((each) => ({
+      Name: each.name,
+      What: each.what,
+      Version: each.version ?? null,
+      Mountpoint: each.mountpoint ?? null,
+      Mounted: each.mounted,
+      Cgroups: each.cgroups ?? null,
+      Options: each.options.map(({ option, files, missing }) => ({
+        Option: option,
+        Files: files,
+        Missing: missing ?? null,
+      })),
+    })),
+  };
+  sendJson(exchange, 200, reply);
+}
