@@ -82,7 +82,8 @@ async function* watch(
 ): AsyncGenerator<StatsFrame> {
   if (deps.store.find(id) === undefined) return;
   const live = deps.lives.of(id);
-  const sampler = (live.sampler ??= new Sampler(deps, id));
+  live.sampler ??= new Sampler(deps, id);
+  const { sampler } = live;
   const watcher = sampler.join();
   let { before } = watcher;
   const leave = (): void => watcher.end();

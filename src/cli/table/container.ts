@@ -5,6 +5,7 @@ import { UPDATE_FLAGS } from '../create/limit-flags.ts';
 import { envKind } from '../create/kinds.ts';
 import { bool, int, list, string } from '../flag-kind.ts';
 import type { FlagSpec } from '../flags.ts';
+import { PORT_VERBS } from './port.ts';
 import {
   DETACH_KEYS,
   FILTER,
@@ -126,39 +127,7 @@ const STATS_FLAGS: readonly FlagSpec[] = [
 
 /** "80", "80/udp": what docker's `port` takes after the container. */
 const PORT = /^\d+(\/\w+)?$/;
-const PORTS = 'CONTAINER [IP:][HOST_PORT:]PORT[/PROTO]...';
 
-/** Docker cannot change the ports of a container; `port` alone is docker's. */
-const PORT_VERBS: readonly CommandSpec[] = [
-  {
-    name: 'add',
-    usage: `[OPTIONS] ${PORTS}`,
-    short: 'Publish ports of a container, also while it runs',
-    args: { rule: 'at-least', count: 2 },
-    flags: [
-      {
-        name: 'move',
-        kind: bool,
-        usage: 'Withdraw the ports from where they are published now, in the same step',
-      },
-    ],
-    completes: 'container',
-    completesOne: true,
-    load: () => import('../command/port-add.ts'),
-  },
-  {
-    name: 'rm',
-    aliases: ['remove'],
-    usage: PORTS,
-    short: 'Withdraw published ports of a container, also while it runs',
-    args: { rule: 'at-least', count: 2 },
-    completes: 'container',
-    completesOne: true,
-    load: () => import('../command/port-rm.ts'),
-  },
-];
-
-/** The verbs that exist with and without `container` before them. */
 export const CONTAINER_VERBS: readonly CommandSpec[] = [
   {
     name: 'run',
