@@ -17,6 +17,7 @@ export type Completion =
   | 'stopped'
   | 'image'
   | 'network'
+  | 'slice'
   | 'command';
 
 export interface CommandSpec {

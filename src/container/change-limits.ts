@@ -49,7 +49,7 @@ export const UNSETTABLE = [
   'miscLimits',
 ] as const satisfies readonly (keyof Resources)[];
 
-export function changeLimits(id: string, before: Resources, change: LimitsChange): Resources {
+export function changeLimits(what: string, before: Resources, change: LimitsChange): Resources {
   const kept: Resources = {
     ...before,
     ...Object.fromEntries(change.unset.map((key) => [key, NO_LIMITS[key]])),
@@ -57,7 +57,7 @@ export function changeLimits(id: string, before: Resources, change: LimitsChange
   // Swap is counted with memory: without a limit of that there is nothing left to count to.
   const base = change.unset.includes('memory') ? { ...kept, memorySwap: 0 } : kept;
   const { set } = change;
-  checkTogether(id, base, set);
+  checkTogether(what, base, set);
   return {
     ...base,
     ...withoutUndefined(set),
@@ -97,10 +97,10 @@ function byPath<T extends { readonly path: string }>(
   return [...devices.values()];
 }
 
-function checkTogether(id: string, before: Resources, set: Partial<Resources>): void {
+function checkTogether(what: string, before: Resources, set: Partial<Resources>): void {
   const { nanoCpus = 0, cpuPeriod = 0, cpuQuota = 0, memory = 0, memorySwap = 0 } = set;
   const conflict = (text: string): EngineError =>
-    new EngineError('conflict', `Cannot update container ${id}: ${text}`);
+    new EngineError('conflict', `Cannot update ${what}: ${text}`);
   if (nanoCpus > 0 && before.cpuPeriod > 0) {
     throw conflict(
       'Conflicting options: Nano CPUs cannot be updated as CPU Period has already been set',

@@ -25,10 +25,12 @@ import { type ContainerRecord, type MountPoint, RECORD_VERSION } from './record.
 import { checkRestartPolicy } from './restart-policy.ts';
 import { parseSecurityOpt } from './security.ts';
 import { parseSignal } from './signal.ts';
+import { checkSlice } from './slice.ts';
 import type { ContainerSpec, HostConfig } from './spec.ts';
 import { parseUsernsMode } from './userns.ts';
 
 export async function create(deps: Deps, wish: ContainerSpec): Promise<CreateAnswer> {
+  using _slice = deps.slices.hold(deps.slices.place(wish.host));
   const { warnings } = checkSpec(deps, wish);
   const spec = {
     ...wish,
@@ -71,7 +73,7 @@ function idOf(deps: Pick<Deps, 'store'>, ref: string): string {
 
 /** All that can be refused without looking at the image. */
 export function checkSpec(
-  deps: Pick<Deps, 'settings' | 'resources' | 'networks'>,
+  deps: Pick<Deps, 'settings' | 'resources' | 'networks' | 'slices'>,
   spec: ContainerSpec,
 ): { readonly warnings: readonly string[] } {
   const { config, host } = spec;
@@ -89,7 +91,14 @@ export function checkSpec(
   if (!deps.settings.runtimes.includes(runtime)) {
     throw new EngineError('invalid_argument', `unknown or invalid runtime name: ${runtime}`);
   }
-  const { warnings } = deps.resources.check(host, 'skip');
+  if (host.slice !== '' && host.cgroupParent !== '') {
+    const why = 'a container is in a slice or in another cgroup, not in both';
+    throw new EngineError(
+      'invalid_argument',
+      `conflicting options: Slice and CgroupParent: ${why}`,
+    );
+  }
+  const warnings = [...deps.resources.check(host, 'skip').warnings, ...checkSlice(deps, host)];
   const published = Object.keys(host.portBindings).length > 0 || host.publishAllPorts;
   if (!published || network.mode !== 'host') return { warnings };
   const why = 'Published ports are discarded when using host network mode';

@@ -5,6 +5,7 @@ import type { UndoReport } from '#base/undo.ts';
 import type { Publisher } from '#event/event.ts';
 import type { NetworkEngine } from '#network/engine.ts';
 import type { Box } from '#runtime/box.ts';
+import type { ContainerSlices } from '#slice/port.ts';
 import type { VolumeStore } from '#volume/volume.ts';
 import type { Lives } from './live.ts';
 import type { OomPort } from './oom.ts';
@@ -44,6 +45,7 @@ export type Deps = {
   readonly networks: NetworkEngine;
   readonly runtime: Runtime;
   readonly resources: ResourceChecker;
+  readonly slices: ContainerSlices;
   readonly oom: OomPort;
   readonly usernsRanges: UsernsRanges;
   /** Where directories go that are removed. */

@@ -39,7 +39,9 @@ export function unseen(): TaskExit {
 
 /** Everything that the kernel and the run directory may still hold of a container. */
 export async function sweepRun(deps: Deps, id: string): Promise<void> {
-  const cgroupParent = deps.store.find(id)?.spec.host.cgroupParent || deps.settings.cgroupParent;
+  const host = deps.store.find(id)?.spec.host;
+  const cgroupParent =
+    host === undefined ? deps.settings.cgroupParent : deps.slices.place(host).parent;
   await deps.runtime.sweep(id, cgroupParent, runDirectoryOf(deps.settings, id));
 }
 

@@ -12,6 +12,7 @@ import { joiner, planNamespaces } from './namespace.ts';
 import { networkFinder, networkNamespace, sourceOf } from './network.ts';
 import { networkAccount, withNetwork } from './network-account.ts';
 import type { ContainerRecord } from './record.ts';
+import { cgroupOf } from './slice.ts';
 import type { ContainerSpec } from './spec.ts';
 import { type BoxNetwork, boxOf } from './start.ts';
 import { AUTO_COUNT, AUTO_FIRST, parseUsernsMode } from './userns.ts';
@@ -68,7 +69,7 @@ export async function plan(deps: Deps, wish: ContainerSpec): Promise<Explanation
     env: network.env,
     devices: readDevices(spec.host.devices),
     root: deps.snapshots.plan(id, image.chain),
-    resources: deps.resources.check(spec.host, 'refuse').resources,
+    ...cgroupOf(deps, spec.host, 'refuse'),
     directory: deps.store.directory(id),
     filesOf: deps.store.directory(id),
     isFile: () => false,

@@ -6,7 +6,7 @@ import type { ContainerView } from './engine.ts';
 import { pathsOf } from './make-box.ts';
 import type { ContainerRecord } from './record.ts';
 
-type InspectDeps = Pick<Deps, 'store' | 'lives' | 'snapshots' | 'settings' | 'networks'>;
+type InspectDeps = Pick<Deps, 'store' | 'lives' | 'snapshots' | 'settings' | 'networks' | 'slices'>;
 
 export function inspect(deps: InspectDeps, ref: string): ContainerView {
   return viewOf(deps, deps.store.get(ref), linkNames(deps));
@@ -43,7 +43,7 @@ function viewOf(
   record: ContainerRecord,
   linked: ReadonlyMap<string, readonly string[]>,
 ): ContainerView {
-  const parent = record.spec.host.cgroupParent || deps.settings.cgroupParent;
+  const { parent } = deps.slices.place(record.spec.host);
   return {
     id: record.id,
     name: record.name,

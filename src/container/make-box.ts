@@ -22,6 +22,8 @@ export type BoxFacts = {
   readonly shm: BoxShm;
   readonly devices: readonly BoxDevice[];
   readonly root: BoxRoot['mount'];
+  /** The cgroup that its own is made in. */
+  readonly cgroupParent: string;
   readonly resources: BoxResources;
   /** The container's directory below the data root. */
   readonly directory: string;
@@ -75,7 +77,7 @@ export function makeBox(record: ContainerRecord, facts: BoxFacts): Box {
     sysctls: host.sysctls,
     shm: facts.shm,
     cgroup: {
-      parent: host.cgroupParent === '' ? settings.cgroupParent : host.cgroupParent,
+      parent: facts.cgroupParent,
       resources: facts.resources,
       ...(settings.realtime === undefined ? {} : { realtime: settings.realtime }),
     },

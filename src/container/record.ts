@@ -103,7 +103,7 @@ function withNetworks(spec: ContainerSpec): ContainerSpec {
 
 /** A record that was written before there was a limit has none of it. */
 function withLimits(spec: ContainerSpec): ContainerSpec {
-  return { ...spec, host: { ...NO_LIMITS, ...spec.host } };
+  return { ...spec, host: { ...NO_LIMITS, ...spec.host, slice: spec.host.slice ?? '' } };
 }
 
 const NESTING_MAX = 2;

@@ -16,6 +16,7 @@ import { networkNamespace, sourceOf } from './network.ts';
 import type { ContainerRecord } from './record.ts';
 import { removeLocked } from './remove.ts';
 import { shouldStartAtBoot } from './restart-policy.ts';
+import { cgroupOf } from './slice.ts';
 import { startLocked } from './start.ts';
 
 const RECOVER_CONCURRENCY_MAX = 16;
@@ -112,7 +113,7 @@ async function find(deps: Deps, record: ContainerRecord): Promise<Found> {
     // Devices matter only to the first process, which has them.
     devices: [],
     root: deps.snapshots.root(record.id),
-    resources: deps.resources.check(record.spec.host, 'skip').resources,
+    ...cgroupOf(deps, record.spec.host, 'skip'),
     directory: deps.store.directory(record.id),
     filesOf: deps.store.directory(record.id),
     isFile: () => false,

@@ -104,6 +104,8 @@ export type HostConfig = Resources & {
   readonly usernsMode: string;
   /** Ours: "", "private", "host". */
   readonly timensMode: string;
+  /** Ours: the path of the slice that it is in; "" = none. */
+  readonly slice: string;
   readonly shmSize: number | undefined;
   readonly sysctls: Readonly<Record<string, string>>;
   readonly runtime: string;

@@ -29,6 +29,7 @@ import {
 import type { Task } from './port.ts';
 import type { ContainerRecord } from './record.ts';
 import { removeLocked } from './remove.ts';
+import { cgroupOf, checkSlice } from './slice.ts';
 import type { Pid } from './state.ts';
 
 export async function start(deps: Deps, ref: string): Promise<void> {
@@ -55,6 +56,7 @@ export async function startLocked(deps: Deps, record: ContainerRecord): Promise<
 
 async function run(deps: Deps, stored: ContainerRecord, live: Live): Promise<ContainerRecord> {
   await using undo = new Undo(deps.report);
+  checkSlice(deps, stored.spec.host);
   const source = sourceOf(stored, deps.settings);
   const record = withHostname(deps, stored, source);
   const network = beginNetwork(deps, record, source, undo);
@@ -147,7 +149,7 @@ export function boxOf(deps: Deps, record: ContainerRecord, network: BoxNetwork):
     env: network.env,
     devices: devicesOf(record),
     root: deps.snapshots.root(record.id),
-    resources: deps.resources.check(record.spec.host, 'refuse').resources,
+    ...cgroupOf(deps, record.spec.host, 'refuse'),
     directory: deps.store.directory(record.id),
     filesOf: deps.store.directory(
       source.kind === 'join' ? deps.store.get(source.container).id : record.id,

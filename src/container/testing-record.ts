@@ -70,6 +70,7 @@ export const PLAIN_HOST: HostConfig = {
   utsMode: '',
   usernsMode: '',
   timensMode: '',
+  slice: '',
   shmSize: undefined,
   sysctls: {},
   runtime: '',

@@ -13,6 +13,7 @@ import { guard, isRunning } from './guard.ts';
 import { taskOf } from './pause.ts';
 import type { ContainerRecord } from './record.ts';
 import { checkRestartPolicy } from './restart-policy.ts';
+import { cgroupOf, checkSlice } from './slice.ts';
 import type { HostConfig, RestartPolicy } from './spec.ts';
 
 export type UpdateWish = {
@@ -52,13 +53,13 @@ export async function update(
   }
   const host: HostConfig = {
     ...record.spec.host,
-    ...changeLimits(id, record.spec.host, wish.limits),
+    ...changeLimits(`container ${id}`, record.spec.host, wish.limits),
     ...(wish.restartPolicy === undefined ? {} : { restartPolicy: wish.restartPolicy }),
     netRate: changedRate(record.spec.host.netRate, wish.netRate),
   };
   checkDevices(host);
   checkNetPrio(host);
-  const { warnings } = deps.resources.check(host, 'skip');
+  const warnings = [...deps.resources.check(host, 'skip').warnings, ...checkSlice(deps, host)];
   await using undo = new Undo(deps.report);
   await apply(deps, record, host, wish, undo);
   const updated = { ...record, spec: { ...record.spec, host } };
@@ -88,7 +89,7 @@ async function apply(
   }
   const task = taskOf(deps, id);
   const limits = (of: HostConfig, missing: 'refuse' | 'skip'): BoxLimits => ({
-    resources: deps.resources.check(of, missing).resources,
+    resources: cgroupOf(deps, of, missing).resources,
     deviceRules: of.deviceCgroupRules,
   });
   const change = limits(host, 'refuse');

@@ -12,12 +12,16 @@ import { createRuntime, type ExternalRuntimes } from '#runtime/runtime.ts';
 export function makeRuntimePort(
   agent: Agent,
   facts: HostFacts,
-  cgroupParent: string,
+  cgroupParents: () => readonly string[],
   external: ExternalRuntimes,
 ): Runtime {
   return {
     ...createRuntime({ agent, connectMonitor }, facts, external),
-    removeOrphanCgroups: (known) => removeOrphanCgroups(agent, facts.cgroups, cgroupParent, known),
+    removeOrphanCgroups: async (known) => {
+      for (const parent of cgroupParents()) {
+        await removeOrphanCgroups(agent, facts.cgroups, parent, known);
+      }
+    },
   };
 }
 

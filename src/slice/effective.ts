@@ -54,11 +54,7 @@ class Lineage {
   readonly #cgroup: string;
   readonly #sliceOf: (cgroup: string) => string | undefined;
 
-  constructor(
-    host: CgroupHost,
-    cgroup: string,
-    sliceOf: (cgroup: string) => string | undefined,
-  ) {
+  constructor(host: CgroupHost, cgroup: string, sliceOf: (cgroup: string) => string | undefined) {
     this.#host = host;
     this.#cgroup = cgroup;
     this.#sliceOf = sliceOf;

@@ -23,7 +23,6 @@ export type Missing = 'refuse' | 'skip';
 export interface Wishes<Wish, Change> {
   /** No limit at all. */
   readonly none: Wish;
-  decode(raw: object): Wish;
   change(what: string, before: Wish, change: Change): Wish;
   limits(
     wish: Wish,

@@ -82,7 +82,9 @@ export class Slices<Wish, Change> implements ContainerSlices {
       if (record.removing === true) {
         await this.#quietly(`remove slice ${path}`, () => this.#takeAway(record));
       } else if (pending !== undefined) {
-        await this.#quietly(`update slice ${path}`, () => changeSlice(this.#parts(), path, pending));
+        await this.#quietly(`update slice ${path}`, () =>
+          changeSlice(this.#parts(), path, pending),
+        );
       }
     }
   }

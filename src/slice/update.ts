@@ -91,19 +91,23 @@ function nodesOf<Wish, Change>(
 ): readonly Node[] {
   const bound = (chain: readonly Level[]): Resources =>
     bindSlice(host, chain.slice(0, -1), chain.at(-1)?.own ?? {});
-  const slices = inside.map((each): Node => ({
-    what: `slice ${each}`,
-    before: bound(levels.before(each)),
-    after: bound(levels.after(each)),
-    change: (before, after) => cgroups.change(request(each, before), request(each, after)),
-  }));
+  const slices = inside.map(
+    (each): Node => ({
+      what: `slice ${each}`,
+      before: bound(levels.before(each)),
+      after: bound(levels.after(each)),
+      change: (before, after) => cgroups.change(request(each, before), request(each, after)),
+    }),
+  );
   const running = members.filter((member) => member.running);
-  const containers = running.map((member): Node => ({
-    what: `container ${member.name} in slice ${path}`,
-    before: bindContainer(host, levels.before(member.slice), member.own),
-    after: bindContainer(host, levels.after(member.slice), member.own),
-    change: (_before, after) => member.change(after),
-  }));
+  const containers = running.map(
+    (member): Node => ({
+      what: `container ${member.name} in slice ${path}`,
+      before: bindContainer(host, levels.before(member.slice), member.own),
+      after: bindContainer(host, levels.after(member.slice), member.own),
+      change: (_before, after) => member.change(after),
+    }),
+  );
   return [...slices, ...containers].filter(({ before, after }) => !same(before, after));
 }
 

@@ -193,6 +193,8 @@ export type HostConfig = Resources & {
   readonly UsernsMode: string;
   /** Ours: "private" or "host"; left out when empty, as Docker has no such field. */
   readonly TimensMode?: string;
+  /** Ours. */
+  readonly Slice?: string;
   readonly ShmSize: number;
   readonly Sysctls?: StringMap;
   readonly Runtime?: string;

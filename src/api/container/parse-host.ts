@@ -55,6 +55,7 @@ export function parseHostConfig(given: Fields | undefined): HostConfig {
     utsMode: host.string('UTSMode'),
     usernsMode: host.string('UsernsMode'),
     timensMode: host.string('TimensMode'),
+    slice: host.string('Slice').replace(/^\/|\/$/g, ''),
     shmSize: shmSize === 0 ? undefined : shmSize,
     sysctls: host.stringMap('Sysctls'),
     runtime: host.string('Runtime'),

@@ -1,6 +1,6 @@
 // HostConfig as dockerd 28 answers it for what the docker CLI sends: which empty lists are [] and
 // which are null is part of the format, because clients compare.
-import type { RateDevice } from '#container/resources.ts';
+import type { RateDevice, Resources as Limits } from '#container/resources.ts';
 import type { HostConfig as HostSpec, MountSpec } from '#container/spec.ts';
 import type {
   HostConfig,
@@ -61,6 +61,7 @@ export function renderHost(host: HostSpec, defaults: HostDefaults): HostConfig {
     UsernsMode: host.usernsMode,
     ...renderRate(host.netRate),
     ...(host.timensMode === '' ? {} : { TimensMode: host.timensMode }),
+    ...text('Slice', host.slice),
     ShmSize: host.shmSize ?? DEFAULT_SHM_BYTES,
     ...optionalMap('Sysctls', host.sysctls),
     Runtime: host.runtime || defaults.defaultRuntime,
@@ -90,7 +91,8 @@ function defaultCgroupns(host: HostSpec, defaults: HostDefaults): string {
   return defaults.cgroupVersion === 2 && !host.privileged ? 'private' : 'host';
 }
 
-function renderResources(host: HostSpec): Resources {
+/** Of a slice too. */
+export function renderResources(host: Limits): Resources {
   const rates = (list: readonly RateDevice[]): readonly ThrottleDevice[] =>
     list.map(({ path, rate }) => ({ Path: path, Rate: rate }));
   return {

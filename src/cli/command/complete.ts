@@ -4,6 +4,7 @@ import { EngineClient } from '#client/client.ts';
 import type { ContainerSummary } from '#wire/container.ts';
 import type { ImageSummary } from '#wire/image.ts';
 import type { NetworkInspect } from '#wire/network.ts';
+import type { SliceSummary } from '#wire/slice.ts';
 import type { CommandSpec, Completion, Context } from '../command.ts';
 import type { FlagKind } from '../flag-kind.ts';
 import type { FlagSpec } from '../flags.ts';
@@ -37,8 +38,8 @@ async function complete(
   typed: string,
 ): Promise<Answer> {
   const { spec, positionals, pending } = walk(words);
-  if (pending?.name === 'network') {
-    return { candidates: plain(await namesOf(client, 'network')), files: false };
+  if (pending?.name === 'network' || pending?.name === 'slice') {
+    return { candidates: plain(await namesOf(client, pending.name)), files: false };
   }
   if (pending !== undefined) {
     const files = /file|input|output|volume|mount|config/.test(pending.name);
@@ -140,6 +141,10 @@ async function namesOf(client: EngineClient, kind: Completion): Promise<string[]
     if (kind === 'network') {
       const networks = await client.json<NetworkInspect[]>('GET', '/networks', { signal });
       return networks.map(({ Name: name }) => name);
+    }
+    if (kind === 'slice') {
+      const slices = await client.json<SliceSummary[]>('GET', '/coracle/slices', { signal });
+      return slices.map(({ Path: path }) => path);
     }
     const options = { query: { all: true }, signal };
     const list = await client.json<ContainerSummary[]>('GET', '/containers/json', options);

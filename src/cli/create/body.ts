@@ -186,6 +186,7 @@ function planHost(flags: Flags): Record<string, unknown> {
     UTSMode: flags.string('uts'),
     UsernsMode: flags.string('userns'),
     ...optional('TimensMode', flags.string('timens')),
+    ...optional('Slice', flags.string('slice')),
     ShmSize: flags.number('shm-size'),
     ...nonEmpty('Sysctls', flags.map('sysctl')),
     ...optional('Runtime', flags.string('runtime')),

@@ -197,6 +197,7 @@ export const CREATE_FLAGS: readonly FlagSpec[] = [
   ...NET_RATE,
   ...LIMITS,
   ...OWN_LIMITS,
+  { name: 'slice', kind: string, usage: 'Slice that the container is in (coracle slice create)' },
 ];
 
 export const RUN_FLAGS: readonly FlagSpec[] = [

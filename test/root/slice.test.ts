@@ -1,0 +1,196 @@
+// The seed's story of cgroups, on the real kernel: a limit on one level, another added below it, and
+// siblings that only have the first.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import {
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { SliceInspect } from '#wire/slice.ts';
+import { cannotRun, type Daemon, type Result, startDaemon } from '../daemon.ts';
+
+const OURS = join(import.meta.dirname, '../../bin/coracle');
+const DISK_BYTES = 64 * 1024 * 1024;
+const MEGABYTE = 1024 * 1024;
+const MEASURE_MS = 1000;
+
+describe('slices', { skip: cannotRun() }, () => {
+  let daemon: Daemon;
+  let directory: string;
+  let disk: string;
+
+  before(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'coracle-slice-'));
+    const file = join(directory, 'disk');
+    writeFileSync(file, '');
+    truncateSync(file, DISK_BYTES);
+    disk = execFileSync('losetup', ['-f', '--show', file], { encoding: 'utf8' }).trim();
+    daemon = await startDaemon();
+  });
+
+  after(async () => {
+    await daemon[Symbol.asyncDispose]();
+    execFileSync('losetup', ['-d', disk]);
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  const coracle = (...argv: string[]): Promise<Result> => daemon.run([OURS, ...argv]);
+  const ok = async (...argv: string[]): Promise<string> => {
+    const { code, stdout, stderr } = await coracle(...argv);
+    assert.equal(code, 0, `coracle ${argv.join(' ')}: ${stderr}`);
+    return stdout.trim();
+  };
+  const slice = async (path: string): Promise<SliceInspect> =>
+    JSON.parse(await ok('slice', 'inspect', '--format', '{{json .}}', path)) as SliceInspect;
+  const busy = (name: string, path: string): Promise<string> =>
+    ok(
+      'run',
+      '-d',
+      '--name',
+      name,
+      '--slice',
+      path,
+      '--device',
+      `${disk}:/dev/disk`,
+      'busybox',
+      'sh',
+      '-c',
+      'while :; do :; done',
+    );
+  const cpuShare = async (path: string): Promise<number> => {
+    const used = async () => (await slice(path)).Usage.CpuNanoseconds ?? 0;
+    const [from, start] = [await used(), performance.now()];
+    await sleep(MEASURE_MS);
+    return ((await used()) - from) / 1e6 / (performance.now() - start);
+  };
+  const writeRate = async (name: string, megabytes: number): Promise<number> => {
+    const start = performance.now();
+    await ok(
+      'exec',
+      name,
+      'dd',
+      'if=/dev/zero',
+      'of=/dev/disk',
+      'bs=64k',
+      `count=${megabytes * 16}`,
+      'oflag=direct',
+    );
+    return (megabytes * MEGABYTE) / ((performance.now() - start) / 1000);
+  };
+
+  test('the story: what is in cg1/cg2 has the CPU cap of cg1 and its own of I/O', async () => {
+    await ok('slice', 'create', '--cpus', '.5', 'cg1');
+    await ok('slice', 'create', '--device-write-bps', `${disk}:2mb`, 'cg1/cg2');
+    await busy('both', 'cg1/cg2');
+    assert.ok(Math.abs((await cpuShare('cg1/cg2')) - 0.5) < 0.15, 'half a CPU');
+    const capped = await writeRate('both', 4);
+    assert.ok(capped < 3 * MEGABYTE, `${capped} bytes a second`);
+    const [inspect] = JSON.parse(await ok('inspect', 'both'));
+    assert.equal(inspect.HostConfig.Slice, 'cg1/cg2');
+    const limits = inspect.EffectiveLimits;
+    assert.deepEqual([limits.NanoCpus.Value, limits.NanoCpus.Slice], [5e8, 'cg1']);
+    const [write] = limits.BlkioDeviceWriteBps;
+    assert.deepEqual([write.Value, write.Slice], [2 * MEGABYTE, 'cg1/cg2']);
+    await ok('rm', '-f', 'both');
+  });
+
+  test('a sibling in cg1 has the CPU cap only', async () => {
+    await busy('sibling', 'cg1');
+    assert.ok(Math.abs((await cpuShare('cg1')) - 0.5) < 0.15, 'half a CPU');
+    const free = await writeRate('sibling', 16);
+    assert.ok(free > 4 * MEGABYTE, `${free} bytes a second`);
+    await ok('rm', '-f', 'sibling');
+  });
+
+  test('an update of the slice above reaches what runs below it at once', async () => {
+    await busy('below', 'cg1/cg2');
+    await ok('slice', 'update', '--cpus', '.2', '--device-write-bps', `${disk}:1mb`, 'cg1');
+    assert.ok((await cpuShare('cg1/cg2')) < 0.35, 'a fifth of a CPU');
+    const rate = await writeRate('below', 2);
+    assert.ok(rate < 1.5 * MEGABYTE, `${rate} bytes a second`);
+    const { EffectiveLimits: limits } = await slice('cg1/cg2');
+    assert.equal(limits.NanoCpus?.Slice, 'cg1');
+    await ok('slice', 'update', '--unset', 'device-write-bps', '--cpus', '.5', 'cg1');
+    assert.ok((await writeRate('below', 4)) > 1.5 * MEGABYTE, 'its own cap again');
+    await ok('rm', '-f', 'below');
+  });
+
+  test('a CPU set of a slice is narrowed and widened under a running container', async () => {
+    await busy('pinned', 'cg1/cg2');
+    const allowed = (): Promise<string> =>
+      ok('exec', 'pinned', 'grep', 'Cpus_allowed_list', '/proc/self/status');
+    for (const cpus of ['0', '1', '0-1']) {
+      await ok('slice', 'update', '--cpuset-cpus', cpus, 'cg1');
+      assert.match(await allowed(), new RegExp(`\\s${cpus}$`));
+    }
+    await ok('rm', '-f', 'pinned');
+  });
+
+  test('what no cgroup below can have is refused with who has less', async () => {
+    const { code, stderr } = await coracle('slice', 'create', '--cpus', '.8', 'cg1/more');
+    if (code === 0) await ok('slice', 'rm', 'cg1/more');
+    assert.match(stderr, /slice cg1\/more wants 0\.8 CPUs, but slice cg1 has 0\.5/);
+  });
+
+  test('an unknown slice, one that is in use and one with a bad name are refused', async () => {
+    const unknown = await coracle('run', '--rm', '--slice', 'nowhere', 'busybox', 'true');
+    assert.equal(unknown.code, 125);
+    assert.match(unknown.stderr, /No such slice: nowhere/);
+    const used = await coracle('slice', 'rm', 'cg1');
+    assert.equal(used.code, 1);
+    assert.match(used.stderr, /slice cg1 is in use: remove slice cg1\/cg2 first/);
+    for (const name of ['../up', 'cpu.shares', 'tasks', 'a//b']) {
+      assert.match((await coracle('slice', 'create', name)).stderr, /invalid slice name/);
+    }
+  });
+
+  test('levels that are missing are made, as mkdir -p does, and said', async () => {
+    const made = await ok('slice', 'create', '-m', '64m', 'a/b/c');
+    assert.match(made, /^a \(made.*\na\/b \(made.*\na\/b\/c$/);
+    assert.equal((await slice('a/b/c')).Limits['Memory'], 64 * MEGABYTE);
+    await ok('slice', 'rm', 'a/b/c', 'a/b', 'a');
+  });
+
+  test('the cgroup of a slice serves as --cgroup-parent of the docker CLI', async () => {
+    const { CgroupPath: path } = await slice('cg1/cg2');
+    await daemon.ok(
+      'run',
+      '-d',
+      '--name',
+      'docker',
+      '--cgroup-parent',
+      path,
+      'busybox',
+      'sleep',
+      '60',
+    );
+    const { Containers: containers } = await slice('cg1/cg2');
+    assert.deepEqual(
+      containers.map(({ Name: name }) => name),
+      ['docker'],
+    );
+    await daemon.ok('rm', '-f', 'docker');
+  });
+
+  test('nothing is left after rm', async () => {
+    const paths = [(await slice('cg1')).CgroupPath];
+    await ok('slice', 'rm', 'cg1/cg2', 'cg1');
+    const mounts = readFileSync('/proc/self/mountinfo', 'utf8')
+      .split('\n')
+      .filter((line) => / - cgroup2? /.test(line))
+      .map((line) => line.split(' ')[4] ?? '');
+    const left = mounts
+      .flatMap((mount) => paths.map((path) => join(mount, path)))
+      .filter(existsSync);
+    assert.deepEqual(left, []);
+    assert.equal(await ok('slice', 'ls', '-q'), '');
+  });
+});
