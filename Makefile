@@ -32,7 +32,7 @@ LAUNCHERS := bin/coracle bin/coracled
 .PHONY: help
 help:
 	@echo 'Coracle, a container engine that you can read. Targets:'
-	@sed -n 's/^## \([a-z-]*\): \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^## \([a-z0-9-]*\): \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 ## setup: bring Node 26, the npm packages and (with apt, as root) the Debian packages
 .PHONY: setup
@@ -98,6 +98,12 @@ check: setup
 .PHONY: unit
 unit: setup
 	@$(NODE) tools/test.ts check unit
+
+## test-cgroup2: the tests of limits in a User Mode Linux kernel that has cgroup v2 alone (root)
+.PHONY: test-cgroup2
+test-cgroup2: setup
+	@$(MAKE) --no-print-directory build
+	@$(NODE) tools/test.ts cgroup2
 
 ## bench: start, exec, streams and memory, beside the floor and (where it is) dockerd (root)
 .PHONY: bench
