@@ -61,14 +61,8 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
   const store = new ContainerStore(join(config.dataRoot, 'containers'), trash);
   const snapshots = parts.use(await OverlaySnapshotter.open(config.dataRoot, { trash }));
   const unpacker = parts.use(new UnpackPool({ nativePath: native }));
-  const images = await ImageService.open({
-    dataRoot: config.dataRoot,
-    snapshots,
-    unpacker,
-    publisher: events,
-    usedBy: (id) => usersOf(store, id),
-    report,
-  });
+  const needsOfImages = { snapshots, unpacker, publisher: events, report };
+  const images = await openImages(config, store, needsOfImages);
   const volumes = new VolumeStore(join(config.dataRoot, 'volumes'));
   const problems = [...images.problems.map((each) => `${each.path}: ${each.message}`)];
   problems.push(...(await volumes.load()));
@@ -171,6 +165,14 @@ async function removeBy(janitor: NativeAgent, paths: readonly string[]): Promise
   } catch {
     await removeTrees(paths);
   }
+}
+
+function openImages(
+  { dataRoot }: Config,
+  store: ContainerStore,
+  needs: Omit<Parameters<typeof ImageService.open>[0], 'dataRoot' | 'usedBy'>,
+): Promise<ImageService> {
+  return ImageService.open({ ...needs, dataRoot, usedBy: (id) => usersOf(store, id) });
 }
 
 function usersOf(store: ContainerStore, imageId: string) {

@@ -112,7 +112,8 @@ function checkCpu(
   const wanted = cpusOf(own);
   const least = leastCpus(above);
   if (wanted === undefined || least === undefined || wanted <= least.cpus) return [];
-  const text = `${what} wants ${number(wanted)} CPUs, but slice ${least.path} has ${number(least.cpus)}`;
+  const present = number(least.cpus);
+  const text = `${what} wants ${number(wanted)} CPUs, but slice ${least.path} has ${present}`;
   if (hierarchyOf(host, 'cpu') === undefined) return [`${text}, which is what binds.`];
   throw new EngineError(
     'conflict',

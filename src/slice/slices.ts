@@ -1,5 +1,5 @@
-// Slices: cgroups as objects. A slice has a name, limits and a record; it holds containers and other
-// slices, and what it may not exceed they may not exceed together. Its cgroups exist in every
+// Slices: cgroups as objects. A slice has a name, limits and a record; it holds containers and
+// other slices, and what it may not exceed they may not exceed together. Its cgroups exist in every
 // hierarchy from create to remove, and are made again when the daemon starts.
 import { posix } from 'node:path';
 import { formatTime, now } from '#base/clock.ts';

@@ -5,7 +5,9 @@ import { execFileSync } from 'node:child_process';
 import {
   existsSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
+  rmdirSync,
   rmSync,
   truncateSync,
   writeFileSync,
@@ -15,6 +17,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SliceInspect } from '#wire/slice.ts';
+import { cgroupsOf, startEngine } from '../../tools/private-engine.ts';
 import { cannotRun, type Daemon, type Result, startDaemon } from '../daemon.ts';
 
 const OURS = join(import.meta.dirname, '../../bin/coracle');
@@ -178,6 +181,40 @@ describe('slices', { skip: cannotRun() }, () => {
       ['docker'],
     );
     await daemon.ok('rm', '-f', 'docker');
+  });
+
+  test('a new daemon makes slices again, and completes what a crash cut short', async () => {
+    const first = await startEngine();
+    const { directory: home, env } = first;
+    const records = join(home, 'data/slices');
+    const run = (...argv: string[]): Promise<Result> => daemon.run([OURS, ...argv], { env });
+    const edit = (name: string, change: object): void => {
+      const file = join(records, `${name}.json`);
+      const record = JSON.parse(readFileSync(file, 'utf8')) as { wish: object };
+      writeFileSync(file, JSON.stringify({ ...record, ...change }));
+    };
+    try {
+      for (const name of ['kept', 'going', 'changing']) {
+        assert.equal((await run('slice', 'create', '-m', '64m', name)).code, 0);
+      }
+      await first.kill('SIGKILL');
+      // As a restart of the host, and a daemon that died in the middle of rm and update.
+      for (const path of cgroupsOf(home).toReversed()) rmdirSync(path);
+      edit('going', { removing: true });
+      edit('changing', { pending: { memory: 32 * MEGABYTE } });
+      await using _second = await startEngine({ directory: home });
+      const memory = async (name: string): Promise<string> => {
+        const format = '{{.EffectiveLimits.Memory.Value}}';
+        return (await run('slice', 'inspect', '--format', format, name)).stdout.trim();
+      };
+      assert.equal(await memory('kept'), String(64 * MEGABYTE));
+      assert.equal(await memory('changing'), String(32 * MEGABYTE));
+      assert.match((await run('slice', 'inspect', 'going')).stderr, /No such slice: going/);
+      assert.deepEqual(readdirSync(records).sort(), ['changing.json', 'kept.json']);
+      assert.equal((await run('slice', 'rm', 'kept', 'changing')).code, 0);
+    } finally {
+      await first[Symbol.asyncDispose]();
+    }
   });
 
   test('nothing is left after rm', async () => {
