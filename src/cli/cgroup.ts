@@ -109,7 +109,9 @@ function placeText({
   Cgroups: cgroups,
 }: CgroupSubsystem): string {
   if (version === null) {
-    return cgroups === null ? 'not in this kernel, or switched off' : 'mounted nowhere on this host';
+    return cgroups === null
+      ? 'not in this kernel, or switched off'
+      : 'mounted nowhere on this host';
   }
   const place = mounted ? `at ${mountpoint}` : `mounted when it is needed, at ${mountpoint}`;
   return `cgroup v${version} ${place}${cgroups === null ? '' : `, ${cgroups} cgroups`}`;
