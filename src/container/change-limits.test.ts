@@ -5,7 +5,7 @@ import { changeLimits, type LimitsChange } from './change-limits.ts';
 import { NO_LIMITS, type Resources } from './resources.ts';
 
 function change(before: Partial<Resources>, { set = {}, unset = [] }: Partial<LimitsChange>) {
-  const after = changeLimits('c0ffee', { ...NO_LIMITS, ...before }, { set, unset });
+  const after = changeLimits('container c0ffee', { ...NO_LIMITS, ...before }, { set, unset });
   const differs = Object.entries(after).filter(
     ([key, value]) => JSON.stringify(value) !== JSON.stringify(NO_LIMITS[key as keyof Resources]),
   );
