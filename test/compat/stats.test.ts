@@ -4,6 +4,9 @@ import { request } from 'node:http';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { planUsage } from '#kernel/cgroup/usage/usage.ts';
+import { readHostFacts } from '#runtime/facts.ts';
+import { UsageReader } from '#runtime/usage.ts';
 import type { CgroupNode, CgroupSubsystems, CgroupTree } from '#wire/cgroup.ts';
 import type { ContainerStats } from '#wire/stats.ts';
 import { ROOT } from '../../tools/source.ts';
@@ -92,6 +95,22 @@ test('watchers of one container share its samples', { skip }, async () => {
   assert.equal(one[0]?.preread, ZERO);
   assert.equal(one[1]?.preread, one[0]?.read);
   assert.ok(one.some(({ read }) => other.some((each) => each.read === read)));
+});
+
+test('sampling 200 containers once a second costs less than 5 % of one core', {
+  skip,
+}, async () => {
+  const view = await daemon.ok('inspect', '-f', '{{.Id}} {{.State.Pid}}', 'busy');
+  const [name = '', pid = ''] = view.split(' ');
+  const request = { parent: daemon.engine.cgroupParent, name };
+  using reader = new UsageReader(planUsage(readHostFacts().cgroups, request), Number(pid));
+  assert.ok(reader.read()?.usage.memory);
+  const samples = 2_000;
+  const before = process.cpuUsage();
+  for (let sample = 0; sample < samples; sample += 1) reader.read();
+  const { user, system } = process.cpuUsage(before);
+  const share = (((user + system) / samples) * 200) / 1e6;
+  assert.ok(share < 0.05, `${(share * 100).toFixed(1)} % of a core`);
 });
 
 test('docker stats and coracle stats print the same of what stands still', { skip }, async () => {
