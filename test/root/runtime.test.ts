@@ -274,7 +274,7 @@ test('pids lists all processes of a container, and update changes its limits', a
   await task.update(limit(64, 9));
   const text =
     host.facts.cgroups.version === 2
-      ? 'cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/pids.max'
+      ? 'cd /sys/fs/cgroup/$(cut -d: -f3 /proc/self/cgroup); cat memory.max pids.max'
       : 'cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/pids/pids.max';
   assert.equal((await execScript(task, text)).out, '67108864\n9\n');
   await task.update(limit(32, 9));
