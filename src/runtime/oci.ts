@@ -119,11 +119,36 @@ export type OciResources = {
     readonly shares?: number;
     readonly quota?: number;
     readonly period?: number;
+    readonly burst?: number;
+    readonly idle?: number;
+    readonly realtimeRuntime?: number;
+    readonly realtimePeriod?: number;
     readonly cpus?: string;
     readonly mems?: string;
   };
   readonly pids?: { readonly limit: number };
-  readonly blockIO?: { readonly weight?: number };
+  readonly blockIO?: OciBlockIo;
+  readonly network?: {
+    readonly classID?: number;
+    readonly priorities?: readonly { readonly name: string; readonly priority: number }[];
+  };
+  readonly hugepageLimits?: readonly { readonly pageSize: string; readonly limit: number }[];
+  readonly rdma?: Readonly<
+    Record<string, { readonly hcaHandles?: number; readonly hcaObjects?: number }>
+  >;
+  /** Files of cgroup2 that the specification has no words for. */
+  readonly unified?: Readonly<Record<string, string>>;
+};
+
+type OciDisk = { readonly major: number; readonly minor: number };
+type OciRate = OciDisk & { readonly rate: number };
+export type OciBlockIo = {
+  readonly weight?: number;
+  readonly weightDevice?: readonly (OciDisk & { readonly weight: number })[];
+  readonly throttleReadBpsDevice?: readonly OciRate[];
+  readonly throttleWriteBpsDevice?: readonly OciRate[];
+  readonly throttleReadIOPSDevice?: readonly OciRate[];
+  readonly throttleWriteIOPSDevice?: readonly OciRate[];
 };
 
 /** config-linux.md, "Seccomp". */

@@ -8,7 +8,6 @@ import {
   parseDeviceRule,
 } from '#kernel/cgroup/device-rule.ts';
 import type { CgroupRequest } from '#kernel/cgroup/cgroup.ts';
-import { cpuBandwidth } from '#kernel/cgroup/resources.ts';
 import { DEFAULT_DEVICES, MASKED_PATHS, NETWORK_SYSCTLS, READONLY_PATHS } from './baseline.ts';
 import type { Box, BoxNamespaces, IdMapping, NamespaceMode } from './box.ts';
 import type { HostFacts } from './facts.ts';
@@ -21,10 +20,10 @@ import {
   type OciNamespace,
   type OciNamespaceType,
   type OciProcess,
-  type OciResources,
   type OciSpec,
   type OciUser,
 } from './oci.ts';
+import { ociResources } from './oci-resources.ts';
 import { capabilityNames, seccompFor } from './privileges.ts';
 
 export function makeSpec(box: Box, facts: HostFacts, user: OciUser = numericUser(box)): OciSpec {
@@ -46,7 +45,7 @@ export function makeSpec(box: Box, facts: HostFacts, user: OciUser = numericUser
         : {}),
       devices: makeDevices(box),
       cgroupsPath: posix.join(box.cgroup.parent, box.id),
-      resources: makeResources(box),
+      resources: ociResources(box.cgroup.resources, deviceRules(box)),
       ...rootPropagation(box),
       ...(seccomp === undefined ? {} : { seccomp }),
       sysctl: makeSysctls(box),
@@ -151,39 +150,6 @@ function deviceRules(box: Box): readonly DeviceRule[] {
     access,
   }));
   return [...DEFAULT_DEVICE_RULES, ...own, ...box.deviceRules.map(parseDeviceRule)];
-}
-
-function makeResources(box: Box): OciResources {
-  const limits = box.cgroup.resources;
-  const { quota, period } = cpuBandwidth(limits);
-  const memory = defined({
-    limit: limits.memory,
-    reservation: limits.memoryReservation,
-    swap: limits.memorySwap,
-    swappiness: limits.memorySwappiness,
-    disableOOMKiller: limits.oomKillDisable,
-  });
-  const cpu = defined({
-    shares: limits.cpuShares,
-    quota,
-    period,
-    cpus: limits.cpusetCpus,
-    mems: limits.cpusetMems,
-  });
-  return {
-    devices: [{ allow: false, access: 'rwm' }, ...deviceRules(box)],
-    ...(memory === undefined ? {} : { memory }),
-    ...(cpu === undefined ? {} : { cpu }),
-    ...(limits.pidsLimit === undefined ? {} : { pids: { limit: limits.pidsLimit } }),
-  };
-}
-
-type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
-
-/** The object without its undefined fields; undefined when none is left. */
-function defined<T extends object>(object: T): Defined<T> | undefined {
-  const entries = Object.entries(object).filter(([, value]) => value !== undefined);
-  return entries.length === 0 ? undefined : (Object.fromEntries(entries) as Defined<T>);
 }
 
 /** A bind that wants to be shared needs the tree around it to be (mount_namespaces(7)). */

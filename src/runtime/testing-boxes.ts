@@ -8,6 +8,41 @@ function v1(box: Box): Case {
   return { box, cgroups: 1 };
 }
 
+const DISK = { major: 254, minor: 0 };
+
+/** Which of them a host keeps is up to its hierarchies. */
+const EVERY_LIMIT: Box['cgroup']['resources'] = {
+  memory: 64 * 1024 * 1024,
+  memorySwap: 96 * 1024 * 1024,
+  memoryReservation: 32 * 1024 * 1024,
+  memorySwappiness: 10,
+  oomKillDisable: true,
+  memoryHigh: 48 * 1024 * 1024,
+  memoryMin: 8 * 1024 * 1024,
+  memorySwapHigh: 16 * 1024 * 1024,
+  memoryOomGroup: true,
+  cpuShares: 512,
+  cpuQuota: 50_000,
+  cpuPeriod: 100_000,
+  cpuBurst: 10_000,
+  cpuRtRuntime: 5000,
+  cpuRtPeriod: 500_000,
+  cpuUclampMin: 10,
+  cpuUclampMax: 90,
+  cpusetCpus: '0-1',
+  cpusetMems: '0',
+  cpusetPartition: 'isolated',
+  pidsLimit: 64,
+  blkioWeight: 300,
+  blkioWeightDevices: [{ ...DISK, weight: 500 }],
+  blkioRates: [{ ...DISK, readBps: 1_048_576, writeIops: 100 }],
+  netClassId: 0x10_0001,
+  netPrio: { eth0: 5 },
+  hugetlb: { '2MB': 4_194_304 },
+  rdma: { mlx4_0: { hcaHandle: 2 } },
+  misc: { sev: 1 },
+};
+
 export const BOXES: Readonly<Record<string, Case>> = {
   default: v1(PLAIN_BOX),
   'default-v2': {
@@ -36,6 +71,11 @@ export const BOXES: Readonly<Record<string, Case>> = {
       },
     }),
   ),
+  'every-limit': v1(boxWith({ cgroup: { parent: '/coracle', resources: EVERY_LIMIT } })),
+  'every-limit-v2': {
+    box: boxWith({ cgroup: { parent: '/coracle/web', resources: EVERY_LIMIT } }),
+    cgroups: 2,
+  },
   privileged: v1(
     boxWith({
       security: { privileged: true },
