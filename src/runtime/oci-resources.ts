@@ -1,6 +1,6 @@
 // Limits in the words of the OCI runtime spec (config-linux.md, "Control groups"), for an external
-// runtime; ours plans from the limits themselves. What the specification has no word for is given as
-// files of cgroup2, and stays ours alone on version 1.
+// runtime; ours plans from the limits themselves. What the specification has no word for is given
+// as files of cgroup2, and stays ours alone on version 1.
 import type { DeviceRule } from '#kernel/cgroup/device-rule.ts';
 import { cpuBandwidth, type DeviceRates, type RateName } from '#kernel/cgroup/resources.ts';
 import type { BoxResources } from './box.ts';
