@@ -20,6 +20,8 @@ ln -s /usr/lib/uml/modules /run/modules/lib/modules
 printf '#!/bin/sh\nexec modprobe -d /run/modules "$@"\n' >/run/modprobe
 chmod 755 /run/modprobe
 echo /run/modprobe >/proc/sys/kernel/modprobe
+# Its control node, which would ask for it, comes with the module.
+/run/modprobe loop
 
 ip link set lo up
 busybox mkswap /dev/ubdb && busybox swapon /dev/ubdb
