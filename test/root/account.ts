@@ -1,5 +1,6 @@
 // What an engine holds on the machine at one moment: descriptors, memory, mounts, cgroups,
-// processes, files, links, addresses and firewall rules. Two accounts that are equal mean that nothing leaked in between.
+// processes, files, links, addresses and firewall rules. Two accounts that are equal mean that
+// nothing leaked in between.
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';

@@ -63,15 +63,19 @@ async function runAndRemove(api: Api): Promise<void> {
   assert.equal(field(JSON.parse(await removed), 'StatusCode'), 0);
 }
 
-/** Files of removed containers are deleted behind the callers: looks until the last one is gone. */
+/**
+ * Files of removed containers are deleted behind the callers, and the agent makes its spare network
+ * namespace when it has nothing else to do: looks until both are so.
+ */
 async function quietAccount(): Promise<Account> {
   const deadline = performance.now() + SETTLE_MS_MAX;
-  for (;;) {
+  for (let last = -1; ; ) {
     const found = takeAccount(engine);
     const left = found.files.filter((path) => path.includes('.gone-'));
-    if (left.length === 0) return found;
+    if (left.length === 0 && found.agentDescriptors === last) return found;
+    last = found.agentDescriptors;
     assert.ok(performance.now() < deadline, left.join('\n'));
-    await sleep(50);
+    await sleep(100);
   }
 }
 
