@@ -33,6 +33,9 @@ const WAIT = 'while :; do sleep 1000; done';
 const skip = process.getuid?.() === 0 ? false : 'needs root';
 
 /** At create, after an update, and after the limit was taken away. */
+/** Of version 1, mounted by the engine where the host has not; others go by what is mounted. */
+const ON_DEMAND = new Set(['net_cls', 'net_prio', 'hugetlb']);
+
 type Stage = 0 | 1 | 2;
 type Values = readonly [created: string, updated: string, removed: string];
 
@@ -394,8 +397,9 @@ const ROWS: readonly (() => Row)[] = [
   ),
   () => ({
     name: 'DeviceCgroupRules',
-    controller: { 1: 'devices' },
-    files: { 1: { 'devices.list': ['', '', ''] } },
+    // Of version 2 it is a program, which is no controller: any that is there will do.
+    controller: { 1: 'devices', 2: 'memory' },
+    files: { 1: { 'devices.list': ['', '', ''] }, 2: {} },
     loose: ['devices.list'],
     host: { CapAdd: ['SYSLOG'] },
     wishes: [
@@ -427,6 +431,8 @@ const ROWS: readonly (() => Row)[] = [
         execFileSync('nsenter', [`--net=/proc/${container.pid}/ns/net`, 'nft', ...words], {
           encoding: 'utf8',
         });
+      // The class is kept all the same by a kernel whose packets nobody can ask for it.
+      if (spawnSync('nft', ['--check', 'add table inet c']).status !== 0) return;
       if (stage === 0) {
         nft(
           'add table inet c; add chain inet c o { type filter hook output priority 0; }; ' +
@@ -534,7 +540,7 @@ const CPU_ROWS: readonly (() => Row)[] = [
     controller: { 1: 'cpu', 2: 'cpu' },
     files: {
       1: { 'cpu.shares': ['4096', '256', '1024'] },
-      2: { 'cpu.weight': ['313', '35', '100'] },
+      2: { 'cpu.weight': ['303', '35', '100'] },
     },
     wishes: [{ CpuShares: 4096 }, { CpuShares: 256 }, { Unset: ['CpuShares'] }],
     host: pinned,
@@ -574,7 +580,8 @@ function placeOf(row: Row): { readonly version: 1 | 2; readonly controller: stri
     if (controller === undefined || row.files[version] === undefined) continue;
     const there = versionOf(controller);
     if (there === version) return { version, controller };
-    if (version === 1 && there === 0 && canMount(controller)) return { version, controller };
+    const onDemand = version === 1 && there === 0 && ON_DEMAND.has(controller);
+    if (onDemand && canMount(controller)) return { version, controller };
   }
   return undefined;
 }
@@ -905,8 +912,9 @@ test('a paused container makes no progress, and its limits can be changed meanwh
   skip,
 }, async () => {
   const container = await host.run('n=0; while :; do n=$((n+1)); echo $n > /tmp/n; done', {});
-  const progress = () => readFileSync(`/proc/${container.pid}/root/tmp/n`, 'utf8');
-  await until('it counts', () => Number(progress()) > 10);
+  const file = `/proc/${container.pid}/root/tmp/n`;
+  const progress = () => readFileSync(file, 'utf8');
+  await until('it counts', () => existsSync(file) && Number(progress()) > 10);
   await host.call('POST', `/containers/${container.id}/pause`);
   const frozen = progress();
   await container.update({ PidsLimit: 17 });
