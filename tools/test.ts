@@ -51,7 +51,7 @@ const PARTS: readonly Part[] = [
     name: 'cgroup2',
     files: ['test/cgroup2/**/*.test.ts'],
     concurrency: 1,
-    fileMsMax: 150_000,
+    fileMsMax: 200_000,
     root: true,
   },
   {
