@@ -23,7 +23,7 @@ export async function connect(deps: Deps, ref: string, wish: EndpointWish): Prom
   const running = isRunning(record.state);
   // A network may be made after its containers, but not while they are connected.
   const network = running
-    ? deps.networks.inspect(wish.network).record
+    ? deps.networks.record(wish.network)
     : networkFinder(deps)(wish.network);
   const name = network?.name ?? wish.network;
   const named = { ...wish, network: name };
@@ -76,7 +76,7 @@ export async function disconnect(
   // With force, also from a network that is not there any more.
   const network =
     running && !options.force
-      ? deps.networks.inspect(networkRef).record
+      ? deps.networks.record(networkRef)
       : networkFinder(deps)(networkRef);
   const name = network?.name ?? networkRef;
   if (running && name === 'host' && host.networkMode === 'host') {

@@ -36,7 +36,7 @@ async function ended(host: Partial<HostConfig>, exitCode: number, victims?: read
     snapshots: { remove: async () => {} },
     networks: {
       close: async (id: string) => void told.push(`close ${id.slice(0, 4)}`),
-      inspect: () => ({ record: { id: 'n', name: 'none', driver: 'null' } }),
+      record: () => ({ id: 'n', name: 'none', driver: 'null' }),
     },
     events: {
       publish: ({ action, actor }: { action: string; actor: { attributes: object } }) =>

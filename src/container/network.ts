@@ -149,7 +149,7 @@ export function tellPlainNetworks(
 export function networkFinder(deps: Pick<Deps, 'networks'>): FindNetwork {
   return (ref) => {
     try {
-      return deps.networks.inspect(ref).record;
+      return deps.networks.record(ref);
     } catch (error) {
       // Networks may be made after their containers; an ambiguous name is told at the start.
       if (isEngineError(error, 'not_found') || isEngineError(error, 'invalid_argument')) {

@@ -33,7 +33,7 @@ test('stop() of a process that has just ended waits until its exit is stored and
     report: () => {},
     networks: {
       close: async () => {},
-      inspect: () => ({ record: { id: 'n', name: 'none', driver: 'null' } }),
+      record: () => ({ id: 'n', name: 'none', driver: 'null' }),
     },
   } as unknown as Deps;
   const record = plainRecord('a', { status: 'running', pid: 7 as Pid, startedAt: 1n });

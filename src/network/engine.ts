@@ -209,9 +209,13 @@ export interface NetworkEngine {
   remove(ref: string): Promise<void>;
   /** Removes what is wanted of the networks that nobody uses; answers their names. */
   prune(wanted: (view: NetworkView) => boolean): Promise<readonly string[]>;
+  /** With who is on each: costs as much as there are endpoints. */
   list(): readonly NetworkView[];
-  /** Throws not_found `network X not found`. */
+  /** Throws not_found `network X not found`; costs as much as there are endpoints. */
   inspect(ref: string): NetworkView;
+  records(): readonly NetworkRecord[];
+  /** As inspect(), without who is on it. */
+  record(ref: string): NetworkRecord;
   /** Bridge, veth pairs, addresses, routes and rules with live counters, as a packet meets them. */
   explain(ref: string): Promise<NetworkExplanation>;
 

@@ -126,6 +126,14 @@ export class NetworkService implements NetworkEngine {
     }));
   }
 
+  records(): readonly NetworkRecord[] {
+    return this.#core.networks.list();
+  }
+
+  record(ref: string): NetworkRecord {
+    return this.#core.networks.get(ref);
+  }
+
   inspect(ref: string): NetworkView {
     const record = this.#core.networks.get(ref);
     const endpoints = this.#on(record).flatMap(({ containerId, containerName, endpoints: all }) =>

@@ -42,6 +42,12 @@ export class RecordingNetworks implements NetworkEngine {
   list() {
     return this.views;
   }
+  records() {
+    return this.views.map(({ record }) => record);
+  }
+  record(ref: string) {
+    return this.inspect(ref).record;
+  }
   inspect(ref: string): NetworkView {
     const found = this.views.find(({ record }) => record.name === ref || record.id === ref);
     if (found === undefined) throw new EngineError('not_found', `network ${ref} not found`);

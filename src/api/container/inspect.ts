@@ -9,7 +9,7 @@ import { renderInspect } from './render-inspect.ts';
 export async function inspectContainer(exchange: Exchange): Promise<void> {
   const { deps, params, query, version } = exchange;
   const view = deps.containers.inspect(ref(params));
-  const facts = { networks: deps.networks.list(), version };
+  const facts = { networks: deps.networks.records(), version };
   const sizes = query.bool('size') ? await deps.containers.sizes(view.id) : undefined;
   const inspect = renderInspect(view, deps.facts, sizes, facts);
   if (!isRunning(view.state)) return sendJson(exchange, 200, inspect);

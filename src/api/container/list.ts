@@ -19,7 +19,7 @@ export async function listContainers(exchange: Exchange): Promise<void> {
     ancestors: imageIds(exchange, filters.get('ancestor') ?? []),
   };
   const selected = selectContainers(views, selection, find);
-  const facts = { networks: deps.networks.list(), version };
+  const facts = { networks: deps.networks.records(), version };
   const size = query.bool('size');
   sendJson(exchange, 200, await summaries(deps, selected, { ...facts, size }));
 }

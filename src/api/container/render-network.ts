@@ -4,7 +4,7 @@ import { hexOf, sha256 } from '#base/digest.ts';
 import { shortId } from '#base/id.ts';
 import type { ContainerView } from '#container/engine.ts';
 import { portKeys } from '#container/publish.ts';
-import type { Endpoint, EndpointWish, NetworkView, PortBinding } from '#network/engine.ts';
+import type { Endpoint, EndpointWish, NetworkRecord, PortBinding } from '#network/engine.ts';
 import { DEFAULT_NETWORK, isUserDefined } from '#network/mode.ts';
 import type { NetworkSettings, Port } from '#wire/container.ts';
 import type { PortMap, Strings } from '#wire/container-config.ts';
@@ -14,7 +14,7 @@ import { emptyMap } from '../decode.ts';
 
 /** What is known of networks besides the container, and how old the client is. */
 export type NetworkFacts = {
-  readonly networks: readonly Pick<NetworkView, 'record'>[];
+  readonly networks: readonly NetworkRecord[];
   readonly version: string;
 };
 
@@ -57,7 +57,7 @@ function renderWish(
   };
   const created = view.state.status === 'created';
   const own = isUserDefined(network);
-  const found = networks.find(({ record }) => record.name === network || record.id === network);
+  const found = networks.find(({ id, name }) => name === network || id === network);
   const names = [view.name, ...wish.aliases, shortId(view.id), view.merged.hostname];
   return {
     IPAMConfig: Object.keys(ipam).length === 0 ? null : ipam,
@@ -66,7 +66,7 @@ function renderWish(
     MacAddress: created ? (wish.mac ?? '') : '',
     DriverOpts: Object.keys(wish.driverOpts).length === 0 ? null : wish.driverOpts,
     GwPriority: wish.gwPriority,
-    NetworkID: created ? '' : (found?.record.id ?? ''),
+    NetworkID: created ? '' : (found?.id ?? ''),
     // On host and none, which keep nothing for it.
     EndpointID: isAlive(view) && !own ? placeholderId('endpoint', view.id) : '',
     Gateway: '',

@@ -29,7 +29,7 @@ export async function getDiskUsage(exchange: Exchange): Promise<void> {
       ? summarizeImages(images, version).map((image) => ({ ...image, Containers: used(image.Id) }))
       : [],
     Containers: wants('container')
-      ? await summaries(deps, views, { size: true, networks: deps.networks.list(), version })
+      ? await summaries(deps, views, { size: true, networks: deps.networks.records(), version })
       : [],
     Volumes: wants('volume')
       ? volumes.map((volume) => ({
