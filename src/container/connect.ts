@@ -22,9 +22,7 @@ export async function connect(deps: Deps, ref: string, wish: EndpointWish): Prom
   if (mode.mode === 'container') checkTogether([wish.network], mode);
   const running = isRunning(record.state);
   // A network may be made after its containers, but not while they are connected.
-  const network = running
-    ? deps.networks.record(wish.network)
-    : networkFinder(deps)(wish.network);
+  const network = running ? deps.networks.record(wish.network) : networkFinder(deps)(wish.network);
   const name = network?.name ?? wish.network;
   const named = { ...wish, network: name };
   checkEndpoint(named, network);
@@ -75,9 +73,7 @@ export async function disconnect(
   const running = isRunning(record.state);
   // With force, also from a network that is not there any more.
   const network =
-    running && !options.force
-      ? deps.networks.record(networkRef)
-      : networkFinder(deps)(networkRef);
+    running && !options.force ? deps.networks.record(networkRef) : networkFinder(deps)(networkRef);
   const name = network?.name ?? networkRef;
   if (running && name === 'host' && host.networkMode === 'host') {
     throw new EngineError(
