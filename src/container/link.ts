@@ -125,27 +125,23 @@ function byProtocol(a: Ports, b: Ports): number {
   return rank[a.protocol] - rank[b.protocol] || a.first - b.first;
 }
 
-/** The containers that have a link to this one, and what they call it. */
-export function linkedFrom(
-  deps: Pick<Deps, 'store'>,
-  id: string,
-): readonly { readonly parent: ContainerRecord; readonly alias: string }[] {
-  return deps.store
-    .list()
-    .flatMap((parent) =>
-      (parent.links ?? [])
-        .filter((link) => link.container === id)
-        .map(({ alias }) => ({ parent, alias })),
-    );
-}
-
-/** Who is linked to a container finds it at its new addresses. */
-export function tellLinked(deps: LinkDeps, record: ContainerRecord): void {
+/** Who is linked to a container finds it at its new addresses, as far as that can be told. */
+export function tellLinked(
+  deps: Pick<Deps, 'store' | 'networks' | 'report'>,
+  record: ContainerRecord,
+): void {
   const end = bridgeEndpoint(deps, record.id);
   if (end === undefined) return;
-  for (const { parent, alias } of linkedFrom(deps, record.id)) {
+  for (const parent of deps.store.list()) {
     if (!isRunning(parent.state)) continue;
-    changeLinkedHosts(deps, parent, hostsLinkOf({ alias, other: record, end }));
+    for (const { container, alias } of parent.links ?? []) {
+      if (container !== record.id) continue;
+      try {
+        changeLinkedHosts(deps, parent, hostsLinkOf({ alias, other: record, end }));
+      } catch (error) {
+        deps.report(`tell container ${parent.id} the address of ${record.name}`, error);
+      }
+    }
   }
 }
 

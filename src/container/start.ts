@@ -90,9 +90,9 @@ async function run(deps: Deps, stored: ContainerRecord, live: Live): Promise<Con
   await connect((streams) => task.attach(streams), live);
   await task.go();
   undo.commit();
-  tellLinked(deps, record);
   live.task = task;
   watchExit(deps, record.id, task);
+  tellLinked(deps, record);
   if (task.pid === pid) return running;
   // An external runtime has made the first process only now.
   const known = runningAs(task.pid);
