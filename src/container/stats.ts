@@ -120,6 +120,7 @@ class Watcher {
   readonly before: Sample | undefined;
   #held: { readonly sample: Sample | undefined } | undefined;
   #ended = false;
+  #error: unknown;
   #wake: () => void = () => {};
 
   constructor(before: Sample | undefined) {
@@ -131,8 +132,9 @@ class Watcher {
     this.#wake();
   }
 
-  end(): void {
+  end(error?: unknown): void {
     this.#ended = true;
+    this.#error ??= error;
     this.#wake();
   }
 
@@ -142,6 +144,7 @@ class Watcher {
       this.#wake = resolve;
       await promise;
     }
+    if (this.#error !== undefined) throw this.#error;
     if (this.#ended) return 'ended';
     const sample = this.#held?.sample;
     this.#held = undefined;
@@ -190,14 +193,20 @@ export class Sampler {
     this.#close();
   }
 
+  /** Called by a timer: what cannot be read is the error of those who watch. */
   #sample(): void {
-    this.#last = this.#read();
+    try {
+      this.#last = this.#read();
+    } catch (error) {
+      for (const watcher of this.#watchers) watcher.end(error);
+      return;
+    }
     for (const watcher of this.#watchers) watcher.tell(this.#last);
   }
 
   #read(): Sample | undefined {
     const record = this.#deps.store.find(this.#id);
-    const { task } = this.#deps.lives.of(this.#id);
+    const task = record === undefined ? undefined : this.#deps.lives.of(this.#id).task;
     // Another task: the container was started again.
     if (this.#reader !== undefined && this.#reader.task !== task) this.#close();
     if (record === undefined || task === undefined || !isRunning(record.state)) return undefined;

@@ -253,6 +253,12 @@ test('every route answers something, and what is not there is 501 with a message
   assert.equal((await server.ask('GET', `/containers/${CONTAINER_ID}/changes`)).status, 501);
 });
 
+test('one sample of a container that is removed meanwhile is answered, too', async () => {
+  await using server = await startServer();
+  const { status, text } = await server.ask('GET', '/containers/web/stats?stream=0');
+  assert.deepEqual([status, text], [404, '{"message":"No such container: web"}\n']);
+});
+
 test('close() ends idle, streaming and hijacked connections', async () => {
   const server = await startServer();
   server.engine.views = [viewOf()];

@@ -1,4 +1,5 @@
 // GET /containers/{id}/stats: one JSON object a line, or one object.
+import { EngineError } from '#base/error.ts';
 import { olderThan } from '#wire/version.ts';
 import { closeStream, type Exchange, openStream, sendAll, sendJson } from '../exchange.ts';
 import { ref } from './lifecycle.ts';
@@ -11,8 +12,11 @@ export async function getStats(exchange: Exchange): Promise<void> {
   const frames = deps.containers.stats(ref(params), { stream, oneShot }, signal);
   const { memoryBytes } = deps.facts;
   if (!stream) {
-    for await (const frame of frames) sendJson(exchange, 200, renderStats(frame, memoryBytes));
-    return;
+    for await (const frame of frames) {
+      return sendJson(exchange, 200, renderStats(frame, memoryBytes));
+    }
+    // Removed between two samples.
+    throw new EngineError('not_found', `No such container: ${ref(params)}`);
   }
   openStream(exchange, 'application/json');
   await sendAll(exchange, linesOf(frames, memoryBytes));
