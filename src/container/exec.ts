@@ -53,24 +53,26 @@ export class Exec {
   status: 'created' | 'running' | 'ended' = 'created';
   exitCode: number | null = null;
   pid = 0;
-  #onEnd: ((exitCode: number) => void) | undefined;
+  readonly #onEnd: (exec: Exec, exitCode: number | undefined) => void;
 
-  constructor(containerId: string, spec: ExecSpec) {
+  /** `onEnd`: without an exit code when its container ended before anybody started it. */
+  constructor(
+    containerId: string,
+    spec: ExecSpec,
+    onEnd: (exec: Exec, exitCode: number | undefined) => void,
+  ) {
     this.containerId = containerId;
     this.spec = spec;
+    this.#onEnd = onEnd;
     // Nobody may be waiting when a start fails.
     this.started.promise.catch(() => {});
-  }
-
-  onEnd(handler: (exitCode: number) => void): void {
-    this.#onEnd = handler;
   }
 
   end(exitCode: number): void {
     if (this.status === 'ended') return;
     this.status = 'ended';
     this.exitCode = exitCode;
-    this.#onEnd?.(exitCode);
+    this.#onEnd(this, exitCode);
   }
 
   /**
@@ -78,6 +80,10 @@ export class Exec {
    * made fails by itself.
    */
   containerEnded(): void {
+    if (this.status === 'created') {
+      this.status = 'ended';
+      this.#onEnd(this, undefined);
+    }
     if (this.status === 'running' && this.pid !== 0) this.end(EXIT_LOST);
   }
 
@@ -107,7 +113,10 @@ export function execCreate(deps: ExecDeps, ref: string, spec: ExecSpec): string 
   if (live.execs.size >= EXECS_PER_CONTAINER_MAX) {
     throw new EngineError('limit_exceeded', `more than ${EXECS_PER_CONTAINER_MAX} execs`);
   }
-  const exec = new Exec(record.id, spec);
+  const exec = new Exec(record.id, spec, (one, exitCode) => {
+    live.execs.delete(one.id);
+    ended(deps, record, one, exitCode);
+  });
   live.execs.set(exec.id, exec);
   deps.execs.add(exec);
   publish(deps, record, `exec_create: ${commandLine(spec.cmd)}`, { execID: exec.id });
@@ -135,7 +144,6 @@ export async function execStart(
   }
   guard(record, 'exec', record.id);
   exec.status = 'running';
-  exec.onEnd((exitCode) => ended(deps, record, exec, exitCode));
   const { spec } = exec;
   publish(deps, record, `exec_start: ${commandLine(spec.cmd)}`, { execID: id });
   const task = await launch(deps, record, exec, options);
@@ -162,10 +170,10 @@ async function launch(
   const { spec } = exec;
   const [height = 0, width = 0] = options.consoleSize ?? spec.consoleSize ?? [];
   const { hostname } = record.merged;
-  const links = linkVariables(deps, record);
-  const env = processEnv(record.merged, { hostname, tty: spec.tty, links });
   const cwd = spec.workingDir || record.merged.workingDir || '/';
   try {
+    const links = linkVariables(deps, record);
+    const env = processEnv(record.merged, { hostname, tty: spec.tty, links });
     if (!cwd.startsWith('/')) throw relativeCwd();
     return await taskOf(deps, record.id).exec(
       exec.id,
@@ -227,8 +235,14 @@ function serve(
   return { stream, tty: spec.tty };
 }
 
-function ended(deps: ExecDeps, record: ContainerRecord, exec: Exec, exitCode: number): void {
-  deps.lives.of(record.id).execs.delete(exec.id);
+function ended(
+  deps: ExecDeps,
+  record: ContainerRecord,
+  exec: Exec,
+  exitCode: number | undefined,
+): void {
+  // As dockerd, which forgets what was not started.
+  if (exitCode === undefined) return deps.execs.delete(exec.id);
   // What never ran does not die: dockerd has no event for a start that failed.
   if (exec.pid !== 0) {
     publish(deps, deps.store.find(record.id) ?? record, 'exec_die', {
