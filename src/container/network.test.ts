@@ -165,6 +165,20 @@ test('a withdrawal means each binding that it does not exclude', () => {
   });
 });
 
+test('a withdrawal takes the wish that is meant, also of any port of a container that never ran', () => {
+  const before = {
+    '80/tcp': [
+      { hostIp: '', hostPort: '' },
+      { hostIp: '', hostPort: '8080' },
+    ],
+  };
+  const without = (hostPort: number) =>
+    changedBindings(before, [{ port: 80, protocol: 'tcp', hostIp: '0.0.0.0', hostPort }], {});
+  assert.deepEqual(without(0), { '80/tcp': [{ hostIp: '', hostPort: '8080' }] });
+  assert.deepEqual(without(8080), { '80/tcp': [{ hostIp: '', hostPort: '' }] });
+  assert.deepEqual(without(49_153), { '80/tcp': [{ hostIp: '', hostPort: '8080' }] });
+});
+
 test('a record from before networks stays without one', () => {
   const record = plainRecord('a', { status: 'created' }, { networkMode: 'default' });
   const old = {

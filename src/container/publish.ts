@@ -7,6 +7,8 @@ import type { HostConfig } from './spec.ts';
 
 export type PortBindings = HostConfig['portBindings'];
 
+type Binding = PortBindings[string][number];
+
 type Ports = { readonly first: number; readonly last: number; readonly protocol: PortProtocol };
 
 /** All wishes of one container together; -p 1-65535 is one less. */
@@ -59,7 +61,7 @@ export function wishesOf(bindings: PortBindings): PortWish[] {
   });
 }
 
-function parseBinding({ hostIp, hostPort }: PortBindings[string][number]) {
+function parseBinding({ hostIp, hostPort }: Binding) {
   if (hostIp !== '' && readIp(hostIp) === undefined) {
     throw new EngineError('invalid_argument', `invalid IP address: ${hostIp.slice(0, 100)}`);
   }
@@ -93,15 +95,12 @@ export function matching(
   return [...found];
 }
 
-function means(wish: PortBindings[string][number], hostIp: string, hostPort: string): boolean {
+function means(wish: Binding, hostIp: string, hostPort: string): boolean {
   const samePort = wish.hostPort === '' || wish.hostPort === hostPort;
   return samePort && (wish.hostIp === '' || wish.hostIp === hostIp);
 }
 
-function notPublished(
-  key: string,
-  { hostIp, hostPort }: PortBindings[string][number],
-): EngineError {
+function notPublished(key: string, { hostIp, hostPort }: Binding): EngineError {
   const at =
     hostIp === '' && hostPort === '' ? '' : ` at ${hostIp || '0.0.0.0'}:${hostPort || '*'}`;
   return new EngineError('not_found', `port ${key} is not published${at}`);
@@ -109,7 +108,8 @@ function notPublished(
 
 /**
  * What HostConfig.PortBindings says after a change. `removed` are bindings as they are now: a wish
- * for any free port, or for every address, has become one or two of them.
+ * for any free port, or for every address, has become one or two of them. Port 0 is that of a
+ * container that does not run, where no free one is chosen yet.
  */
 export function changedBindings(
   before: PortBindings,
@@ -118,8 +118,10 @@ export function changedBindings(
 ): PortBindings {
   const after: Record<string, PortBindings[string]> = {};
   for (const [key, list] of Object.entries(before)) {
-    const gone = removed.filter((each) => keyOf(each) === portKeys([key])[0]);
-    after[key] = list.filter((wish) => !gone.some((each) => isWishOf(wish, each)));
+    const gone = removed
+      .filter((each) => keyOf(each) === portKeys([key])[0])
+      .flatMap((each) => wishesFor(each, list));
+    after[key] = list.filter((wish) => !gone.includes(wish));
   }
   for (const [key, list] of Object.entries(added)) {
     const name = portKeys([key])[0] ?? key;
@@ -128,10 +130,25 @@ export function changedBindings(
   return Object.fromEntries(Object.entries(after).filter(([, list]) => list.length > 0));
 }
 
-function isWishOf(wish: PortBindings[string][number], binding: PortBinding): boolean {
-  const { hostIp, hostPort } = parseBinding(wish);
+/** Those that name the port most closely, because a free port may be that of another wish, too. */
+function wishesFor(binding: PortBinding, list: readonly Binding[]): readonly Binding[] {
+  const wishes = list.filter((wish) => isWishOf(wish, binding));
+  const closest = Math.min(...wishes.map(choiceOf));
+  return wishes.filter((wish) => choiceOf(wish) === closest);
+}
+
+function rangeOf(wish: Binding): { readonly first: number; readonly last: number } {
+  return parseBinding(wish).hostPort ?? { first: 0, last: 65_535 };
+}
+
+function choiceOf(wish: Binding): number {
+  const { first, last } = rangeOf(wish);
+  return last - first;
+}
+
+function isWishOf(wish: Binding, binding: PortBinding): boolean {
   const anyAddress = binding.hostIp === '0.0.0.0' || binding.hostIp === '::';
-  const sameAddress = hostIp === binding.hostIp || (hostIp === '' && anyAddress);
-  const { first, last } = hostPort ?? { first: 1, last: 65_535 };
+  const sameAddress = wish.hostIp === binding.hostIp || (wish.hostIp === '' && anyAddress);
+  const { first, last } = rangeOf(wish);
   return sameAddress && first <= binding.hostPort && binding.hostPort <= last;
 }
