@@ -381,18 +381,22 @@ static const char **environment(struct context *c, const struct argument *env, c
 	return list;
 }
 
-static void reset_signals(void)
+/* A reaper starts with all blocked: one that comes before it waits for them stays pending (execve(2)). */
+static void reset_signals(bool block)
 {
 	/*
 	 * By the system call: glibc keeps 32 and 33 for itself and refuses them, yet whoever started the
 	 * daemon may have left them ignored, and execve(2) hands that on. All zero is SIG_DFL, no flags.
 	 */
 	const unsigned long action[4] = { 0 };
-	sigset_t none;
+	sigset_t mask;
 	for (int s = 1; s < NSIG; s++)
 		syscall(SYS_rt_sigaction, s, action, NULL, 8);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (block)
+		sigfillset(&mask);
+	else
+		sigemptyset(&mask);
+	sigprocmask(SIG_SETMASK, &mask, NULL);
 }
 
 /*
@@ -409,7 +413,7 @@ int op_exec(struct context *c, const struct op *op)
 	if (find_command(op->a[0].l[0], env, path, sizeof path) < 0)
 		return -1;
 	setsid(); /* its own session also without a terminal; fails if it leads one already */
-	reset_signals();
+	reset_signals(op->a[2].u);
 	if (syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
 		return -1;
 	/* After the change of user, which clears it: without its monitor nobody would reap it. */

@@ -1,6 +1,8 @@
 /*
  * Pid 1 for `docker run --init`: starts the command (argv: coracle-init -- PATH ARG0 ARG1 ...), passes
- * every signal on to it, reaps whatever becomes its child, and ends as the command ended.
+ * every signal on to it, reaps whatever becomes its child, and ends as the command ended. All signals
+ * are blocked when it starts (op_exec()): the kernel drops what a pid 1 neither blocks nor handles
+ * (pid_namespaces(7)), and `docker stop` may come that soon.
  */
 #define _GNU_SOURCE
 #include "native.h"
@@ -14,9 +16,8 @@
 
 int reaper_main(char **argv)
 {
-	sigset_t all, before;
+	sigset_t all;
 	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, &before);
 	pid_t child = fork();
 	if (child < 0)
 		return 125;
@@ -26,7 +27,7 @@ int reaper_main(char **argv)
 		pid_t group = getpgrp();
 		if (isatty(0))
 			ioctl(0, TIOCSPGRP, &group);
-		sigprocmask(SIG_SETMASK, &before, NULL);
+		sigprocmask(SIG_UNBLOCK, &all, NULL);
 		execv(argv[0], argv + 1);
 		_exit(errno == ENOENT ? 127 : 126);
 	}

@@ -255,11 +255,13 @@ test('uid, umask, cwd, environment and descriptors are the plain ones', async ()
 test('no signal is blocked or ignored, and oom_score_adj is 0', async () => {
   // Not by a shell, which ignores SIGQUIT itself.
   const argv = ['cat', '/proc/self/status', '/proc/self/oom_score_adj'];
-  const { out } = await host.run('', { process: { argv } });
-  const status = statusOf(out);
-  assert.equal(status.get('SigBlk'), '0000000000000000');
-  assert.equal(status.get('SigIgn'), '0000000000000000');
-  assert.match(out, /\n0\n$/);
+  for (const init of [false, true]) {
+    const { out } = await host.run('', { process: { argv, init } });
+    const status = statusOf(out);
+    assert.equal(status.get('SigBlk'), '0000000000000000');
+    assert.equal(status.get('SigIgn'), '0000000000000000');
+    assert.match(out, /\n0\n$/);
+  }
 });
 
 test('unprivileged users may ping and bind low ports in a network of their own', async () => {

@@ -234,6 +234,22 @@ test('--init: our reaper is pid 1, passes signals on and gives the exit code of 
   await task.close();
 });
 
+test('--init: a signal that comes while the reaper is being started reaches the command', async () => {
+  // Most of these moments are early enough.
+  for (let times = 0; times < 5; times += 1) {
+    const task = await host.launch(host.box('exec sleep 5', { process: { init: true } }));
+    const gone = task.go();
+    const command = (): string => readFileSync(`/proc/${task.pid}/cmdline`, 'utf8');
+    // Without a turn of the event loop, or it would be too late.
+    const deadline = performance.now() + 5000;
+    while (!command().startsWith('coracle-init') && performance.now() < deadline);
+    process.kill(task.pid, SIGTERM);
+    await gone;
+    assert.equal((await task.exited).exitCode, 143);
+    await task.close();
+  }
+});
+
 test('pause stops every process, and resume lets them go on', async () => {
   const task = await host.launch(host.box('while :; do echo . >> /tmp/log; sleep 0.01; done'));
   await task.go();
