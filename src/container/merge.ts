@@ -2,6 +2,7 @@
 import { EngineError } from '#base/error.ts';
 import { shortId } from '#base/id.ts';
 import type { ContainerView } from './engine.ts';
+import { portKeys, readPorts } from './publish.ts';
 import type { ContainerConfig, Healthcheck, HostConfig } from './spec.ts';
 
 /** What container/ reads of an image's config (OCI image-spec config.md, "config"). */
@@ -41,12 +42,20 @@ export function mergeConfig(user: ContainerConfig, image: ImageConfig): Merged {
     entrypoint,
     cmd,
     labels: { ...image.labels, ...user.labels },
-    exposedPorts: unique([...image.exposedPorts, ...user.exposedPorts]),
+    exposedPorts: mergePorts(user.exposedPorts, image.exposedPorts),
     volumes: unique([...image.volumes, ...user.volumes]),
     stopSignal: user.stopSignal ?? image.stopSignal,
     healthcheck: mergeHealthcheck(user.healthcheck, image.healthcheck),
     hostname: user.hostname,
   };
+}
+
+/** Who shows or publishes them need not look again: those of an image that are no ports go here. */
+function mergePorts(user: readonly string[], image: readonly string[]): readonly string[] {
+  const known = image.filter((text) => readPorts(text) !== undefined);
+  const ports = unique([...known, ...user]);
+  portKeys(ports); // throws when there are too many
+  return ports;
 }
 
 /**

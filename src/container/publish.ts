@@ -14,23 +14,35 @@ type Ports = { readonly first: number; readonly last: number; readonly protocol:
 /** All wishes of one container together; -p 1-65535 is one less. */
 export const PORT_WISHES_MAX = 65_536;
 
+/** Each port of each protocol, once. */
+const EXPOSED_PORTS_MAX = 3 * 65_536;
+
 /** "80/tcp", "80", "8000-8010/udp". */
 export function parsePorts(text: string): Ports {
+  const ports = readPorts(text);
+  if (ports !== undefined) return ports;
+  const quoted = JSON.stringify(text.slice(0, 100));
+  throw new EngineError('invalid_argument', `invalid port specification: ${quoted}`);
+}
+
+export function readPorts(text: string): Ports | undefined {
   const match = /^(\d{1,5})(?:-(\d{1,5}))?(?:\/(tcp|udp|sctp))?$/.exec(text);
   const first = Number(match?.[1]);
   const last = Number(match?.[2] ?? match?.[1]);
-  if (match === null || first > 65_535 || last > 65_535 || first > last) {
-    const quoted = JSON.stringify(text.slice(0, 100));
-    throw new EngineError('invalid_argument', `invalid port specification: ${quoted}`);
-  }
+  if (match === null || first > 65_535 || last > 65_535 || first > last) return undefined;
   return { first, last, protocol: (match[3] ?? 'tcp') as PortProtocol };
 }
 
 /** Single ports of a list that may have ranges, each once: "80/tcp". */
 export function portKeys(exposed: readonly string[]): readonly string[] {
   const keys = new Set<string>();
+  let count = 0;
   for (const text of exposed) {
     const { first, last, protocol } = parsePorts(text);
+    count += last - first + 1;
+    if (count > EXPOSED_PORTS_MAX) {
+      throw new EngineError('limit_exceeded', `more than ${EXPOSED_PORTS_MAX} exposed ports`);
+    }
     for (let port = first; port <= last; port += 1) keys.add(`${port}/${protocol}`);
   }
   return [...keys];

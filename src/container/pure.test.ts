@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DetachScanner, parseDetachKeys } from './detach-keys.ts';
 import { type ImageConfig, mergeConfig, mergeEnv } from './merge.ts';
+import { portKeys } from './publish.ts';
 import { generateName, parseName } from './name.ts';
 import {
   checkRestartPolicy,
@@ -82,6 +83,16 @@ test('the user wins over the image, name by name', () => {
   assert.equal(merged.user, '5');
   assert.equal(merged.workingDir, '/srv');
   assert.deepEqual(merged.volumes, ['/data']);
+});
+
+test('a port that an image exposes in no known way keeps nobody from its containers', () => {
+  const odd = { ...image, exposedPorts: ['80/tcp', '90/icmp', '70000', 'x'] };
+  const merged = mergeConfig({ ...config, exposedPorts: ['53/udp'] }, odd);
+  assert.deepEqual(merged.exposedPorts, ['80/tcp', '53/udp']);
+  const many = ['1-65535/tcp', '1-65535/udp', '1-65535/sctp', '1-65534/tcp'];
+  assert.equal(portKeys(many.slice(0, 3)).length, 3 * 65_535);
+  const code = 'limit_exceeded';
+  assert.throws(() => mergeConfig(config, { ...image, exposedPorts: many }), { code });
 });
 
 test('names follow Docker', () => {
