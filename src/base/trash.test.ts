@@ -73,3 +73,17 @@ test('when too many wait, removing waits for its turn', async () => {
   resolve();
   await last;
 });
+
+test('whoever waits for one waits for no tree that came after it', async () => {
+  const parent = await place('a');
+  const gone: string[] = [];
+  const trash = new Trash(async (paths) => {
+    gone.push(...paths);
+    // Something else is always removed meanwhile, as on a busy host.
+    if (gone.length < 10) void trash.sweep(`${gone.length}`);
+  }, fail);
+  const path = join(parent, 'a');
+  await trash.sweep(path);
+  assert.deepEqual(gone, [path]);
+  await trash[Symbol.asyncDispose]();
+});

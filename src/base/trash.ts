@@ -78,8 +78,9 @@ export class Trash implements AsyncDisposable {
 
   async #deleteAll(): Promise<void> {
     await sleep(DELAY_MS);
-    while (this.#queue.length > 0) {
-      const paths = this.#queue.splice(0, BATCH_MAX);
+    const waiting = this.#queue.splice(0);
+    while (waiting.length > 0) {
+      const paths = waiting.splice(0, BATCH_MAX);
       try {
         await this.#removeTrees(paths);
       } catch {
