@@ -17,6 +17,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { atExit } from '../../tools/at-exit.ts';
 import { ROOT } from '../../tools/source.ts';
 import { type Outcome, RESULTS_FILE, WISH_FILE, type Wish } from './job.ts';
 
@@ -131,6 +132,10 @@ async function boot(job: string, msMax: number): Promise<{ text: string; timedOu
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, TMPDIR: memoryFolder(job) },
+  });
+  using _end = atExit(() => {
+    endGroup(child);
+    rmSync(job, { recursive: true, force: true });
   });
   let text = '';
   const keep = (chunk: Buffer): void => {

@@ -1,0 +1,75 @@
+// The engines that the tests themselves start leave nothing on the machine, also when a test was
+// given up or killed.
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import {
+  cgroupsOf,
+  makeEngineDirectory,
+  removeEngineDirectory,
+} from '../../tools/private-engine.ts';
+
+const HOLDER = join(import.meta.dirname, '../fixture/engine-holder.ts');
+const skip = process.getuid?.() === 0 ? false : 'needs root';
+const children: ChildProcess[] = [];
+
+after(() => {
+  for (const child of children) child.kill('SIGTERM');
+});
+
+/** Another process with an engine of its own, in which a paused container is. */
+async function startHolder() {
+  const child = spawn(process.execPath, [HOLDER], { stdio: ['ignore', 'pipe', 'inherit'] });
+  children.push(child);
+  const [line] = await once(child.stdout, 'data');
+  const directory = String(line).trim();
+  return { directory, daemon: Number(readFileSync(join(directory, 'coracle.pid'), 'utf8')), child };
+}
+
+async function end(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null> {
+  const exited = once(child, 'exit');
+  child.kill(signal);
+  const [code] = await exited;
+  return code;
+}
+
+function remains(directory: string): readonly string[] {
+  return [
+    ...readFileSync('/proc/self/mountinfo', 'utf8')
+      .split('\n')
+      .filter((line) => line.includes(directory)),
+    ...cgroupsOf(directory),
+    ...(existsSync(directory) ? [directory] : []),
+  ];
+}
+
+/** Not so of one that only waits for its parent to take notice of its end. */
+function isRunning(pid: number): boolean {
+  const stat = existsSync(`/proc/${pid}`) ? readFileSync(`/proc/${pid}/stat`, 'utf8') : '';
+  return /\) [^ZX] /.test(stat);
+}
+
+test('an engine goes with the process that a signal ends', { skip }, async () => {
+  const { directory, daemon, child } = await startHolder();
+  assert.ok(remains(directory).length > 2);
+  assert.equal(await end(child, 'SIGTERM'), 143);
+  assert.deepEqual(remains(directory), []);
+  assert.ok(!isRunning(daemon));
+});
+
+test('what a killed process left goes with the next engine, and nobody else’s does', {
+  skip,
+}, async () => {
+  const [killed, living] = await Promise.all([startHolder(), startHolder()]);
+  await end(killed.child, 'SIGKILL');
+  assert.ok(isRunning(killed.daemon));
+  removeEngineDirectory(makeEngineDirectory());
+  assert.deepEqual(remains(killed.directory), []);
+  assert.ok(!isRunning(killed.daemon));
+  assert.ok(remains(living.directory).length > 2 && isRunning(living.daemon));
+  await end(living.child, 'SIGTERM');
+  assert.deepEqual(remains(living.directory), []);
+});
