@@ -213,6 +213,27 @@ test('a running container shows its addresses, its names and its ports', async (
   }
 });
 
+test('a container that does not run is found by the name and the id of its network', async () => {
+  await using server = await startServer();
+  server.networks.views = [...server.networks.views, WEB];
+  const state = {
+    status: 'exited',
+    exit: { exitCode: 0, oomKilled: false, error: '', finishedAt: 2n },
+    startedAt: 1n,
+  } as const;
+  server.engine.views = [viewOf({ HostConfig: { NetworkMode: 'web' } }, { state })];
+  for (const [value, found] of [
+    ['web', 1],
+    [WEB.record.id, 1],
+    [WEB.record.id.slice(0, 9), 1],
+    ['bridge', 0],
+    ['', 0],
+  ] as const) {
+    const path = `/containers/json?all=1&${filter({ network: [value] })}`;
+    assert.equal(((await server.json('GET', path)) as unknown[]).length, found, value);
+  }
+});
+
 test('what an older client says of MAC addresses and networks means what it meant then', async () => {
   await using server = await startServer();
   const create = async (version: string, body: object) => {

@@ -12,16 +12,17 @@ export async function listContainers(exchange: Exchange): Promise<void> {
   const limit = query.int('limit') ?? 0;
   const views = deps.containers.list();
   const find = (ref: string): ContainerView => deps.containers.inspect(ref);
+  const networks = deps.networks.records();
   const selection = {
     all: query.bool('all'),
     limit: Math.max(0, limit),
     filters,
     ancestors: imageIds(exchange, filters.get('ancestor') ?? []),
+    networks,
   };
   const selected = selectContainers(views, selection, find);
-  const facts = { networks: deps.networks.records(), version };
-  const size = query.bool('size');
-  sendJson(exchange, 200, await summaries(deps, selected, { ...facts, size }));
+  const options = { networks, version, size: query.bool('size') };
+  sendJson(exchange, 200, await summaries(deps, selected, options));
 }
 
 /** since and before were parameters of their own before they were filters. */

@@ -1,5 +1,6 @@
 // Which containers `GET /containers/json` lists: all, limit, before, since, filters.
 import type { ContainerView } from '#container/engine.ts';
+import type { NetworkRecord } from '#network/engine.ts';
 import { boolFilter, type Filters, invalidFilter, matchLabels } from '../filters.ts';
 import { matchPattern } from './match-pattern.ts';
 import { renderPorts } from './render-network.ts';
@@ -32,6 +33,7 @@ export type Selection = {
   readonly filters: Filters;
   /** Ids of the images that the ancestor filter names. */
   readonly ancestors: ReadonlySet<string>;
+  readonly networks: readonly NetworkRecord[];
 };
 
 /** Newest first. `find` resolves the container that before and since name, or throws not_found. */
@@ -72,7 +74,7 @@ function compile(selection: Selection, find: (ref: string) => ContainerView): re
     'name',
     (view, value) => matchPattern(value, view.name) || matchPattern(value, `/${view.name}`),
   );
-  any('network', onNetwork);
+  any('network', (view, value) => onNetwork(view, value, selection.networks));
   any('volume', (view, value) =>
     view.mounts.some((mount) => mount.name === value || mount.destination === value),
   );
@@ -107,10 +109,16 @@ function compile(selection: Selection, find: (ref: string) => ContainerView): re
 }
 
 /** By the network's name, or its id or the beginning of it. */
-function onNetwork({ spec, sandbox }: ContainerView, value: string): boolean {
+function onNetwork(
+  { spec, sandbox }: ContainerView,
+  value: string,
+  networks: readonly NetworkRecord[],
+): boolean {
   if (Object.hasOwn(spec.networking, value)) return true;
+  if (value === '') return false;
   return (
-    value !== '' &&
+    networks.some(({ id, name }) => id.startsWith(value) && Object.hasOwn(spec.networking, name)) ||
+    // Wished for by another name, before the network was made.
     (sandbox?.endpoints ?? []).some(
       ({ networkId, networkName }) => networkName === value || networkId.startsWith(value),
     )
