@@ -10,24 +10,20 @@ import type { HostConfig } from './spec.ts';
 
 type SliceDeps = Pick<Deps, 'resources' | 'slices'>;
 
-export function placeOf(deps: Pick<Deps, 'slices'>, host: HostConfig): Place {
-  return deps.slices.place(host);
-}
-
 /** The cgroup of a container and its limits, with those that it gets from slices. */
 export function cgroupOf(
   deps: SliceDeps,
   host: HostConfig,
   missing: Missing,
 ): Pick<BoxFacts, 'cgroupParent' | 'resources'> {
-  const place = placeOf(deps, host);
+  const place = deps.slices.place(host);
   const { resources } = deps.resources.check(host, missing);
   return { cgroupParent: place.parent, resources: deps.slices.bind(place, resources) };
 }
 
 /** Throws when its slice is gone, or has less than the container asks for. */
 export function checkSlice(deps: SliceDeps, host: HostConfig): readonly string[] {
-  const place = placeOf(deps, host);
+  const place = deps.slices.place(host);
   if (place.slice === undefined) return [];
   const { resources } = deps.resources.check(host, 'skip');
   return deps.slices.check('the container', place, resources);

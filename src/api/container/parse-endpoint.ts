@@ -2,6 +2,7 @@
 // older API versions said elsewhere or did not know ends here.
 import { EngineError } from '#base/error.ts';
 import { checkBurst, checkRate } from '#base/net-rate.ts';
+import { PLAIN_WISH } from '#container/endpoint.ts';
 import type { ContainerSpec } from '#container/spec.ts';
 import type { EndpointWish, NetworkRate } from '#network/engine.ts';
 import { DEFAULT_NETWORK, parseNetworkMode } from '#network/mode.ts';
@@ -80,11 +81,7 @@ function withMac(endpoints: Networking, mode: string, mac: string, version: stri
         'network, or be left empty',
     );
   }
-  return { ...endpoints, [name]: { ...(wish ?? plainWish(name)), mac } };
-}
-
-export function plainWish(network: string): EndpointWish {
-  return parseEndpoint(network, new Fields('EndpointSettings', undefined), '1.51');
+  return { ...endpoints, [name]: { ...(wish ?? { ...PLAIN_WISH, network: name }), mac } };
 }
 
 export function macWarnings(body: Fields, version: string): readonly string[] {

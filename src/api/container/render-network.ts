@@ -3,6 +3,7 @@
 import { hexOf, sha256 } from '#base/digest.ts';
 import { shortId } from '#base/id.ts';
 import type { ContainerView } from '#container/engine.ts';
+import { isRunning } from '#container/guard.ts';
 import { portKeys } from '#container/publish.ts';
 import type { Endpoint, EndpointWish, NetworkRecord, PortBinding } from '#network/engine.ts';
 import { DEFAULT_NETWORK, isUserDefined } from '#network/mode.ts';
@@ -21,10 +22,6 @@ export type NetworkFacts = {
 /** Ids of what we keep no record of, but Docker does: the same for each run. */
 export function placeholderId(kind: 'endpoint' | 'sandbox', containerId: string): string {
   return hexOf(sha256(`${kind} ${containerId}`));
-}
-
-export function isAlive({ state }: ContainerView): boolean {
-  return state.status === 'running' || state.status === 'paused';
 }
 
 export function endpointsOf(
@@ -68,7 +65,7 @@ function renderWish(
     GwPriority: wish.gwPriority,
     NetworkID: created ? '' : (found?.id ?? ''),
     // On host and none, which keep nothing for it.
-    EndpointID: isAlive(view) && !own ? placeholderId('endpoint', view.id) : '',
+    EndpointID: isRunning(view.state) && !own ? placeholderId('endpoint', view.id) : '',
     Gateway: '',
     IPAddress: '',
     IPPrefixLen: 0,
@@ -107,11 +104,11 @@ function orNull(list: Strings): Strings | null {
 export function renderNetworkSettings(view: ContainerView, facts: NetworkFacts): NetworkSettings {
   const networks = endpointsOf(view, facts);
   const flat = networks[DEFAULT_NETWORK];
-  const { mode, pid } = sandboxOf(view);
+  const key = sandboxKey(view);
   return {
     Bridge: '',
-    SandboxID: mode === 'none' ? '' : placeholderId('sandbox', view.id),
-    SandboxKey: mode === 'none' ? '' : (view.sandbox?.path ?? `/proc/${pid}/ns/net`),
+    SandboxID: key === undefined ? '' : placeholderId('sandbox', view.id),
+    SandboxKey: key ?? '',
     Ports: portMap(view),
     HairpinMode: false,
     LinkLocalIPv6Address: '',
@@ -130,13 +127,11 @@ export function renderNetworkSettings(view: ContainerView, facts: NetworkFacts):
   };
 }
 
-function sandboxOf(view: ContainerView): { readonly mode: 'own' | 'none'; readonly pid: number } {
-  const { state, spec } = view;
+/** Of its own or with the host: undefined = another container's, or none. */
+function sandboxKey({ state, spec, sandbox }: ContainerView): string | undefined {
   const shared = spec.host.networkMode.startsWith('container:') || spec.config.networkDisabled;
-  if ((state.status !== 'running' && state.status !== 'paused') || shared) {
-    return { mode: 'none', pid: 0 };
-  }
-  return { mode: 'own', pid: state.pid };
+  if (!isRunning(state) || shared) return undefined;
+  return sandbox?.path ?? `/proc/${state.pid}/ns/net`;
 }
 
 /** Ports that are exposed only have null; they are known where ports could be published. */

@@ -1,6 +1,7 @@
 // NetworkView -> `GET /networks/{id}`; which lists are null and which are [] is dockerd 28's.
 import { formatTime } from '#base/clock.ts';
 import type { ContainerView } from '#container/engine.ts';
+import { isRunning } from '#container/guard.ts';
 import type { NetworkView } from '#network/engine.ts';
 import type { Subnet } from '#network/ipam/subnet.ts';
 import type { IpamConfig, NetworkContainer, NetworkInspect } from '#wire/network.ts';
@@ -75,8 +76,7 @@ export function renderDetailed(
 /** host and none give a container nothing that is kept for it. */
 function isOnPlainNetwork({ state, spec }: ContainerView, { record }: NetworkView): boolean {
   if (record.driver !== 'host' && record.driver !== 'null') return false;
-  const runs = state.status === 'running' || state.status === 'paused';
-  return runs && Object.hasOwn(spec.networking, record.name);
+  return isRunning(state) && Object.hasOwn(spec.networking, record.name);
 }
 
 function withLength(address: string | undefined, length: number): string {
