@@ -99,7 +99,9 @@ const CALLS: Callers = {
     op.insns.length === 0
       ? `bpf(BPF_PROG_DETACH, ${q(op.path)})`
       : `bpf(BPF_PROG_ATTACH, ${q(op.path)}, BPF_F_REPLACE)`,
-  cgroup_mount: (op) => `mount(${q(op.source)}, ${q(op.path)}, "cgroup", 0, ${q(op.controllers)})`,
+  cgroup_mount: (op) =>
+    `mount(${q(op.source)}, ${q(op.path)}, "cgroup", MS_NOSUID|MS_NODEV|MS_NOEXEC, ` +
+    `${q(op.controllers)})`,
   cgroup_unmount: (op) => `umount(${q(op.path)})`,
   cgroup_kill: (op) => `write(open(${q(`${op.path}/cgroup.kill`)}), "1")`,
   cgroup_rmdir: (op) => `rmdir(${q(op.path)})`,
