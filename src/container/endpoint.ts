@@ -40,15 +40,15 @@ export function settleNetworking(
   const wishes = given.length > 0 ? given : [{ ...PLAIN_WISH, network: own }];
   const isMain = (wish: EndpointWish): boolean => nameOf(wish.network) === main;
   const ordered = [...wishes.filter(isMain), ...wishes.filter((wish) => !isMain(wish))];
-  const settled: Record<string, EndpointWish> = {};
+  const settled = new Map<string, EndpointWish>();
   for (const wish of ordered) {
     const network = nameOf(wish.network);
-    if (Object.hasOwn(settled, network)) {
+    if (settled.has(network)) {
       throw invalid(`network ${network} is named twice: ${wish.network} is the same one`);
     }
-    settled[network] = { ...wish, network };
+    settled.set(network, { ...wish, network });
   }
-  return settled;
+  return Object.fromEntries(settled);
 }
 
 /** What is wrong with the wishes of a new container; undefined = nothing. */

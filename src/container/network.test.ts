@@ -50,6 +50,9 @@ test('a container is on the network of its mode, or on those that it lists', () 
   assert.deepEqual(of(NET.id), ['net']);
   assert.deepEqual(of('bridge', { [NET.id]: wish(NET.id) }), ['net']);
   assert.deepEqual(of('later', { later: wish('later') }), ['later']);
+  assert.deepEqual(of('bridge', JSON.parse('{"__proto__":{"network":"__proto__"}}')), [
+    '__proto__',
+  ]);
   const twice = { net: wish('net'), [NET.id]: wish(NET.id) };
   assert.throws(() => of('net', twice), /network net is named twice/);
 });
