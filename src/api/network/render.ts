@@ -46,10 +46,10 @@ function renderSubnet({ subnet, ipRange, gateway, auxAddresses }: Subnet): IpamC
   };
 }
 
-/** With the containers that run on it. */
+/** With the containers that run on it; `containers` is asked where nothing else knows them. */
 export function renderDetailed(
   view: NetworkView,
-  containers: readonly ContainerView[],
+  containers: () => readonly ContainerView[],
 ): NetworkInspect {
   const members = emptyMap<NetworkContainer>();
   for (const endpoint of view.endpoints) {
@@ -61,7 +61,11 @@ export function renderDetailed(
       IPv6Address: withLength(endpoint.ip6, endpoint.prefixLength6),
     };
   }
-  for (const { id, name } of containers.filter((each) => isOnPlainNetwork(each, view))) {
+  const { driver, name: network } = view.record;
+  // They give a container nothing that is kept for it.
+  const plain = driver === 'host' || driver === 'null';
+  for (const { id, name, state, spec } of plain ? containers() : []) {
+    if (!isRunning(state) || !Object.hasOwn(spec.networking, network)) continue;
     members[id] = {
       Name: name,
       EndpointID: placeholderId('endpoint', id),
@@ -71,12 +75,6 @@ export function renderDetailed(
     };
   }
   return { ...renderNetwork(view), Containers: members };
-}
-
-/** host and none give a container nothing that is kept for it. */
-function isOnPlainNetwork({ state, spec }: ContainerView, { record }: NetworkView): boolean {
-  if (record.driver !== 'host' && record.driver !== 'null') return false;
-  return isRunning(state) && Object.hasOwn(spec.networking, record.name);
 }
 
 function withLength(address: string | undefined, length: number): string {

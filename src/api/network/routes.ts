@@ -14,7 +14,7 @@ function listNetworks(exchange: Exchange): void {
   const found = selectNetworks(deps.networks.list(), filters);
   // Before 1.28 a list had the containers, too.
   const detailed = olderThan(version, '1.28');
-  const containers = detailed ? deps.containers.list() : [];
+  const containers = () => deps.containers.list();
   const list = found.map((view) =>
     detailed ? renderDetailed(view, containers) : renderNetwork(view),
   );
@@ -24,7 +24,8 @@ function listNetworks(exchange: Exchange): void {
 function inspectNetwork(exchange: Exchange): void {
   const { deps } = exchange;
   const view = deps.networks.inspect(idOf(exchange));
-  sendJson(exchange, 200, renderDetailed(view, deps.containers.list()));
+  const detailed = renderDetailed(view, () => deps.containers.list());
+  sendJson(exchange, 200, detailed);
 }
 
 async function createNetwork(exchange: Exchange): Promise<void> {

@@ -133,6 +133,6 @@ test('inspect of a network is what dockerd answers', () => {
   const [member] = ENDPOINTS;
   assert.ok(member !== undefined);
   const endpoints = [{ ...member, containerId: ID, containerName: 'site' }];
-  const shown = renderDetailed({ record, predefined: false, endpoints }, []);
+  const shown = renderDetailed({ record, predefined: false, endpoints }, () => []);
   assert.deepEqual(without(shown, NEWER), NETWORK);
 });
