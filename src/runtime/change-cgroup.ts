@@ -20,7 +20,7 @@ import type { HostFacts } from './facts.ts';
 const MOVE_ROUNDS_MAX = 64;
 
 export type ChangeDeps = {
-  readonly agent: Agent;
+  readonly agent: Pick<Agent, 'perform'>;
   /** On the host, of all processes of the container. */
   readonly pids: () => Promise<readonly number[]>;
 };
@@ -54,7 +54,7 @@ function isReadable(step: CgroupStep): boolean {
   return step.op === 'cgroup_write' && step.check !== 'write_only';
 }
 
-async function perform(agent: Agent, step: CgroupStep): Promise<void> {
+async function perform(agent: ChangeDeps['agent'], step: CgroupStep): Promise<void> {
   if (step.op !== 'cgroup_write') {
     await agent.perform([cgroupOp(step)]);
     return;
@@ -115,7 +115,7 @@ async function takeBack(
   for (const step of steps) {
     await perform(deps.agent, step).catch((problem: unknown) => lost.push(messageOf(problem)));
   }
-  for (const directory of made.enter) await leave(deps, directory, lost);
+  for (const directory of made.enter) await leave(directory, lost);
   if (lost.length === 0) return;
   const text = `${messageOf(error)}; and not all could be taken back: ${lost.join('; ')}`;
   throw new EngineError('kernel_refused', text, { cause: error });
@@ -132,10 +132,10 @@ async function enter(deps: ChangeDeps, directory: string): Promise<void> {
   throw new EngineError('unavailable', `the processes fork faster than they enter ${directory}`);
 }
 
-/** They go to the cgroup above; the empty one is removed with the container. */
-async function leave(deps: ChangeDeps, directory: string, lost: string[]): Promise<void> {
+/** Who is in goes to the cgroup above; the empty one is removed with the container. */
+async function leave(directory: string, lost: string[]): Promise<void> {
   const above = directory.slice(0, directory.lastIndexOf('/'));
-  for (const pid of await deps.pids()) {
+  for (const pid of pidsIn(directory)) {
     await move(pid, above).catch((problem: unknown) => lost.push(messageOf(problem)));
   }
 }
