@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isEngineError } from '#base/error.ts';
-import { changeLimits, type LimitsChange } from './change-limits.ts';
+import { changeContainerLimits, changeLimits, type LimitsChange } from './change-limits.ts';
 import { NO_LIMITS, type Resources } from './resources.ts';
 
 function change(before: Partial<Resources>, { set = {}, unset = [] }: Partial<LimitsChange>) {
@@ -52,12 +52,31 @@ test('a limit is taken away by its name, memory together with its swap', () => {
   assert.deepEqual(change({ nanoCpus: 5e8 }, replaced), { cpuQuota: 5000 });
 });
 
-test('memory where there was no limit comes with the default of swap', () => {
+test('of a slice, memory where there was no limit comes with the default of swap', () => {
   assert.deepEqual(change({}, { set: { memory: 100 } }), { memory: 100, memorySwap: 200 });
   assert.deepEqual(change({ memorySwap: -1 }, { set: { memory: 100 } }), {
     memory: 100,
     memorySwap: -1,
   });
+});
+
+test('of a container, -m where memory and swap have no limit is refused as dockerd does', () => {
+  const text =
+    'Cannot update container c0ffee: Memory limit should be smaller than already set memoryswap ' +
+    'limit, update the memoryswap at the same time';
+  const update = (before: Partial<Resources>, change: Partial<LimitsChange>): Resources =>
+    changeContainerLimits('c0ffee', { ...NO_LIMITS, ...before }, { set: {}, unset: [], ...change });
+  for (const before of [{}, { memory: 50, memorySwap: -1 }]) {
+    assert.throws(
+      () => update(before, { set: { memory: 100 } }),
+      (error) => isEngineError(error, 'conflict') && error.message === text,
+    );
+    const { memory, memorySwap } = update(before, { set: { memory: 100, memorySwap: -1 } });
+    assert.deepEqual([memory, memorySwap], [100, -1]);
+    const said = update(before, { set: { memory: 100 }, unset: ['memorySwap'] });
+    assert.deepEqual([said.memory, said.memorySwap], [100, 200]);
+  }
+  assert.equal(update({ memory: 50, memorySwap: 100 }, { set: { memory: 100 } }).memory, 100);
 });
 
 test('what Docker refuses on top of what is set is refused with its words', () => {

@@ -49,6 +49,20 @@ export const UNSETTABLE = [
   'miscLimits',
 ] as const satisfies readonly (keyof Resources)[];
 
+/**
+ * As Docker: where a container has no limit of memory and swap, or "no limit", a limit of memory
+ * alone is refused, because which one of swap would come with it is not said. `unset` says it: the
+ * default.
+ */
+export function changeContainerLimits(id: string, before: Resources, change: LimitsChange) {
+  const what = `container ${id}`;
+  const { set, unset } = change;
+  const { memory = 0, memorySwap = 0 } = set;
+  const said = memorySwap !== 0 || unset.includes('memory') || unset.includes('memorySwap');
+  if (!said && memory > 0 && memory > before.memorySwap) throw swapConflict(what);
+  return changeLimits(what, before, change);
+}
+
 export function changeLimits(what: string, before: Resources, change: LimitsChange): Resources {
   const kept: Resources = {
     ...before,
@@ -99,35 +113,44 @@ function byPath<T extends { readonly path: string }>(
 
 function checkTogether(what: string, before: Resources, set: Partial<Resources>): void {
   const { nanoCpus = 0, cpuPeriod = 0, cpuQuota = 0, memory = 0, memorySwap = 0 } = set;
-  const conflict = (text: string): EngineError =>
-    new EngineError('conflict', `Cannot update ${what}: ${text}`);
   if (nanoCpus > 0 && before.cpuPeriod > 0) {
     throw conflict(
+      what,
       'Conflicting options: Nano CPUs cannot be updated as CPU Period has already been set',
     );
   }
   if (nanoCpus > 0 && before.cpuQuota > 0) {
     throw conflict(
+      what,
       'Conflicting options: Nano CPUs cannot be updated as CPU Quota has already been set',
     );
   }
   if (cpuPeriod > 0 && before.nanoCpus > 0) {
     throw conflict(
+      what,
       'Conflicting options: CPU Period cannot be updated as NanoCPUs has already been set',
     );
   }
   if (cpuQuota > 0 && before.nanoCpus > 0) {
     throw conflict(
+      what,
       'Conflicting options: CPU Quota cannot be updated as NanoCPUs has already been set',
     );
   }
   const { memorySwap: swap } = before;
-  if (memory > 0 && memorySwap === 0 && swap > 0 && memory > swap) {
-    throw conflict(
-      'Memory limit should be smaller than already set memoryswap limit, ' +
-        'update the memoryswap at the same time',
-    );
-  }
+  if (memory > 0 && memorySwap === 0 && swap > 0 && memory > swap) throw swapConflict(what);
+}
+
+function swapConflict(what: string): EngineError {
+  return conflict(
+    what,
+    'Memory limit should be smaller than already set memoryswap limit, ' +
+      'update the memoryswap at the same time',
+  );
+}
+
+function conflict(what: string, text: string): EngineError {
+  return new EngineError('conflict', `Cannot update ${what}: ${text}`);
 }
 
 function withoutUndefined(resources: Partial<Resources>): Partial<Resources> {

@@ -4,7 +4,7 @@ import { EngineError } from '#base/error.ts';
 import { Undo } from '#base/undo.ts';
 import type { NetworkRate } from '#network/engine.ts';
 import type { BoxLimits } from '#runtime/box.ts';
-import { changeLimits, type LimitsChange } from './change-limits.ts';
+import { changeContainerLimits, type LimitsChange } from './change-limits.ts';
 import { checkNetPrio } from './check.ts';
 import type { Deps } from './deps.ts';
 import { checkDevices } from './device.ts';
@@ -53,7 +53,7 @@ export async function update(
   }
   const host: HostConfig = {
     ...record.spec.host,
-    ...changeLimits(`container ${id}`, record.spec.host, wish.limits),
+    ...changeContainerLimits(id, record.spec.host, wish.limits),
     ...(wish.restartPolicy === undefined ? {} : { restartPolicy: wish.restartPolicy }),
     netRate: changedRate(record.spec.host.netRate, wish.netRate),
   };
