@@ -1,6 +1,6 @@
 // Limits of a running container are changed all or not at all: every write is planned first, and
 // when one is refused, those before it are taken back.
-import { readFileSync } from 'node:fs';
+import { constants, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { EngineError, errnoOf, messageOf } from '#base/error.ts';
 import type { CgroupPlan } from '#kernel/cgroup/cgroup.ts';
@@ -16,6 +16,8 @@ import type { Agent } from '#kernel/native/native.ts';
 import { cgroupOp, readTexts } from './cgroup.ts';
 import type { HostFacts } from './facts.ts';
 
+/** A file that is not there is not made, which cgroup file systems answer with EACCES. */
+const PRESENT = { flag: constants.O_WRONLY } as const;
 /** What of a container's processes may be forked while they are moved; see enter(). */
 const MOVE_ROUNDS_MAX = 64;
 
@@ -61,7 +63,7 @@ async function perform(agent: ChangeDeps['agent'], step: CgroupStep): Promise<vo
   }
   if (step.path.endsWith('/memory.max')) await makeRoom(step);
   try {
-    await writeFile(step.path, step.value);
+    await writeFile(step.path, step.value, PRESENT);
   } catch (error) {
     throw refused(step, errnoOf(error) ?? messageOf(error), error);
   }
@@ -82,7 +84,7 @@ async function makeRoom(step: CgroupWriteStep): Promise<void> {
     Number(readFileSync(`${directory}/memory.current`, 'utf8')) - Number(step.value);
   if (!(excess() > 0)) return; // "max" is no number, and nothing is above it
   // EAGAIN: less than that could be reclaimed; ENOENT: a kernel before 5.19.
-  await writeFile(`${directory}/memory.reclaim`, String(excess())).catch(() => {});
+  await writeFile(`${directory}/memory.reclaim`, String(excess()), PRESENT).catch(() => {});
   if (excess() > 0) throw refused(step, 'EBUSY', undefined);
 }
 
@@ -150,7 +152,7 @@ function pidsIn(directory: string): number[] {
 
 async function move(pid: number, directory: string): Promise<void> {
   try {
-    await writeFile(`${directory}/cgroup.procs`, String(pid));
+    await writeFile(`${directory}/cgroup.procs`, String(pid), PRESENT);
   } catch (error) {
     if (errnoOf(error) === 'ESRCH') return; // it has ended
     const text = `cannot move process ${pid} into ${directory}: ${errnoOf(error)}`;
