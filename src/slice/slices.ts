@@ -137,25 +137,32 @@ export class Slices<Wish, Change> implements ContainerSlices {
     using _lock = await this.#lock.acquire('');
     const { store } = this.#deps;
     const record = store.get(path);
-    const inside = [
-      ...store.childrenOf(path).map((child) => `slice ${child.path}`),
-      ...this.#membersOf(path).map((member) => `container ${member.name}`),
-      ...(this.#held.has(path) ? ['a container that is being created'] : []),
-    ];
-    if (inside.length > 0) {
-      const first = inside.slice(0, 5).join(', ');
-      const rest = inside.length > 5 ? ` and ${inside.length - 5} more` : '';
-      const text = `slice ${path} is in use: remove ${first}${rest} first`;
-      throw new EngineError('conflict', text);
-    }
+    this.#refuseInUse(path);
     await store.put({ ...record, removing: true });
     try {
+      // Who asked for it while that was written did not see it.
+      this.#refuseInUse(path);
       await this.#takeAway(record);
     } catch (error) {
-      await this.#deps.cgroups.make(this.#request(path, this.#limits(path, 'skip')));
+      await this.#quietly(`make the cgroups of slice ${path} again`, () =>
+        this.#deps.cgroups.make(this.#request(path, this.#limits(path, 'skip'))),
+      );
       await store.put(record);
       throw error;
     }
+  }
+
+  #refuseInUse(path: string): void {
+    const inside = [
+      ...this.#deps.store.childrenOf(path).map((child) => `slice ${child.path}`),
+      ...this.#membersOf(path).map((member) => `container ${member.name}`),
+      ...(this.#held.has(path) ? ['a container that is being created'] : []),
+    ];
+    if (inside.length === 0) return;
+    const first = inside.slice(0, 5).join(', ');
+    const rest = inside.length > 5 ? ` and ${inside.length - 5} more` : '';
+    const text = `slice ${path} is in use: remove ${first}${rest} first`;
+    throw new EngineError('conflict', text);
   }
 
   inspect(name: string): SliceView<Wish> {

@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import { mkdtempDisposableSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { CgroupHost } from '#kernel/cgroup/host.ts';
+import type { DeviceRates, Resources } from '#kernel/cgroup/resources.ts';
+import type { Member, SliceCgroups } from './port.ts';
+import type { SliceRecord } from './record.ts';
+import { Slices } from './slices.ts';
+import { SliceStore } from './store.ts';
+
+const BLKIO = { controllers: ['blkio'], mountpoint: '/nowhere', root: '/', own: '/' };
+const V1: CgroupHost = { version: 1, hierarchies: [BLKIO] };
+const write = (writeBps: number): DeviceRates => ({ major: 254, minor: 0, writeBps });
+
+/** Calls back while a record is being written. */
+class Store extends SliceStore<Resources> {
+  during: (record: SliceRecord<Resources>) => void = () => {};
+
+  override put(record: SliceRecord<Resources>): Promise<void> {
+    this.during(record);
+    return super.put(record);
+  }
+}
+
+/** Slices whose cgroups and containers are told by the test. */
+async function fixture(directory: string) {
+  const store = new Store(join(directory, 'slices'), (raw) => raw);
+  await store.load();
+  const done = async (): Promise<void> => {};
+  const cgroups: SliceCgroups = { make: done, change: done, remove: done };
+  const members: Member[] = [];
+  const changed = new Map<string, Resources>();
+  const reported: string[] = [];
+  const slices = new Slices<Resources, Resources>({
+    store,
+    host: V1,
+    root: '/coracle',
+    cgroups,
+    wishes: {
+      none: {},
+      change: (_what, before, change) => ({ ...before, ...change }),
+      limits: (resources) => ({ resources, warnings: [] }),
+    },
+    members: {
+      list: () => members,
+      hold: async (paths) => ({
+        members: members
+          .filter(({ slice }) => paths.has(slice))
+          .map((member) => ({
+            ...member,
+            own: {},
+            change: async (resources) => void changed.set(member.id, resources),
+          })),
+        [Symbol.dispose]: () => {},
+      }),
+    },
+    readTexts: (files) => files.map(() => undefined),
+    report: (what) => reported.push(what),
+  });
+  return { slices, store, cgroups, members, changed, reported };
+}
+
+const temporary = () => mkdtempDisposableSync(join(tmpdir(), 'slices-'));
+
+test('a slice that a container asks for while it is being removed stays', async () => {
+  using directory = temporary();
+  const { slices, store } = await fixture(directory.path);
+  await slices.create('a', {});
+  const place = slices.place({ slice: 'a', cgroupParent: '' });
+  store.during = ({ removing }) => {
+    if (removing !== true) return;
+    slices.hold(place);
+    slices.check('the container', place, {});
+  };
+  await assert.rejects(slices.remove('a'), /in use: remove a container that is being created/);
+  assert.deepEqual(slices.check('the container', place, {}), []);
+});
+
+test('a slice that could not be removed is one again, and says why', async () => {
+  using directory = temporary();
+  const { slices, cgroups, reported } = await fixture(directory.path);
+  await slices.create('a', {});
+  cgroups.remove = () => Promise.reject(new Error('there are processes in it'));
+  cgroups.make = () => Promise.reject(new Error('no space'));
+  await assert.rejects(slices.remove('a'), /there are processes in it/);
+  assert.deepEqual(reported, ['make the cgroups of slice a again']);
+  const place = slices.place({ slice: 'a', cgroupParent: '' });
+  assert.deepEqual(slices.check('the container', place, {}), []);
+});
