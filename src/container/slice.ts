@@ -42,9 +42,11 @@ export function membersOf(deps: MemberDeps, place: (host: HostConfig) => Place):
   const list = (): readonly Member[] => deps.store.list().flatMap(member);
   return {
     list,
-    hold: async (slices) => {
+    hold: async (slices, but) => {
       using locks = new DisposableStack();
-      const ids = list().flatMap(({ id, slice }) => (slices.has(slice) ? [id] : []));
+      const ids = list().flatMap(({ id, slice }) =>
+        slices.has(slice) && but?.has(id) !== true ? [id] : [],
+      );
       // In one order, so that two who hold several never wait for each other.
       for (const id of ids.sort()) locks.use(await deps.locks.acquire(id));
       const members = ids.flatMap((id) => {

@@ -48,8 +48,11 @@ export type HeldMember = Member & {
 
 export interface Members {
   list(): readonly Member[];
-  /** Those of these slices; waits until nothing else is done to them. */
-  hold(slices: ReadonlySet<string>): Promise<Disposable & { readonly members: HeldMember[] }>;
+  /** Those of these slices but some; waits until nothing else is done to them. */
+  hold(
+    slices: ReadonlySet<string>,
+    but?: ReadonlySet<string>,
+  ): Promise<Disposable & { readonly members: readonly HeldMember[] }>;
 }
 
 /** Where the cgroup of a container is made. */

@@ -45,9 +45,9 @@ async function fixture(directory: string) {
     },
     members: {
       list: () => members,
-      hold: async (paths) => ({
+      hold: async (paths, but) => ({
         members: members
-          .filter(({ slice }) => paths.has(slice))
+          .filter(({ id, slice }) => paths.has(slice) && but?.has(id) !== true)
           .map((member) => ({
             ...member,
             own: {},
@@ -88,4 +88,16 @@ test('a slice that could not be removed is one again, and says why', async () =>
   assert.deepEqual(reported, ['make the cgroups of slice a again']);
   const place = slices.place({ slice: 'a', cgroupParent: '' });
   assert.deepEqual(slices.check('the container', place, {}), []);
+});
+
+test('a container that came while its slice was updated gets the new limits too', async () => {
+  using directory = temporary();
+  const { slices, cgroups, members, changed } = await fixture(directory.path);
+  await slices.create('a', { blkioRates: [write(100)] });
+  const come = (id: string): unknown => members.push({ id, name: id, slice: 'a', running: true });
+  come('before');
+  cgroups.change = async () => void come('meanwhile');
+  const after = { blkioRates: [write(50)] };
+  await slices.update('a', after);
+  assert.deepEqual(Object.fromEntries(changed), { before: after, meanwhile: after });
 });

@@ -40,7 +40,29 @@ export async function changeSlice<Wish, Change>(
   await applyAll(parts, nodes, undo);
   await store.put({ ...record, wish });
   undo.commit();
+  held[Symbol.dispose](); // whoever is waited for now may wait for one of these
+  await applyToNew(parts, new Set(inside), held.members, levels);
   return [...warnings, ...more];
+}
+
+/**
+ * A container that was made since the others were held has started with the limits of before, if it
+ * has started; from now on they start with those of now.
+ */
+async function applyToNew<Wish, Change>(
+  { host, members, report }: Parts<Wish, Change>,
+  inside: ReadonlySet<string>,
+  known: readonly HeldMember[],
+  { after }: Levels,
+): Promise<void> {
+  using held = await members.hold(inside, new Set(known.map(({ id }) => id)));
+  for (const member of held.members.filter(({ running }) => running)) {
+    try {
+      await member.change(bindContainer(host, after(member.slice), member.own));
+    } catch (error) {
+      report(`give container ${member.name} the new limits of its slice`, error);
+    }
+  }
 }
 
 type Levels = {
