@@ -12,10 +12,8 @@ import { type HostFacts, readHostFacts } from '#runtime/facts.ts';
 import { type BoxRuntime, createRuntime } from '#runtime/runtime.ts';
 import type { Task, TaskExit } from '#runtime/task.ts';
 import { type BoxChange, boxWith, PLAIN_BOX } from '#runtime/testing-box.ts';
+import { NATIVE } from './native-path.ts';
 
-/** The sanitizer build can take its place. */
-export const NATIVE =
-  process.env['CORACLE_NATIVE'] ?? join(import.meta.dirname, '../../build/coracle-native');
 const BUSYBOX = '/bin/busybox';
 const APPLETS = [
   'sh',

@@ -30,7 +30,7 @@ import { checkReadBack } from '#kernel/cgroup/step.ts';
 import { validateResources } from '#kernel/cgroup/validate.ts';
 import { NativeAgent } from '#kernel/native/agent.ts';
 import { cgroupOp } from '#runtime/cgroup.ts';
-import { NATIVE } from './busybox.ts';
+import { NATIVE } from './native-path.ts';
 
 const PARENT = `/coracle-test-${process.pid}`;
 const MIB = 1 << 20;

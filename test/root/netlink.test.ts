@@ -40,8 +40,8 @@ import {
 } from '#kernel/netlink/rate.ts';
 import { addRoute, deleteRoute, replaceRoute } from '#kernel/netlink/route.ts';
 import { HANDLE, handle, setClass, setQdisc } from '#kernel/netlink/traffic.ts';
+import { NATIVE } from './native-path.ts';
 
-const NATIVE = new URL('../../build/coracle-native', import.meta.url).pathname;
 const MILLISECOND = 1_000_000;
 const SET_UP_MS_MAX = 25; // the goal is 3; a machine that is shared gets room
 const ENDPOINTS = 20;

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -373,7 +373,6 @@ test('a start that fails half way gives everything back', async () => {
   assert.deepEqual(filesOf('undo'), []);
   assert.deepEqual(host.ports.holders, []);
   assert.deepEqual(await noEndpointLinks(), []);
-  // Somebody's interface is in the way of the host's end: nobody can be that unlucky by chance.
   const names = ['1', '2', '3', '4', '5'];
   for (const name of names) await service.open(sandboxRequest(name, [wish('net')]));
   await assert.rejects(service.open(sandboxRequest('full', [wish('net')])), {
@@ -453,8 +452,9 @@ test('the namespace of a process is pinned and given back with its endpoints', a
     stdio: 'ignore',
   });
   try {
-    await sleep(POLL_MS * 20);
     const adopt = `/proc/${child.pid}/ns/net`;
+    const comm = () => readFileSync(`/proc/${child.pid}/comm`, 'utf8');
+    while (comm() !== 'sleep\n') await sleep(POLL_MS); // it is in its namespaces by then
     const sandbox = await service.open(sandboxRequest('m', [wish('bridge')], { adopt }));
     assert.ok(host.ping(sandbox.path, '172.17.0.1'));
     await service.close(idOf('m'));

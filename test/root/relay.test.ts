@@ -11,9 +11,8 @@ import { NativeAgent } from '#kernel/native/agent.ts';
 import { type QueryHandler, Relay } from '#kernel/native/relay.ts';
 import { setLink } from '#kernel/netlink/link.ts';
 import { Netlink } from '#kernel/netlink/netlink.ts';
+import { NATIVE } from './native-path.ts';
 
-const NATIVE =
-  process.env['CORACLE_NATIVE'] ?? join(import.meta.dirname, '../../build/coracle-native');
 const ASK_MS_MAX = 15_000;
 let base = '';
 let agent: NativeAgent;
