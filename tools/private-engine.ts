@@ -18,6 +18,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { atExit } from './at-exit.ts';
+import { unmountBelow } from './mounts.ts';
 import { ROOT } from './source.ts';
 
 const START_MS_MAX = 30_000;
@@ -82,8 +83,7 @@ function clear(directory: string): readonly string[] {
   while (existsSync(directory)) {
     try {
       for (const pid of endProcesses(directory)) left.add(`process ${pid}`);
-      for (const path of mountsBelow(directory).toReversed()) {
-        execFileSync('umount', [path], { stdio: 'pipe' });
+      for (const path of unmountBelow(directory)) {
         if (path !== namespaceOf(directory)) left.add(`mount ${path}`);
       }
       for (const path of cgroupsOf(directory).toReversed()) rmdirSync(path);
@@ -94,13 +94,6 @@ function clear(directory: string): readonly string[] {
     }
   }
   return [...left];
-}
-
-function mountsBelow(directory: string): readonly string[] {
-  const lines = readFileSync('/proc/self/mountinfo', 'utf8').split('\n');
-  return lines
-    .map((line) => line.split(' ')[4] ?? '')
-    .filter((path) => path.startsWith(`${directory}/`));
 }
 
 /** At the exit of this process nothing can be awaited. */

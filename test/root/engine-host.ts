@@ -1,7 +1,7 @@
-// The host of a private engine as others on its link see it: neighbours with addresses of their
+// A host, such as that of a private engine, as others on its link see it: neighbours with addresses of their
 // own, and programs that ask and answer in any namespace, a container's too.
 import { execFileSync } from 'node:child_process';
-import type { PrivateEngine } from '../../tools/private-engine.ts';
+import { atExit } from '../../tools/at-exit.ts';
 import { Probe, type Where } from './net-probe.ts';
 
 export const HOST = { ip: '192.0.2.1', ip6: '2001:db8:9::1' } as const;
@@ -13,30 +13,21 @@ const ROUTES = ['172.16.0.0/12', '10.0.0.0/8'];
 let count = 0;
 
 export class EngineHost implements AsyncDisposable {
-  readonly #engine: PrivateEngine;
+  readonly #namespace: string;
   readonly #neighbour: string;
+  readonly #last: Disposable;
   readonly #probes = new Map<string, Probe>();
 
-  /** Gives the engine's host an interface eth0, on whose other end is the neighbour. */
-  constructor(engine: PrivateEngine) {
-    this.#engine = engine;
+  /** Gives the host an interface eth0, on whose other end is the neighbour. */
+  constructor({ namespace }: { readonly namespace: string }) {
+    this.#namespace = namespace;
     this.#neighbour = `cnh${process.pid}-${count}`;
     count += 1;
     execFileSync('ip', ['netns', 'add', this.#neighbour]);
+    this.#last = atExit(() => this.#remove());
     try {
-      this.host(
-        'ip',
-        'link',
-        'add',
-        'eth0',
-        'type',
-        'veth',
-        'peer',
-        'name',
-        'eth0',
-        'netns',
-        this.#neighbour,
-      );
+      const peer = ['type', 'veth', 'peer', 'name', 'eth0', 'netns', this.#neighbour];
+      this.host('ip', 'link', 'add', 'eth0', ...peer);
       this.#configure((...argv) => this.host('ip', ...argv), HOST);
       this.#configure((...argv) => this.neighbour('ip', ...argv), NEIGHBOUR);
       for (const to of ROUTES) this.neighbour('ip', 'route', 'add', to, 'via', HOST.ip);
@@ -61,7 +52,7 @@ export class EngineHost implements AsyncDisposable {
 
   /** Runs a program as the host, and answers what it printed. */
   host(...argv: readonly string[]): string {
-    return inside(this.#engine.namespace, argv);
+    return inside(this.#namespace, argv);
   }
 
   neighbour(...argv: readonly string[]): string {
@@ -111,6 +102,7 @@ export class EngineHost implements AsyncDisposable {
   }
 
   #remove(): void {
+    this.#last[Symbol.dispose]();
     execFileSync('ip', ['netns', 'del', this.#neighbour]);
   }
 

@@ -2,11 +2,13 @@
 // containers on it, a published port, and a neighbour on the host's link. The measure of
 // throughput.
 import { execFileSync } from 'node:child_process';
+import { atExit } from '../../tools/at-exit.ts';
 
 const SUBNET = '10.98.0';
 
 export class HandNetwork implements Disposable {
   readonly #id = `chand${process.pid}`;
+  readonly #last = atExit(() => this[Symbol.dispose]());
   /** Addresses of the two containers, and of the host as its neighbour sees it. */
   readonly a = `${SUBNET}.2`;
   readonly b = `${SUBNET}.3`;
@@ -74,6 +76,7 @@ export class HandNetwork implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#last[Symbol.dispose]();
     for (const name of NAMES) {
       try {
         execFileSync('ip', ['netns', 'del', `${this.#id}-${name}`], { stdio: 'ignore' });

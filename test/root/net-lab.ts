@@ -4,9 +4,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { NativeAgent } from '#kernel/native/agent.ts';
+import { atExit } from '../../tools/at-exit.ts';
+import { NATIVE } from './native-path.ts';
 import { Probe, type Where } from './net-probe.ts';
-
-const NATIVE = join(import.meta.dirname, '../../build/coracle-native');
 
 export type Bridge = {
   readonly bridge: string;
@@ -20,6 +20,7 @@ export class NetLab implements AsyncDisposable {
   readonly #bridges: readonly Bridge[];
   readonly #scratch = mkdtempSync(join(tmpdir(), 'clab-'));
   readonly #probes = new Map<string, Probe>();
+  readonly #last = atExit(() => this.#removeNamespaces());
 
   constructor(bridges: readonly Bridge[], ports: Readonly<Record<string, readonly number[]>>) {
     this.#id = `clab${process.pid}`;
@@ -128,6 +129,7 @@ export class NetLab implements AsyncDisposable {
   }
 
   #removeNamespaces(): void {
+    this.#last[Symbol.dispose]();
     rmSync(this.#scratch, { recursive: true, force: true });
     for (const name of this.names) {
       try {

@@ -8,6 +8,7 @@ import { FIRST_INDEX } from '#kernel/netlink/endpoint.ts';
 import { isNetlinkError } from '#kernel/netlink/netlink.ts';
 import type { EndpointPlan, NetworkDriver } from '#network/driver/driver.ts';
 import type { NetworkDriverName, NetworkRecord } from '#network/engine.ts';
+import { plainEndpoint, plainNetwork } from '#network/testing-network.ts';
 import { ServiceHost, wish } from './service-host.ts';
 
 const SUBNET = '10.90.0.0/24';
@@ -32,18 +33,12 @@ after(async () => {
 });
 
 function record(driver: NetworkDriverName, change: Partial<NetworkRecord> = {}): NetworkRecord {
-  return {
-    version: 1,
+  return plainNetwork({
     id: newId(),
     name: `net-${driver}`,
-    createdAt: 0n,
     driver,
-    ipv4: true,
     ipv6: true,
-    internal: false,
-    attachable: false,
     options: driver === 'bridge' ? {} : { parent: PARENT },
-    labels: {},
     ipam: {
       driver: 'default',
       options: {},
@@ -53,7 +48,7 @@ function record(driver: NetworkDriverName, change: Partial<NetworkRecord> = {}):
       ],
     },
     ...change,
-  };
+  });
 }
 
 /** A namespace with a plan for its endpoint, the n-th of the network. */
@@ -72,24 +67,16 @@ async function planFor(
     namespace,
     isGateway4: leadsOut,
     isGateway6: leadsOut,
-    endpoint: {
+    endpoint: plainEndpoint(network, {
       id,
-      networkId: network.id,
-      networkName: network.name,
-      driver: network.driver,
-      interface: 'eth0',
       index: FIRST_INDEX,
       hostInterface: driver.hostInterface(id),
       mac: driver.mac(network, ip) ?? '',
       ip,
-      prefixLength: 24,
       gateway: leadsOut ? '10.90.0.1' : '',
       ip6: `fd90::${n}`,
-      prefixLength6: 64,
       gateway6: leadsOut ? 'fd90::1' : '',
-      wish: wish(network.name),
-      dnsNames: [],
-    },
+    }),
   };
 }
 

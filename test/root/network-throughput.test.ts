@@ -3,62 +3,17 @@
 // from one or the other at random, so both the best and the middle of what was seen may show the
 // share.
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFile, execFileSync, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import { test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import { field } from '../../tools/api.ts';
 import { cannotRun, type Daemon, startDaemon } from '../daemon.ts';
 import { HandNetwork } from './hand-network.ts';
 import { HOST, EngineHost } from './engine-host.ts';
+import { IPERF_PORT as PORT, IperfServers, lacksIperf, measureRate } from './iperf.ts';
 
 const SHARE_MIN = 0.95;
 const ROUNDS_MIN = 3;
 const ROUNDS_MAX = 40;
-const RUN_BYTES = '500M';
-const PORT = 5201;
-const READY_TRIES_MAX = 100;
-const READY_POLL_MS = 20;
-const run = promisify(execFile);
-
-class Servers implements AsyncDisposable {
-  readonly #children: ChildProcess[] = [];
-
-  async listen(namespace: string): Promise<void> {
-    const inside = [`--net=${namespace}`];
-    const argv = [...inside, 'iperf3', '-s', '-p', String(PORT)];
-    this.#children.push(spawn('nsenter', argv, { stdio: 'ignore' }));
-    const listening = () =>
-      execFileSync('nsenter', [...inside, 'ss', '-Hltn', `sport = :${PORT}`]).length > 0;
-    for (let i = 0; i < READY_TRIES_MAX && !listening(); i += 1) await sleep(READY_POLL_MS);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const child of this.#children) {
-      const gone = once(child, 'exit');
-      child.kill('SIGKILL');
-      await gone;
-    }
-  }
-}
-
-/** Bits a second that arrive in one run. */
-async function measure(namespace: string, ip: string): Promise<number> {
-  const argv = [
-    `--net=${namespace}`,
-    'iperf3',
-    '-c',
-    ip,
-    '-p',
-    String(PORT),
-    '-n',
-    RUN_BYTES,
-    '-J',
-  ];
-  const { stdout } = await run('nsenter', argv);
-  return Number(field(JSON.parse(stdout), 'end.sum_received.bits_per_second'));
-}
+const RUN = ['-n', '500M'];
 
 async function start(daemon: Daemon, ...options: readonly string[]) {
   const id = await daemon.ok('run', '-d', ...options, 'busybox', 'sleep', '600');
@@ -69,8 +24,7 @@ async function start(daemon: Daemon, ...options: readonly string[]) {
   };
 }
 
-const skip =
-  cannotRun() || (spawnSync('iperf3', ['--version']).status === 0 ? false : 'needs iperf3');
+const skip = cannotRun() || lacksIperf();
 
 test('two containers, and a published port, reach 95 % of what is set up by hand', {
   skip,
@@ -80,18 +34,18 @@ test('two containers, and a published port, reach 95 % of what is set up by hand
   using hand = new HandNetwork(PORT);
   const a = await start(daemon, '-p', `${PORT}:${PORT}`);
   const b = await start(daemon);
-  await using servers = new Servers();
+  await using servers = new IperfServers();
   await Promise.all([servers.listen(a.namespace), servers.listen(hand.namespace('a'))]);
   const ways = [
     {
       what: 'between two containers',
-      ours: () => measure(b.namespace, a.ip),
-      theirs: () => measure(hand.namespace('b'), hand.a),
+      ours: () => measureRate(b.namespace, a.ip, RUN),
+      theirs: () => measureRate(hand.namespace('b'), hand.a, RUN),
     },
     {
       what: 'through a published port',
-      ours: () => measure(host.neighbourNamespace, HOST.ip),
-      theirs: () => measure(hand.namespace('out'), hand.host),
+      ours: () => measureRate(host.neighbourNamespace, HOST.ip, RUN),
+      theirs: () => measureRate(hand.namespace('out'), hand.host, RUN),
     },
   ];
   for (const { what, ours, theirs } of ways) {

@@ -2,7 +2,7 @@
 // host, a neighbour on its link and containers that are namespaces of the test's own. What the
 // rules themselves let through is held in firewall.test.ts.
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,7 +17,8 @@ import { HostSockets } from '#network/port/hold.ts';
 import { LoopbackForwards } from '#network/port/loopback.ts';
 import { Ports } from '#network/port/ports.ts';
 import type { NetworkService } from '#network/service.ts';
-import { Probe } from './net-probe.ts';
+import { EngineHost, HOST as HOSTS, NEIGHBOUR as NEIGHBOURS } from './engine-host.ts';
+import type { Where } from './net-probe.ts';
 import {
   DEFAULT_BRIDGE,
   idOf,
@@ -27,9 +28,9 @@ import {
   wish,
 } from './service-host.ts';
 
-const HOST = '192.0.2.1';
-const HOST6 = '2001:db8:9::1';
-const NEIGHBOUR = '192.0.2.2';
+const HOST = HOSTS.ip;
+const HOST6 = HOSTS.ip6;
+const NEIGHBOUR = NEIGHBOURS.ip;
 const REPAIR_MS_MAX = 3_000;
 const POLL_MS = 100;
 const ROUNDS = 40;
@@ -50,7 +51,6 @@ while True:
 
 const hasSctp = existsSync('/proc/net/sctp');
 
-type Where = Parameters<Probe['ask']>[0];
 type Case = readonly [
   from: string,
   protocol: Where['protocol'],
@@ -63,33 +63,19 @@ type Case = readonly [
 class World implements AsyncDisposable {
   readonly backend: FirewallBackendName;
   readonly host: ServiceHost;
+  readonly link: EngineHost;
   readonly warnings: string[] = [];
-  readonly #neighbour: string;
-  readonly #probes = new Map<string, Probe>();
 
   private constructor(backend: FirewallBackendName, host: ServiceHost) {
     this.backend = backend;
     this.host = host;
-    this.#neighbour = `cpt${process.pid}-${backend}`;
+    this.link = new EngineHost(host);
   }
 
   static async open(backend: FirewallBackendName): Promise<World> {
     const world = new World(backend, await ServiceHost.open());
-    execFileSync('ip', ['netns', 'add', world.#neighbour]);
-    const path = `/run/netns/${world.#neighbour}`;
-    world.host.ip(`link add eth0 type veth peer name eth0 netns ${world.#neighbour}`);
-    for (const [ip, ip6, namespace] of [
-      [HOST, HOST6, world.host.namespace],
-      [NEIGHBOUR, '2001:db8:9::2', path],
-    ] as const) {
-      world.host.ip('link set lo up', namespace);
-      world.host.ip(`addr add ${ip}/24 dev eth0`, namespace);
-      world.host.ip(`addr add ${ip6}/64 dev eth0 nodad`, namespace);
-      world.host.ip('link set eth0 up', namespace);
-    }
-    world.host.ip(`route add 172.16.0.0/12 via ${HOST}`, path);
-    await world.probe('host', world.host.namespace);
-    await world.probe('out', path);
+    await world.link.probe('host', world.host.namespace);
+    await world.link.probe('out', world.link.neighbourNamespace);
     return world;
   }
 
@@ -108,21 +94,10 @@ class World implements AsyncDisposable {
     });
   }
 
-  async probe(name: string, namespace: string, listening: readonly number[] = []): Promise<void> {
-    const probe = new Probe(namespace, name, listening);
-    this.#probes.set(name, probe);
-    await probe.ready;
-  }
-
-  async forget(name: string): Promise<void> {
-    await this.#probes.get(name)?.[Symbol.asyncDispose]();
-    this.#probes.delete(name);
-  }
-
   /** Asks all at once, since a drop costs the whole wait. */
   async check(cases: readonly Case[]): Promise<void> {
     const ask = async ([from, protocol, ip, port]: Case): Promise<string> => {
-      const answer = await this.#probes.get(from)?.ask({ protocol, ip, port });
+      const answer = await this.link.ask(from, { protocol, ip, port });
       return `${from} -> ${protocol} ${ip} ${port}: ${answer}`;
     };
     assert.deepEqual(
@@ -135,16 +110,16 @@ class World implements AsyncDisposable {
 
   /** On the neighbour: sends from one port of udp for ever, and hears what comes back. */
   sender(port: number) {
-    const argv = ['netns', 'exec', this.#neighbour, '/usr/bin/python3', '-c', SENDER, HOST];
-    const child = spawn('ip', [...argv, String(port)], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const enter = `--net=${this.link.neighbourNamespace}`;
+    const argv = [enter, '/usr/bin/python3', '-c', SENDER, HOST, String(port)];
+    const child = spawn('nsenter', argv, { stdio: ['ignore', 'pipe', 'inherit'] });
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-    const next = async (): Promise<string> => (await lines.next()).value ?? 'ended';
     return {
-      next,
       async until(wanted: string): Promise<void> {
         const deadline = Date.now() + FOLLOW_MS_MAX;
         let heard = '';
-        while (heard !== wanted && Date.now() < deadline) heard = await next();
+        while (heard !== wanted && Date.now() < deadline)
+          heard = (await lines.next()).value ?? 'ended';
         assert.equal(heard, wanted);
       },
       async end(): Promise<void> {
@@ -155,20 +130,9 @@ class World implements AsyncDisposable {
     };
   }
 
-  /** Everybody's rules, without what changes by itself. */
-  rules(): string {
-    return [['iptables-save'], ['ip6tables-save'], ['nft', 'list', 'ruleset']]
-      .map((argv) => this.host.run(argv).output)
-      .join('\n')
-      .replace(/^#.*$/gm, '')
-      .replace(/\[\d+:\d+\]/g, '')
-      .replace(/packets \d+ bytes \d+/g, '');
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const name of [...this.#probes.keys()]) await this.forget(name);
+    await this.link[Symbol.asyncDispose]();
     await this.host[Symbol.asyncDispose]();
-    execFileSync('ip', ['netns', 'del', this.#neighbour]);
   }
 }
 
@@ -210,10 +174,10 @@ function suite(backend: FirewallBackendName): void {
 
   before(async () => {
     world = await World.open(backend);
-    clean = world.rules();
+    clean = world.link.rules();
     service = await open();
     await service.recover(new Set());
-    assert.equal(world.rules(), clean, 'a daemon without containers writes no rule');
+    assert.equal(world.link.rules(), clean, 'a daemon without containers writes no rule');
   });
   after(async () => {
     await ports[Symbol.asyncDispose]();
@@ -228,8 +192,8 @@ function suite(backend: FirewallBackendName): void {
       want(81, { hostPort: at(8081), hostIp: '127.0.0.1' }),
     ]);
     const other = await run('other', []);
-    await world.probe('web', web.path, [80, 81]);
-    await world.probe('other', other.path);
+    await world.link.probe('web', web.path, [80, 81]);
+    await world.link.probe('other', other.path);
     const gateway = web.endpoints[0]?.gateway ?? '';
     assert.deepEqual(text(web.ports), [
       '0.0.0.0:8080->80/tcp',
@@ -255,7 +219,7 @@ function suite(backend: FirewallBackendName): void {
     ]);
     const [tcp] = await service.traffic(idOf('web'));
     assert.ok((tcp?.connections ?? 0n) >= 5n, `${tcp?.connections} connections`);
-    await world.forget('other');
+    await world.link.silence('other');
     await service.close(idOf('other'));
   });
 
@@ -322,6 +286,7 @@ function suite(backend: FirewallBackendName): void {
   });
 
   test('any free port is one of the kernel’s range, each another, until none is left', async () => {
+    const range = world.host.run(['sysctl', '-n', 'net.ipv4.ip_local_port_range']).output.trim();
     world.host.run(['sysctl', '-qw', 'net.ipv4.ip_local_port_range=40000 40003']);
     const one = await run('one', [want(80)]);
     const two = await run('two', [want(80), want(81)]);
@@ -334,6 +299,7 @@ function suite(backend: FirewallBackendName): void {
     const three = await run('three', [want(80)]);
     assert.equal(three.ports[0]?.hostPort, 40_003);
     for (const name of ['one', 'two', 'three']) await service.close(idOf(name));
+    world.host.run(['sysctl', '-qw', `net.ipv4.ip_local_port_range=${range}`]);
   });
 
   test('ports of a running container come, move and go in one step, or not at all', async () => {
@@ -367,20 +333,20 @@ function suite(backend: FirewallBackendName): void {
   test('a udp client that never stops sending follows its port', async () => {
     const sender = world.sender(9053);
     try {
-      assert.equal(await sender.next(), 'refused');
+      await sender.until('refused');
       const ns = [want(80, { hostPort: at(9053), protocol: 'udp' })];
       const first = await run('first', ns);
-      await world.probe('first', first.path, [80]);
+      await world.link.probe('first', first.path, [80]);
       await sender.until(`first ${NEIGHBOUR}`);
       await service.close(idOf('first'));
-      await world.forget('first');
+      await world.link.silence('first');
       const keeper = await run('keeper', []);
       const second = await run('second', ns);
-      await world.probe('second', second.path, [80]);
+      await world.link.probe('second', second.path, [80]);
       await sender.until(`second ${NEIGHBOUR}`);
       assert.notEqual(ipOf(second), ipOf(keeper));
       for (const name of ['keeper', 'second']) await service.close(idOf(name));
-      await world.forget('second');
+      await world.link.silence('second');
     } finally {
       await sender.end();
     }
@@ -407,7 +373,7 @@ function suite(backend: FirewallBackendName): void {
         `web ${service.sandbox(idOf('web'))?.endpoints[0]?.gateway}`,
       ],
     ]);
-    assert.match(world.rules(), /table inet others/);
+    assert.match(world.link.rules(), /table inet others/);
     world.host.run(['nft', 'delete', 'table', 'inet', 'others']);
   });
 
@@ -421,11 +387,11 @@ function suite(backend: FirewallBackendName): void {
   });
 
   test('the next daemon keeps ports, rules and connections', async () => {
-    const rules = world.rules();
+    const rules = world.link.rules();
     await ports[Symbol.asyncDispose]();
     service = await open();
     await service.recover(new Set([idOf('web')]));
-    assert.equal(world.rules(), rules);
+    assert.equal(world.link.rules(), rules);
     await world.check([['out', 'tcp', HOST, 8081, `web ${NEIGHBOUR}`]]);
     await assert.rejects(run('late', [want(80, { hostPort: at(8081) })]), {
       message: 'Bind for 0.0.0.0:8081 failed: port is already allocated (by container web)',
@@ -480,7 +446,7 @@ function suite(backend: FirewallBackendName): void {
 
   test('nothing is left when the containers are gone', async () => {
     await service.close(idOf('web'));
-    assert.doesNotMatch(world.rules(), /8081|8080/);
+    assert.doesNotMatch(world.link.rules(), /8081|8080/);
     const free = await run('web', [want(80, { hostPort: at(8081) })]);
     assert.equal(free.ports.length, 2);
     await service.close(idOf('web'));
@@ -512,7 +478,7 @@ for (const backend of ['nftables', 'iptables'] as const) {
 
 test('a daemon with the other back end takes over, and one without containers clears up', async () => {
   await using world = await World.open('nftables');
-  const names = () => world.rules().match(/CORACLE-JUDGE|table inet coracle/g) ?? [];
+  const names = () => world.link.rules().match(/CORACLE-JUDGE|table inet coracle/g) ?? [];
   const daemon = async (backend: FirewallBackendName, running: readonly string[]) => {
     const ports = world.ports(backend);
     const service = await world.host.service('one', { ports });
@@ -525,7 +491,7 @@ test('a daemon with the other back end takes over, and one without containers cl
     const web = await first.service.open(
       sandboxRequest('web', [wish('bridge')], { ports: wishes }),
     );
-    await world.probe('web', web.path, [80]);
+    await world.link.probe('web', web.path, [80]);
     assert.deepEqual([...new Set(names())], ['table inet coracle']);
   }
   {
@@ -536,6 +502,6 @@ test('a daemon with the other back end takes over, and one without containers cl
   {
     await using _last = await daemon('nftables', []);
     // What stays are the empty tables of iptables-nft, which others may have asked for by now.
-    assert.doesNotMatch(world.rules(), /coracle|^-A/im);
+    assert.doesNotMatch(world.link.rules(), /coracle|^-A/im);
   }
 });

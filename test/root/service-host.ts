@@ -2,7 +2,7 @@
 // of the real host is touched, and the service of networks over that agent. Its parts for ports,
 // names and limits only record what they are asked; a test may give real ones.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Happening } from '#event/event.ts';
@@ -21,10 +21,10 @@ import { DEFAULT_POOLS, ulaPool } from '#network/ipam/pool.ts';
 import type { NamePart, PortPart, RatePart } from '#network/parts.ts';
 import type { DefaultBridge } from '#network/predefined.ts';
 import { type NetworkOptions, NetworkService } from '#network/service.ts';
+import { atExit } from '../../tools/at-exit.ts';
+import { unmountBelow } from '../../tools/mounts.ts';
+import { NATIVE } from './native-path.ts';
 
-/** The sanitizer build can take its place. */
-const NATIVE =
-  process.env['CORACLE_NATIVE'] ?? join(import.meta.dirname, '../../build/coracle-native');
 const TIMEOUT_MS = 10_000;
 
 export const DEFAULT_BRIDGE: DefaultBridge = {
@@ -114,20 +114,7 @@ export function networkRequest(
   };
 }
 
-export function wish(network: string, change: Partial<EndpointWish> = {}): EndpointWish {
-  return {
-    network,
-    aliases: [],
-    links: [],
-    ip: undefined,
-    ip6: undefined,
-    linkLocalIps: [],
-    mac: undefined,
-    driverOpts: {},
-    gwPriority: 0,
-    ...change,
-  };
-}
+export { plainWish as wish } from '#network/testing-network.ts';
 
 /** The id of a test's container: its name, in hex digits, as long as an id. */
 export const idOf = (name: string): string => Buffer.from(name).toString('hex').padEnd(64, '0');
@@ -160,11 +147,10 @@ export class ServiceHost implements AsyncDisposable {
   readonly events: string[] = [];
   readonly reports: string[] = [];
   readonly #outer: NativeAgent;
-  readonly #isOwner: boolean;
-  readonly #services = new Set<string>();
+  readonly #last: Disposable | undefined;
 
   private constructor(directory: string, outer: NativeAgent, isOwner: boolean) {
-    this.#isOwner = isOwner;
+    this.#last = isOwner ? atExit(() => removeHost(directory)) : undefined;
     this.directory = directory;
     this.namespace = join(directory, 'host');
     this.#outer = outer;
@@ -205,7 +191,6 @@ export class ServiceHost implements AsyncDisposable {
   /** One daemon's service; `name` tells several apart, and is the same after its restart. */
   service(name = 'one', change: Partial<NetworkOptions> = {}): Promise<NetworkService> {
     const root = join(this.directory, name);
-    this.#services.add(name);
     mkdirSync(root, { recursive: true });
     return NetworkService.open({
       dataRoot: join(root, 'data'),
@@ -248,23 +233,19 @@ export class ServiceHost implements AsyncDisposable {
     return (await this.netlink.links('')).map(({ name }) => name);
   }
 
-  /** What a test that failed did not close. */
-  #pins(): readonly string[] {
-    return [...this.#services].flatMap((name) => {
-      const pins = join(this.directory, name, 'exec/net');
-      return readdirSync(pins, { withFileTypes: true }).map(({ name: file }) => join(pins, file));
-    });
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     await this.agent[Symbol.asyncDispose]();
-    if (!this.#isOwner) return;
-    await this.#outer.perform(
-      [this.namespace, ...this.#pins()].map((path) => ({ op: 'netns_delete', path })),
-    );
     await this.#outer[Symbol.asyncDispose]();
-    rmSync(this.directory, { recursive: true, force: true });
+    if (this.#last === undefined) return;
+    this.#last[Symbol.dispose]();
+    removeHost(this.directory);
   }
+}
+
+/** With the namespaces of containers that a test did not close. */
+function removeHost(directory: string): void {
+  unmountBelow(directory);
+  rmSync(directory, { recursive: true, force: true });
 }
 
 function describe({ action, actor }: Happening): string {

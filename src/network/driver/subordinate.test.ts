@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Netlink, type Step } from '#kernel/netlink/netlink.ts';
 import type { Endpoint, NetworkRecord } from '../engine.ts';
+import { plainEndpoint, plainNetwork } from '../testing-network.ts';
 import type { EndpointPlan, NetworkDriver } from './driver.ts';
 import { makeIpvlan } from './ipvlan/ipvlan.ts';
 import { makeMacvlan } from './macvlan/macvlan.ts';
@@ -16,21 +17,7 @@ function record(
   options: Readonly<Record<string, string>>,
   more: Partial<NetworkRecord> = {},
 ): NetworkRecord {
-  return {
-    version: 1,
-    id: ID,
-    name: 'n',
-    createdAt: 0n,
-    driver,
-    ipv4: true,
-    ipv6: false,
-    internal: false,
-    attachable: false,
-    options,
-    labels: {},
-    ipam: { driver: 'default', options: {}, subnets: [] },
-    ...more,
-  };
+  return plainNetwork({ id: ID, driver, options, ...more });
 }
 
 async function refused(driver: NetworkDriver, mine: NetworkRecord, text: RegExp, other?: object) {
@@ -113,35 +100,13 @@ test('who may share a parent is decided by mode and driver', async () => {
 });
 
 function planOf(more: Partial<Endpoint>): EndpointPlan {
-  const endpoint: Endpoint = {
-    id: 'e'.repeat(64),
-    networkId: ID,
-    networkName: 'n',
-    driver: 'macvlan',
-    interface: 'eth0',
-    index: 16,
-    hostInterface: undefined,
+  const endpoint = plainEndpoint(record('macvlan', {}), {
     mac: '02:42:0a:00:00:02',
     ip: '10.0.0.2',
-    prefixLength: 24,
     gateway: '10.0.0.1',
-    ip6: undefined,
     prefixLength6: 0,
-    gateway6: '',
-    wish: {
-      network: 'n',
-      aliases: [],
-      links: [],
-      ip: undefined,
-      ip6: undefined,
-      linkLocalIps: [],
-      mac: undefined,
-      driverOpts: {},
-      gwPriority: 0,
-    },
-    dnsNames: [],
     ...more,
-  };
+  });
   return { endpoint, namespace: '/run/x', isGateway4: true, isGateway6: true };
 }
 

@@ -1,6 +1,7 @@
 // A sandbox as the service of networks hands it over, for tests: only what names depend on differs.
-import type { Endpoint, NetworkRecord, Sandbox } from '../engine.ts';
+import type { Sandbox } from '../engine.ts';
 import type { Plug, Plugged } from '../parts.ts';
+import { plainEndpoint, plainNetwork, plainWish } from '../testing-network.ts';
 
 export type TestEndpoint = {
   readonly network: string;
@@ -11,54 +12,19 @@ export type TestEndpoint = {
   readonly internal?: boolean;
 };
 
-function recordOf({ network, internal = false, ip6 }: TestEndpoint): NetworkRecord {
-  return {
-    version: 1,
-    id: `id of ${network}`,
-    name: network,
-    createdAt: 0n,
-    driver: 'bridge',
-    ipv4: true,
-    ipv6: ip6 !== undefined,
-    internal,
-    attachable: false,
-    options: {},
-    labels: {},
-    ipam: { driver: 'default', options: {}, subnets: [] },
-  };
-}
-
 function plugOf(name: string, wanted: TestEndpoint, index: number): Plug {
-  const { network, ip, ip6, aliases = [], links = [] } = wanted;
-  const endpoint: Endpoint = {
-    id: `${name} on ${network}`,
-    networkId: `id of ${network}`,
-    networkName: network,
-    driver: 'bridge',
+  const { network: on, ip, ip6, aliases = [], links = [], internal = false } = wanted;
+  const network = plainNetwork({ id: `id of ${on}`, name: on, ipv6: ip6 !== undefined, internal });
+  const endpoint = plainEndpoint(network, {
+    id: `${name} on ${on}`,
     interface: `eth${index}`,
     index: 16 + index,
-    hostInterface: undefined,
-    mac: '02:42:00:00:00:02',
     ip,
-    prefixLength: 24,
-    gateway: '',
     ip6,
-    prefixLength6: 64,
-    gateway6: '',
-    wish: {
-      network,
-      aliases,
-      links,
-      ip: undefined,
-      ip6: undefined,
-      linkLocalIps: [],
-      mac: undefined,
-      driverOpts: {},
-      gwPriority: 0,
-    },
+    wish: plainWish(on, { aliases, links }),
     dnsNames: [name, ...aliases],
-  };
-  return { endpoint, network: recordOf(wanted), bridge: undefined };
+  });
+  return { endpoint, network, bridge: undefined };
 }
 
 /** The container `name`, whose namespace is at `path`, on these networks. */
