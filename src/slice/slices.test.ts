@@ -101,3 +101,25 @@ test('a container that came while its slice was updated gets the new limits too'
   await slices.update('a', after);
   assert.deepEqual(Object.fromEntries(changed), { before: after, meanwhile: after });
 });
+
+test('slices are listed each before those inside it, with what is in each', async () => {
+  using directory = temporary();
+  const { slices, members } = await fixture(directory.path);
+  for (const path of ['a-c', 'a/b/d', 'a.e', 'a/f']) await slices.create(path, {});
+  members.push({ id: 'one', name: 'one', slice: 'a/b', running: false });
+  const list = slices
+    .list()
+    .map(({ path, children, containers }) => [
+      path,
+      children.join(' '),
+      containers.map(({ name }) => name).join(' '),
+    ]);
+  assert.deepEqual(list, [
+    ['a', 'a/b a/f', ''],
+    ['a/b', 'a/b/d', 'one'],
+    ['a/b/d', '', ''],
+    ['a/f', '', ''],
+    ['a-c', '', ''],
+    ['a.e', '', ''],
+  ]);
+});

@@ -167,21 +167,34 @@ export class Slices<Wish, Change> implements ContainerSlices {
 
   inspect(name: string): SliceView<Wish> {
     const { store } = this.#deps;
-    const { path, createdAt, wish } = store.get(parseSlicePath(name));
+    const record = store.get(parseSlicePath(name));
+    return this.#view(record, store.childrenOf(record.path), this.#membersOf(record.path));
+  }
+
+  /** Each before those inside it. */
+  list(): readonly SliceView<Wish>[] {
+    const records = this.#deps.store.list();
+    const children = Map.groupBy(records, ({ path }) => parentOf(path));
+    const members = Map.groupBy(this.#deps.members.list(), ({ slice }) => slice);
+    return records.map((record) =>
+      this.#view(record, children.get(record.path) ?? [], members.get(record.path) ?? []),
+    );
+  }
+
+  #view(
+    { path, createdAt, wish }: SliceRecord<Wish>,
+    children: readonly SliceRecord<Wish>[],
+    containers: readonly Member[],
+  ): SliceView<Wish> {
     return {
       path,
       cgroup: this.#cgroup(path),
       createdAt,
       wish,
       usage: this.#usage(path),
-      children: store.childrenOf(path).map((child) => child.path),
-      containers: this.#membersOf(path),
+      children: children.map((child) => child.path),
+      containers,
     };
-  }
-
-  /** Each before those inside it. */
-  list(): readonly SliceView<Wish>[] {
-    return this.#deps.store.list().map(({ path }) => this.inspect(path));
   }
 
   effectiveOf(name: string): EffectiveLimits {

@@ -48,8 +48,11 @@ export class SliceStore<Wish> {
 
   /** Each before those inside it. */
   list(): readonly SliceRecord<Wish>[] {
-    const level = ({ path }: SliceRecord<Wish>): string[] => path.split('/');
-    return [...this.#records.values()].sort((a, b) => compare(level(a), level(b)));
+    // Below every other character, so that a slice is followed by its own: "a", "a/b", "a-c".
+    const keyed = [...this.#records].map(
+      ([path, record]) => [path.replaceAll('/', '\0'), record] as const,
+    );
+    return keyed.sort(([a], [b]) => (a < b ? -1 : 1)).map(([, record]) => record);
   }
 
   childrenOf(path: string): readonly SliceRecord<Wish>[] {
@@ -71,14 +74,4 @@ export class SliceStore<Wish> {
     await syncDirectory(this.#root);
     this.#records.delete(path);
   }
-}
-
-/** Level by level, so that a slice is followed by its own children: "a", "a/b", "a-c". */
-function compare(a: readonly string[], b: readonly string[]): number {
-  for (const [index, name] of a.entries()) {
-    const other = b[index];
-    if (other === undefined) return 1;
-    if (name !== other) return name < other ? -1 : 1;
-  }
-  return a.length - b.length;
 }
