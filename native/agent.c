@@ -50,6 +50,13 @@ int take_spare_network(void)
 	return fd;
 }
 
+static void drop_spare_network(void)
+{
+	int spare = take_spare_network();
+	if (spare >= 0)
+		close(spare);
+}
+
 /* The socket exists before the answer, so whoever got the pid can connect at once. */
 int op_monitor(struct context *c, const struct op *op)
 {
@@ -62,19 +69,20 @@ int op_monitor(struct context *c, const struct op *op)
 		return -1;
 	unlink(address.sun_path);
 	pid_t pid = -1;
+	bool gives_network = op->a[1].u;
 	if (bind(listener, (struct sockaddr *)&address, sizeof address) == 0 && listen(listener, 128) == 0)
 		pid = fork();
 	if (pid == 0) {
 		close(DAEMON_FD);
 		forget_netlink();
+		if (!gives_network)
+			drop_spare_network();
 		monitor_main(listener, op->a[0].s);
 	}
 	int saved = errno;
 	close(listener);
-	/* It went to the monitor, with all other descriptors. */
-	int spare = take_spare_network();
-	if (spare >= 0)
-		close(spare);
+	if (gives_network)
+		drop_spare_network(); /* it went to the monitor, with all other descriptors */
 	if (pid < 0)
 		return errno = saved, -1;
 	uint32_t answer = (uint32_t)pid;

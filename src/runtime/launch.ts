@@ -61,7 +61,9 @@ export async function launch(
   // socket.
   if (made === undefined) rmSync(`${directory}/exit`, { force: true });
   // The agent forks on the other core while we plan.
-  const forked = deps.agent.monitor(directory);
+  const { network, user } = box.namespaces;
+  const makesNetwork = network.mode === 'private' && user.mode === 'host';
+  const forked = deps.agent.monitor(directory, makesNetwork);
   const { cgroup, plan, spec } = await prepareBeside(deps, forked, box, facts, directory);
   const monitor = await whenReady(await deps.connectMonitor(directory), ready);
   try {

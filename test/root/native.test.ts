@@ -4,7 +4,9 @@ import assert from 'node:assert/strict';
 import {
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -14,6 +16,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { NativeAgent, NativeProcess } from '#kernel/native/agent.ts';
 import {
   Encoder,
@@ -326,4 +329,35 @@ test('a tree is confined: links out of it and dots lead nowhere', async () => {
     await other.file('a/..', meta, 0);
     await other.finish();
   }, /EINVAL/);
+});
+
+test('the network namespace that is made ahead is left to who makes one', async () => {
+  await using own = new NativeAgent(NATIVE);
+  const pinned = [join(base, 'net-a'), join(base, 'net-b')] as const;
+  const make = (path: string) => own.perform([{ op: 'netns_create', path }]);
+  const host = readlinkSync('/proc/self/ns/net');
+  const links = (): string[] => {
+    try {
+      const fds = readdirSync(`/proc/${own.pid}/fd`);
+      return fds.map((fd) => readlinkSync(`/proc/${own.pid}/fd/${fd}`));
+    } catch {
+      return []; // one was closed meanwhile
+    }
+  };
+  const ahead = (): string | undefined =>
+    links().find((target) => target.startsWith('net:') && target !== host);
+  try {
+    await make(pinned[0]); // whoever has made one may make another
+    const deadline = performance.now() + 5000;
+    while (ahead() === undefined && performance.now() < deadline) await setImmediate();
+    const made = ahead();
+    assert.notEqual(made, undefined);
+    await own.monitor(join(base, 'run'));
+    const monitor = await connectMonitor(join(base, 'run'));
+    await make(pinned[1]);
+    assert.equal(`net:[${statSync(pinned[1]).ino}]`, made);
+    await monitor[Symbol.asyncDispose]();
+  } finally {
+    for (const path of pinned) await own.perform([{ op: 'netns_delete', path }]);
+  }
 });

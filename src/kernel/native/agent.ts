@@ -124,8 +124,9 @@ export class NativeAgent implements Agent {
     return checkResults(decodeResults(await this.#process.send(encodePerform(ops))));
   }
 
-  async monitor(directory: string): Promise<number> {
-    const results = await this.perform([{ op: 'monitor', directory }]);
+  async monitor(directory: string, makesNetwork = false): Promise<number> {
+    const network = makesNetwork ? 1 : 0;
+    const results = await this.perform([{ op: 'monitor', directory, network }]);
     return results[0]?.output.readUInt32LE(0) ?? 0;
   }
 

@@ -9,8 +9,11 @@ export interface Agent extends AsyncDisposable {
    * Performs the list; throws an OpError at the first operation that fails (the rest is not done).
    */
   perform(ops: readonly Op[]): Promise<readonly OpResult[]>;
-  /** Forks a monitor that listens on `<directory>/monitor.sock`; answers its pid on the host. */
-  monitor(directory: string): Promise<number>;
+  /**
+   * Forks a monitor that listens on `<directory>/monitor.sock`; answers its pid on the host. For a
+   * container that makes its network namespace itself, it takes the one that is made ahead.
+   */
+  monitor(directory: string, makesNetwork?: boolean): Promise<number>;
 }
 
 /** Answer to launch() and exec(): the process exists and waits for go(). */

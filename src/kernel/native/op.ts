@@ -18,7 +18,7 @@ export const OPS = {
   cgroup_device: 'path:s insns:b',
   cgroup_kill: 'path:s',
   cgroup_rmdir: 'path:s',
-  monitor: 'directory:s',
+  monitor: 'directory:s network:u',
   netns_create: 'path:s',
   netns_delete: 'path:s',
   netlink: 'namespace:s namespaces:l protocol:u messages:b',
