@@ -1,7 +1,7 @@
 // exec: one more process in a running container. An exec is kept a while after its end, so that a
 // client can ask for its exit code.
 import type { Duplex } from 'node:stream';
-import { EngineError, messageOf } from '#base/error.ts';
+import { EngineError, isEngineError, messageOf } from '#base/error.ts';
 import { newId } from '#base/id.ts';
 import { AttachStream } from './attach-stream.ts';
 import type { Deps } from './deps.ts';
@@ -196,8 +196,18 @@ async function launch(
   } catch (error) {
     exec.started.reject(error);
     exec.end(startExitCode(error));
-    throw error;
+    throw hasEnded(error) ? notRunning(record.id, error) : error;
   }
+}
+
+/** The container ended between the look and the exec: its record is about to say so. */
+function hasEnded(error: unknown): boolean {
+  if (!isEngineError(error)) return false;
+  return error.code === 'unavailable' || error.facts['errno'] === 'ESRCH';
+}
+
+function notRunning(id: string, cause: unknown): EngineError {
+  return new EngineError('conflict', `container ${id} is not running`, { cause });
 }
 
 /** In the words of runc, which dockerd leaves it to. */

@@ -43,8 +43,8 @@ function open(directory: string): Promise<Socket> {
   return promise;
 }
 
-function lostError(): EngineError {
-  return new EngineError('internal', 'the monitor of the container went away');
+function lostError(cause?: unknown): EngineError {
+  return new EngineError('internal', 'the monitor of the container went away', { cause });
 }
 
 export class NativeMonitor implements Monitor {
@@ -101,8 +101,8 @@ export class NativeMonitor implements Monitor {
   /**
    * After EXITED the monitor ends too: a request that crossed it finds no process, as ESRCH says.
    */
-  #goneError(): EngineError {
-    return this.#over ? notRunning() : lostError();
+  #goneError(cause?: unknown): EngineError {
+    return this.#over || this.#readExitFile() !== undefined ? notRunning() : lostError(cause);
   }
 
   #onFrame(frame: Frame): void {
@@ -213,9 +213,11 @@ export class NativeMonitor implements Monitor {
 
   /** A connection of its own: one request, one answer, then raw bytes. */
   async #openStream(kind: number, body: Uint8Array): Promise<{ socket: Socket; frame: Frame }> {
-    const socket = await open(this.#directory);
+    const socket = await open(this.#directory).catch((error: unknown) => {
+      throw this.#goneError(error);
+    });
     const { promise, resolve, reject } = Promise.withResolvers<Frame>();
-    const onClose = (): void => reject(lostError());
+    const onClose = (): void => reject(this.#goneError());
     socket.once('close', onClose);
     socket.on('error', () => {});
     const reader = new FrameReader(socket, (frame) => {
