@@ -155,6 +155,6 @@ function scheduleRestart(deps: Deps, record: ContainerRecord, ranMs: number): vo
 async function restartNow(deps: Deps, id: string): Promise<void> {
   using _lock = await deps.locks.acquire(id);
   const record = deps.store.find(id);
-  if (record?.state.status !== 'restarting') return;
+  if (record?.state.status !== 'restarting' || deps.lives.of(id).removing > 0) return;
   await startLocked(deps, record);
 }

@@ -54,6 +54,8 @@ export class Live {
   restartDelayMs = 0;
   /** Somebody will start or remove it as soon as it has ended: neither policy nor --rm apply. */
   held = 0;
+  /** Somebody removes it by force: it is not started any more. */
+  removing = 0;
 
   cancelRestart(): boolean {
     const pending = this.restartTimer !== undefined;

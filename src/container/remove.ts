@@ -24,6 +24,8 @@ export async function remove(deps: Deps, ref: string, options: RemoveOptions): P
   const { id } = deps.store.get(ref);
   const live = deps.lives.of(id);
   live.held += 1;
+  // Else a restart that comes in between runs what was to go (dockerd: RemovalInProgress).
+  if (options.force) live.removing += 1;
   try {
     if (options.force) await endByForce(deps, id);
     using _lock = await deps.locks.acquire(id);
@@ -34,12 +36,14 @@ export async function remove(deps: Deps, ref: string, options: RemoveOptions): P
     await removeLocked(deps, record, options);
   } finally {
     live.held -= 1;
+    if (options.force) live.removing -= 1;
   }
 }
 
 async function endByForce(deps: Deps, id: string): Promise<void> {
-  const record = deps.store.get(id);
-  if (allows(record.state.status, 'remove') || record.state.status === 'removing') return;
+  const record = await settled(deps, id);
+  if (record === undefined || allows(record.state.status, 'remove')) return;
+  if (record.state.status === 'removing') return;
   if (isRunning(record.state)) await killUnlessEnded(deps, id);
   // Its policy was about to start it again.
   using _lock = await deps.locks.acquire(id);
@@ -51,6 +55,12 @@ async function endByForce(deps: Deps, id: string): Promise<void> {
     { ...after, state: { status: 'exited', exit, startedAt } },
     { durable: false },
   );
+}
+
+/** After what is being done to it: a start in flight is seen as what it comes to. */
+async function settled(deps: Deps, id: string): Promise<ContainerRecord | undefined> {
+  using _lock = await deps.locks.acquire(id);
+  return deps.store.find(id);
 }
 
 /** It may end by itself between the look and the kill; that is as good. */

@@ -44,6 +44,9 @@ export async function start(deps: Deps, ref: string): Promise<void> {
 export async function startLocked(deps: Deps, record: ContainerRecord): Promise<void> {
   const live = deps.lives.of(record.id);
   live.cancelRestart();
+  if (live.removing > 0) {
+    throw new EngineError('conflict', 'container is marked for removal and cannot be started');
+  }
   try {
     const running = await run(deps, record, live);
     tellPlainNetworks(deps, running, 'connect');
