@@ -2,7 +2,7 @@
 // nginx behind a published port, asked from everywhere; a web counter in Python and its redis,
 // which find each other by name.
 import assert from 'node:assert/strict';
-import { execFile, execFileSync, spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -12,15 +12,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { ROOT } from '../../tools/source.ts';
 import { cannotRun, type Daemon, startDaemon } from '../daemon.ts';
+import { EngineHost, HOST, NEIGHBOUR } from '../root/engine-host.ts';
 
 const READY_MS_MAX = 15_000;
 const POLL_MS = 20;
 const GET = `import sys, urllib.request
 print(urllib.request.urlopen(sys.argv[1], timeout=3).read().decode())`;
-/** The host and its neighbour on the link; documentation addresses (RFC 5737). */
-const HOST = '192.0.2.1';
-const NEIGHBOUR = '192.0.2.2';
-
 /** Kept, because making it needs a mirror. Remove it to have newer packages. */
 const ARCHIVE = join(ROOT, 'build/network-demo.tar');
 const ARCHIVE_SECONDS_MAX = 120;
@@ -28,9 +25,9 @@ const IMAGE = 'demo';
 const PACKAGES = 'nginx-light,redis-server,python3-minimal';
 
 const skip = cannotRun() || (lacks('mmdebstrap') ? 'needs mmdebstrap' : false);
-const neighbour = `coracle-demo-${process.pid}`;
 let directory = '';
 let daemon: Daemon;
+let link: EngineHost;
 /** Why there is no image here, though the programs are there: no mirror, as a rule. */
 let noImage: string | undefined;
 
@@ -104,27 +101,6 @@ async function makeArchive(): Promise<void> {
   }
 }
 
-/** A machine on the link of the engine's host: a namespace with an address of its own. */
-function wireNeighbour(): void {
-  execFileSync('ip', ['netns', 'add', neighbour]);
-  const batch = (prefix: readonly string[], lines: readonly string[]): void => {
-    const [program = '', ...argv] = [...prefix, 'ip', '-batch', '-'];
-    execFileSync(program, argv, { input: `${lines.join('\n')}\n` });
-  };
-  batch(
-    ['nsenter', `--net=${daemon.engine.namespace}`],
-    [
-      `link add link0 type veth peer name eth0 netns ${neighbour}`,
-      `addr add ${HOST}/24 dev link0`,
-      'link set link0 up',
-    ],
-  );
-  batch(
-    ['ip', 'netns', 'exec', neighbour],
-    ['link set lo up', `addr add ${NEIGHBOUR}/24 dev eth0`, 'link set eth0 up'],
-  );
-}
-
 before(async () => {
   if (skip !== false) return;
   try {
@@ -138,16 +114,16 @@ before(async () => {
   await writeFile(join(directory, 'counter.py'), COUNTER);
   await writeFile(join(directory, 'docker-compose.yml'), COMPOSE);
   daemon = await startDaemon();
-  wireNeighbour();
+  link = new EngineHost(daemon.engine);
   await daemon.ok('import', ARCHIVE, IMAGE);
 });
 
 after(async () => {
   if (daemon === undefined) return;
   try {
+    await link?.[Symbol.asyncDispose]();
     await daemon[Symbol.asyncDispose]();
   } finally {
-    execFileSync('ip', ['netns', 'del', neighbour]);
     await rm(directory, { recursive: true, force: true });
   }
 });
@@ -157,7 +133,7 @@ function demo(name: string, body: (t: TestContext) => Promise<void>): void {
 }
 
 const fromHost = (): readonly string[] => ['nsenter', `--net=${daemon.engine.namespace}`];
-const FROM_NEIGHBOUR = ['ip', 'netns', 'exec', neighbour];
+const fromNeighbour = (): readonly string[] => ['nsenter', `--net=${link.neighbourNamespace}`];
 
 /** What a GET answers; the program that asks runs elsewhere than we. */
 async function get(from: readonly string[], url: string): Promise<string> {
@@ -195,16 +171,19 @@ demo('nginx behind -p 8080:80 answers the host, its neighbour and siblings', asy
   const page = await firstAnswer('web', 'http://127.0.0.1:8080/');
   assert.match(page, /Welcome to nginx!/);
   assert.match(await get(fromHost(), 'http://localhost:8080/'), /Welcome to nginx!/);
-  assert.match(await get(fromHost(), `http://${HOST}:8080/`), /Welcome to nginx!/);
+  assert.match(await get(fromHost(), `http://${HOST.ip}:8080/`), /Welcome to nginx!/);
   // The client's own address arrives, not that of a proxy.
-  assert.equal(await get(FROM_NEIGHBOUR, `http://${HOST}:8080/who`), `web sees ${NEIGHBOUR}`);
+  assert.equal(
+    await get(fromNeighbour(), `http://${HOST.ip}:8080/who`),
+    `web sees ${NEIGHBOUR.ip}`,
+  );
   const web = await addressOf('web');
   assert.match(await inContainer('bridge', `http://${web}/`), /Welcome to nginx!/);
-  assert.match(await inContainer('bridge', `http://${HOST}:8080/`), /Welcome to nginx!/);
-  assert.match(await inContainer('container:web', `http://${HOST}:8080/who`), /^web sees /);
+  assert.match(await inContainer('bridge', `http://${HOST.ip}:8080/`), /Welcome to nginx!/);
+  assert.match(await inContainer('container:web', `http://${HOST.ip}:8080/who`), /^web sees /);
   assert.equal(await daemon.ok('port', 'web', '80'), '0.0.0.0:8080');
   await daemon.ok('rm', '-f', 'web');
-  await assert.rejects(get(FROM_NEIGHBOUR, `http://${HOST}:8080/`));
+  await assert.rejects(get(fromNeighbour(), `http://${HOST.ip}:8080/`));
 });
 
 demo('a web counter finds its redis by name on a network of their own', async () => {
@@ -220,9 +199,9 @@ demo('a web counter finds its redis by name on a network of their own', async ()
   const first = await firstAnswer('page', 'http://127.0.0.1:8000/');
   const count = Number(/^seen (\d+) times$/.exec(first)?.[1]);
   assert.ok(count > 0, first);
-  assert.equal(await get(FROM_NEIGHBOUR, `http://${HOST}:8000/`), `seen ${count + 1} times`);
+  assert.equal(await get(fromNeighbour(), `http://${HOST.ip}:8000/`), `seen ${count + 1} times`);
   assert.equal(await inContainer('backend', 'http://page/'), `seen ${count + 2} times`);
-  assert.equal(await inContainer('bridge', `http://${HOST}:8000/`), `seen ${count + 3} times`);
+  assert.equal(await inContainer('bridge', `http://${HOST.ip}:8000/`), `seen ${count + 3} times`);
   // Under a new name, which is the only thing that the counter knows of its redis.
   await daemon.ok('rename', 'redis', 'store');
   await assert.rejects(get(fromHost(), 'http://127.0.0.1:8000/'));
@@ -251,7 +230,7 @@ demo('docker-compose brings the counter up on two networks, and takes it down', 
   assert.match(first, /^seen \d+ times$/);
   assert.match(await inContainer('demo_front', 'http://page/'), /^seen \d+ times$/);
   // Nothing leads out of the network that the file calls internal.
-  const ping = ['busybox', 'ping', '-c1', '-W1', HOST];
+  const ping = ['busybox', 'ping', '-c1', '-W1', HOST.ip];
   const { code } = await daemon.docker('run', '--rm', '--network', 'demo_back', ...ping);
   assert.equal(code, 1);
   assert.match(await compose('ps'), /demo_page_1 .* Up .*8001->80\/tcp/);
