@@ -4,7 +4,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { cannotBoot, runInKernel } from './kernel.ts';
 
-const FILES = ['test/root/cgroup.test.ts', 'test/root/cgroup-limits.test.ts'];
+const FILES = [
+  'test/root/cgroup.test.ts',
+  'test/root/runtime.test.ts',
+  'test/root/cgroup-limits.test.ts',
+];
 const BOOT_MS_MAX = 170_000;
 const FILE_MS_MAX = 120_000;
 
