@@ -8,7 +8,7 @@ import type { AttachSession, AttachWish } from './engine.ts';
 import { publish } from './event.ts';
 import { guard, isRunning } from './guard.ts';
 import { logs } from './logs.ts';
-import { taskOf } from './pause.ts';
+import { onTask } from './pause.ts';
 import type { ContainerRecord } from './record.ts';
 
 export async function attach(
@@ -32,7 +32,8 @@ export async function attach(
   signal.addEventListener('abort', () => stream.destroy(), { once: true });
   const live = deps.lives.of(id);
   const runs = isRunning(record.state);
-  const inner = wish.stream && runs ? await taskOf(deps, id).attach(stream.streams) : undefined;
+  const inner =
+    wish.stream && runs ? await onTask(deps, id, (task) => task.attach(stream.streams)) : undefined;
   if (wish.stream && !runs) {
     live.attachments.add(stream);
     stream.on('close', () => live.attachments.delete(stream));

@@ -1,7 +1,7 @@
 // exec: one more process in a running container. An exec is kept a while after its end, so that a
 // client can ask for its exit code.
 import type { Duplex } from 'node:stream';
-import { EngineError, isEngineError, messageOf } from '#base/error.ts';
+import { EngineError, messageOf } from '#base/error.ts';
 import { newId } from '#base/id.ts';
 import { AttachStream } from './attach-stream.ts';
 import type { Deps } from './deps.ts';
@@ -11,7 +11,7 @@ import { publish } from './event.ts';
 import { guard } from './guard.ts';
 import { linkVariables } from './link.ts';
 import { mergeEnv, processEnv } from './merge.ts';
-import { taskOf } from './pause.ts';
+import { onTask, taskOf } from './pause.ts';
 import type { ExecTask, Size } from './port.ts';
 import type { ContainerRecord } from './record.ts';
 import { checkSize } from './resize.ts';
@@ -175,39 +175,31 @@ async function launch(
     const links = linkVariables(deps, record);
     const env = processEnv(record.merged, { hostname, tty: spec.tty, links });
     if (!cwd.startsWith('/')) throw relativeCwd();
-    return await taskOf(deps, record.id).exec(
-      exec.id,
-      {
-        argv: spec.cmd,
-        env: mergeEnv(env, spec.env),
-        cwd,
-        user: spec.user || record.merged.user,
-        groups: spec.user === '' ? record.spec.host.groupAdd : [],
-        privileged: spec.privileged,
-        stdio: { tty: spec.tty, stdin: spec.attachStdin ? 'once' : 'none' },
-        consoleSize: height === 0 && width === 0 ? undefined : { height, width },
-      },
-      {
-        stdin: spec.attachStdin && !options.detach,
-        stdout: spec.attachStdout && !options.detach,
-        stderr: spec.attachStderr && !options.detach,
-      },
+    return await onTask(deps, record.id, (task) =>
+      task.exec(
+        exec.id,
+        {
+          argv: spec.cmd,
+          env: mergeEnv(env, spec.env),
+          cwd,
+          user: spec.user || record.merged.user,
+          groups: spec.user === '' ? record.spec.host.groupAdd : [],
+          privileged: spec.privileged,
+          stdio: { tty: spec.tty, stdin: spec.attachStdin ? 'once' : 'none' },
+          consoleSize: height === 0 && width === 0 ? undefined : { height, width },
+        },
+        {
+          stdin: spec.attachStdin && !options.detach,
+          stdout: spec.attachStdout && !options.detach,
+          stderr: spec.attachStderr && !options.detach,
+        },
+      ),
     );
   } catch (error) {
     exec.started.reject(error);
     exec.end(startExitCode(error));
-    throw hasEnded(error) ? notRunning(record.id, error) : error;
+    throw error;
   }
-}
-
-/** The container ended between the look and the exec: its record is about to say so. */
-function hasEnded(error: unknown): boolean {
-  if (!isEngineError(error)) return false;
-  return error.code === 'unavailable' || error.facts['errno'] === 'ESRCH';
-}
-
-function notRunning(id: string, cause: unknown): EngineError {
-  return new EngineError('conflict', `container ${id} is not running`, { cause });
 }
 
 /** In the words of runc, which dockerd leaves it to. */

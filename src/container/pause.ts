@@ -1,5 +1,5 @@
 // pause and unpause: the freezer of the container's cgroup.
-import { EngineError } from '#base/error.ts';
+import { EngineError, errnoOf, isEngineError } from '#base/error.ts';
 import type { Deps } from './deps.ts';
 import { publish } from './event.ts';
 import { guard } from './guard.ts';
@@ -12,7 +12,7 @@ export async function pause(deps: Deps, ref: string): Promise<void> {
   guard(record, 'pause', ref);
   if (record.state.status !== 'running') return;
   const { pid, startedAt } = record.state;
-  await taskOf(deps, id).pause();
+  await onTask(deps, id, (task) => task.pause());
   await deps.store.put(
     { ...record, state: { status: 'paused', pid, startedAt } },
     { durable: false },
@@ -27,7 +27,7 @@ export async function unpause(deps: Deps, ref: string): Promise<void> {
   guard(record, 'unpause', ref);
   if (record.state.status !== 'paused') return;
   const { pid, startedAt } = record.state;
-  await taskOf(deps, id).resume();
+  await onTask(deps, id, (task) => task.resume());
   await deps.store.put(
     { ...record, state: { status: 'running', pid, startedAt } },
     { durable: false },
@@ -39,5 +39,35 @@ export async function unpause(deps: Deps, ref: string): Promise<void> {
 export function taskOf(deps: Pick<Deps, 'lives'>, id: string): Task {
   const { task } = deps.lives.of(id);
   if (task !== undefined) return task;
-  throw new EngineError('unavailable', `container ${id} has lost its monitor`, { facts: { id } });
+  throw notRunning(id, undefined);
+}
+
+/**
+ * A verb that is not held back until the exit of the container is handled may meet its end: then
+ * cgroups and monitor are gone while the record still says that it runs.
+ */
+export async function onTask<T>(
+  deps: Pick<Deps, 'lives'>,
+  id: string,
+  work: (task: Task) => Promise<T>,
+): Promise<T> {
+  const task = taskOf(deps, id);
+  try {
+    return await work(task);
+  } catch (error) {
+    const noProcess = isEngineError(error) && error.facts['errno'] === 'ESRCH';
+    throw noProcess || !isAlive(task.pid) ? notRunning(id, error) : error;
+  }
+}
+
+function notRunning(id: string, cause: unknown): EngineError {
+  return new EngineError('conflict', `container ${id} is not running`, { cause });
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return errnoOf(error) !== 'ESRCH';
+  }
 }

@@ -5,7 +5,7 @@ import { EngineError } from '#base/error.ts';
 import type { Deps } from './deps.ts';
 import { publish } from './event.ts';
 import { guard } from './guard.ts';
-import { taskOf } from './pause.ts';
+import { onTask } from './pause.ts';
 import { PS_TITLES, psRows } from './ps.ts';
 
 const PS_OUTPUT_BYTES_MAX = 64 * 1024 * 1024;
@@ -20,7 +20,7 @@ export async function top(deps: Deps, ref: string, psArgs: string): Promise<Top>
   checkPsArgs(psArgs);
   const record = deps.store.get(ref);
   guard(record, 'top', ref);
-  const pids = await taskOf(deps, record.id).pids();
+  const pids = await onTask(deps, record.id, (task) => task.pids());
   const words = psArgs.split(' ').filter((word) => word !== '');
   const table =
     words.length === 0 || (words.length === 1 && words[0] === '-ef')

@@ -10,7 +10,7 @@ import type { Deps } from './deps.ts';
 import { checkDevices } from './device.ts';
 import { publish } from './event.ts';
 import { guard, isRunning } from './guard.ts';
-import { taskOf } from './pause.ts';
+import { onTask, taskOf } from './pause.ts';
 import type { ContainerRecord } from './record.ts';
 import { checkRestartPolicy } from './restart-policy.ts';
 import { cgroupOf, checkSlice } from './slice.ts';
@@ -87,14 +87,14 @@ async function apply(
       `Container ${id} is not running: it has no memory to reclaim`,
     );
   }
-  const task = taskOf(deps, id);
   const limits = (of: HostConfig, missing: 'refuse' | 'skip'): BoxLimits => ({
     resources: cgroupOf(deps, of, missing).resources,
     deviceRules: of.deviceCgroupRules,
   });
   const change = limits(host, 'refuse');
-  await task.update(reclaim === undefined ? change : { ...change, reclaim });
-  undo.add('take the limits back', () => task.update(limits(record.spec.host, 'skip')));
+  const all = reclaim === undefined ? change : { ...change, reclaim };
+  await onTask(deps, id, (task) => task.update(all));
+  undo.add('take the limits back', () => taskOf(deps, id).update(limits(record.spec.host, 'skip')));
   await limitNetwork(deps, id, wish.netRate, host.netRate);
   undo.add('take the bandwidth back', () =>
     limitNetwork(deps, id, wish.netRate, record.spec.host.netRate),
