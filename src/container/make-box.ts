@@ -25,6 +25,7 @@ export type BoxFacts = {
   /** The cgroup that its own is made in. */
   readonly cgroupParent: string;
   readonly resources: BoxResources;
+  readonly realtime: Settings['realtime'];
   /** The container's directory below the data root. */
   readonly directory: string;
   /** That of the container whose hosts, hostname and resolv.conf it has. */
@@ -79,7 +80,7 @@ export function makeBox(record: ContainerRecord, facts: BoxFacts): Box {
     cgroup: {
       parent: facts.cgroupParent,
       resources: facts.resources,
-      ...(settings.realtime === undefined ? {} : { realtime: settings.realtime }),
+      ...(facts.realtime === undefined ? {} : { realtime: facts.realtime }),
     },
     log: makeLog(record, settings, paths.log),
     annotations: host.annotations,

@@ -10,15 +10,22 @@ import type { HostConfig } from './spec.ts';
 
 type SliceDeps = Pick<Deps, 'resources' | 'slices'>;
 
-/** The cgroup of a container and its limits, with those that it gets from slices. */
+/**
+ * The cgroup of a container and its limits, with those that it gets from slices, which have the
+ * real-time that they were given: only other cgroups get what all containers may have together.
+ */
 export function cgroupOf(
-  deps: SliceDeps,
+  deps: SliceDeps & Pick<Deps, 'settings'>,
   host: HostConfig,
   missing: Missing,
-): Pick<BoxFacts, 'cgroupParent' | 'resources'> {
+): Pick<BoxFacts, 'cgroupParent' | 'resources' | 'realtime'> {
   const place = deps.slices.place(host);
   const { resources } = deps.resources.check(host, missing);
-  return { cgroupParent: place.parent, resources: deps.slices.bind(place, resources) };
+  return {
+    cgroupParent: place.parent,
+    resources: deps.slices.bind(place, resources),
+    realtime: place.slice === undefined ? deps.settings.realtime : undefined,
+  };
 }
 
 /** Throws when its slice is gone, or has less than the container asks for. */

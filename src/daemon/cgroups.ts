@@ -17,13 +17,14 @@ export type Cgroups = AsyncDisposable & { readonly host: HostFacts };
 
 export async function openCgroups(
   agent: Agent,
-  { execRoot, cgroupParent }: Pick<Config, 'execRoot' | 'cgroupParent'>,
+  { execRoot, cgroupParent, realtime }: Pick<Config, 'execRoot' | 'cgroupParent' | 'realtime'>,
   report: UndoReport,
 ): Promise<Cgroups> {
   const facts = readHostFacts(join(execRoot, 'cgroup'));
   const texts = readTexts(factFiles(facts.cgroups, { parent: cgroupParent }));
   try {
-    await agent.perform(planParents(facts.cgroups, cgroupParent, texts).map(cgroupOp));
+    const parents = planParents(facts.cgroups, cgroupParent, realtime, texts);
+    await agent.perform(parents.map(cgroupOp));
   } catch (error) {
     // A start makes them again, and says of itself what is wrong.
     report(`make the parent cgroups ${cgroupParent}`, error);

@@ -100,6 +100,7 @@ export function checkBelow(
   above: readonly Level[],
   own: Resources,
 ): readonly string[] {
+  checkRealtime(what, above, own);
   return [...checkCpu(host, what, above, own), ...checkCpuset(host, what, above, own)];
 }
 
@@ -133,12 +134,32 @@ function leastCpus(above: readonly Level[]) {
   return least;
 }
 
-/** The kernel's default, in microseconds. */
+/** The kernel's defaults, in microseconds. */
 const CPU_PERIOD_US = 100_000;
+const RT_PERIOD_US = 1_000_000;
 
 export function cpusOf(resources: Resources): number | undefined {
   const { quota = -1, period = CPU_PERIOD_US } = cpuBandwidth(resources);
   return quota > 0 ? quota / period : undefined;
+}
+
+/** Each level of version 1 has what it was given, and hands no more than that down. */
+function checkRealtime(what: string, above: readonly Level[], own: Resources): void {
+  const { cpuRtRuntime: wanted = 0 } = own;
+  const slice = above.at(-1);
+  if (wanted <= 0 || slice === undefined) return;
+  const { cpuRtRuntime: present = 0 } = slice.own;
+  if (present > 0 && realtimeOf(own) <= realtimeOf(slice.own)) return;
+  const has = present > 0 ? `${present} µs` : 'none';
+  throw new EngineError(
+    'conflict',
+    `${what} wants ${wanted} µs of real-time, but slice ${slice.path} has ${has}. Ask for less, or ` +
+      'give the slice more first (coracle slice update --cpu-rt-runtime).',
+  );
+}
+
+function realtimeOf({ cpuRtRuntime = 0, cpuRtPeriod = RT_PERIOD_US }: Resources): number {
+  return cpuRtRuntime / cpuRtPeriod;
 }
 
 const CPUSETS = [

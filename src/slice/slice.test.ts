@@ -53,6 +53,16 @@ test('CPUs that a level above does not have are refused by version 1', () => {
   assert.throws(() => checkBelow(V1, 'the container', LEVELS, { cpusetCpus: '2' }), /has 0-1/);
 });
 
+test('real-time above what the slice has is refused, and so is any where it has none', () => {
+  const [some, none] = [{ cpuRtRuntime: 50_000 }, {}].map((own) => [{ path: 'cg1', own }]);
+  assert.ok(some && none);
+  const wish = { cpuRtRuntime: 60_000 };
+  assert.throws(() => checkBelow(V1, 'x', some, wish), /60000 µs .* slice cg1 has 50000 µs/);
+  assert.throws(() => checkBelow(V1, 'x', none, wish), /slice cg1 has none/);
+  assert.deepEqual(checkBelow(V1, 'x', some, { ...wish, cpuRtPeriod: 2_000_000 }), []);
+  assert.deepEqual(checkBelow(V1, 'x', [], wish), []);
+});
+
 test('while a cpuset changes it holds what was and what will be', () => {
   assert.equal(unionOf('0', '2-3'), '0,2,3');
   assert.equal(unionOf('0', undefined), undefined);

@@ -36,7 +36,7 @@ describe('slices', { skip: cannotRun() }, () => {
     writeFileSync(file, '');
     truncateSync(file, DISK_BYTES);
     disk = execFileSync('losetup', ['-f', '--show', file], { encoding: 'utf8' }).trim();
-    daemon = await startDaemon();
+    daemon = await startDaemon(['--cpu-rt-runtime', '100000']);
   });
 
   after(async () => {
@@ -141,6 +141,19 @@ describe('slices', { skip: cannotRun() }, () => {
     const { code, stderr } = await coracle('slice', 'create', '--cpus', '.8', 'cg1/more');
     if (code === 0) await ok('slice', 'rm', 'cg1/more');
     assert.match(stderr, /slice cg1\/more wants 0\.8 CPUs, but slice cg1 has 0\.5/);
+  });
+
+  test('real-time is what a slice was given, and a container in it has no more', async (t) => {
+    if (!existsSync('/sys/fs/cgroup/cpu/cpu.rt_runtime_us')) return t.skip('no real-time groups');
+    const file = `/sys/fs/cgroup/cpu${daemon.engine.cgroupParent}/rt/cpu.rt_runtime_us`;
+    await ok('slice', 'create', '--cpu-rt-runtime', '50000', 'rt');
+    const wish = ['--slice', 'rt', '--cpu-rt-runtime', '20000'];
+    await ok('run', '-d', '--name', 'real', ...wish, 'busybox', 'sleep', '1000');
+    assert.equal(readFileSync(file, 'utf8').trim(), '50000');
+    const { stderr } = await coracle('update', '--cpu-rt-runtime', '60000', 'real');
+    assert.match(stderr, /wants 60000 µs of real-time, but slice rt has 50000 µs/);
+    await ok('rm', '-f', 'real');
+    await ok('slice', 'rm', 'rt');
   });
 
   test('an unknown slice, one that is in use and one with a bad name are refused', async () => {

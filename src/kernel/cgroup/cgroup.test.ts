@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isEngineError } from '#base/error.ts';
-import { type CgroupFacts, factFiles, planCgroup } from './cgroup.ts';
+import { type CgroupFacts, factFiles, planCgroup, planParents } from './cgroup.ts';
 import { DEFAULT_DEVICES } from './device-rule.ts';
 import { type CgroupHost, detectCgroups } from './host.ts';
 import { parseOomKills } from './oom.ts';
@@ -146,6 +146,17 @@ test('v2: controllers are enabled from the top down, then limits are written', (
   assert.equal(made.freezer?.path, '/cg/coracle/ab/cgroup.freeze');
   assert.equal(made.oomFile, '/cg/coracle/ab/memory.events');
   assert.deepEqual(made.view, { version: 2, path: '/coracle/ab', source: '/cg/coracle/ab' });
+});
+
+test('v1: the parent of all has the real-time budget before the first container, and last', () => {
+  const budget = { runtime: 200_000, period: 1_000_000 };
+  const without = lines(planParents(V1, '/coracle', undefined, V1_FACTS));
+  assert.deepEqual(lines(planParents(V1, '/coracle', budget, V1_FACTS)), [
+    ...without,
+    'mkdir /cg/cpu,cpuacct/coracle',
+    '/cg/cpu,cpuacct/coracle/cpu.rt_period_us = 1000000',
+    '/cg/cpu,cpuacct/coracle/cpu.rt_runtime_us = 200000',
+  ]);
 });
 
 test('a relative parent is below the cgroup of the daemon', () => {

@@ -89,9 +89,10 @@ export function planCgroup(
   const leaves = (each: readonly Hierarchy[]): string[] =>
     each.map((hierarchy) => directoryOf(hierarchy, leaf(hierarchy)));
   const wanted = onDemand.filter((each) => isWanted(each, resources));
+  const budget = (resources.cpuRtRuntime ?? 0) > 0 ? request.realtime : undefined;
   const create: CgroupStep[] = wanted.map(mountStep);
   for (const hierarchy of [...host.hierarchies, ...wanted]) {
-    create.push(...planAncestors(hierarchy, request, facts));
+    create.push(...planAncestors(hierarchy, request.parent, budget, facts));
     const directory = directoryOf(hierarchy, leaf(hierarchy));
     create.push({ op: 'mkdir', path: directory });
     if (hierarchy.controllers.includes('cpuset')) {
@@ -119,11 +120,22 @@ export function planCgroup(
 }
 
 /** The parents alone, so that they exist before the first container; see planCgroup(). */
-export function planParents(host: CgroupHost, parent: string, facts: CgroupFacts): CgroupStep[] {
-  const request = { parent, resources: {} };
+export function planParents(
+  host: CgroupHost,
+  parent: string,
+  realtime: RealtimeBudget | undefined,
+  facts: CgroupFacts,
+): CgroupStep[] {
+  const cpu = hierarchyOf(host, 'cpu');
   return [
-    ...host.hierarchies.flatMap((each) => planAncestors(each, request, facts)),
-    ...(host.unified === undefined ? [] : planUnified(host, host.unified, request)),
+    ...host.hierarchies.flatMap((each) => planAncestors(each, parent, undefined, facts)),
+    ...(host.unified === undefined
+      ? []
+      : planUnified(host, host.unified, { parent, resources: {} })),
+    // Last: where the kernel refuses it, all else is there.
+    ...(cpu === undefined || realtime === undefined
+      ? []
+      : planAncestors(cpu, parent, realtime, facts)),
   ];
 }
 
@@ -139,16 +151,18 @@ function checkName(name: string): void {
 
 function planAncestors(
   hierarchy: Hierarchy,
-  { parent, resources, realtime }: Omit<CgroupRequest, 'name'>,
+  parent: string,
+  realtime: RealtimeBudget | undefined,
   facts: CgroupFacts,
 ): CgroupStep[] {
   const steps: CgroupStep[] = [];
   const { controllers } = hierarchy;
-  const needsBudget = (resources.cpuRtRuntime ?? 0) > 0 && controllers.includes('cpu');
   for (const path of lineage(hierarchy, parent).slice(1)) {
     const directory = directoryOf(hierarchy, path);
     steps.push({ op: 'mkdir', path: directory });
-    if (needsBudget && realtime !== undefined) steps.push(...planRealtime(directory, realtime));
+    if (realtime !== undefined && controllers.includes('cpu')) {
+      steps.push(...planRealtime(directory, realtime));
+    }
     if (!controllers.includes('cpuset')) continue;
     const above = cpusetOf(hierarchy, posix.dirname(path), facts);
     steps.push(...planInherit(directory, readCpuset(directory, facts), above));
