@@ -18,7 +18,10 @@ import { type BoxNetwork, boxOf } from './start.ts';
 import { AUTO_COUNT, AUTO_FIRST, parseUsernsMode } from './userns.ts';
 
 export async function explain(deps: Deps, ref: string): Promise<Explanation> {
-  const record = deps.store.get(ref);
+  const { id } = deps.store.get(ref);
+  // What is just being started or connected is not whole yet.
+  using _lock = await deps.locks.acquire(id);
+  const record = deps.store.get(id);
   const done = await deps.runtime.explain(
     runDirectoryOf(deps.settings, record.id),
     deps.store.directory(record.id),
