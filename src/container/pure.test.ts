@@ -46,7 +46,6 @@ const config: ContainerConfig = {
   workingDir: '',
   entrypoint: undefined,
   networkDisabled: false,
-  macAddress: '',
   onBuild: [],
   labels: {},
   stopSignal: undefined,

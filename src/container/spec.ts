@@ -35,7 +35,6 @@ export type ContainerConfig = {
   readonly workingDir: string;
   readonly entrypoint: readonly string[] | undefined;
   readonly networkDisabled: boolean;
-  readonly macAddress: string;
   readonly onBuild: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
   readonly stopSignal: string | undefined;

@@ -25,7 +25,6 @@ export const PLAIN_CONFIG: ContainerConfig = {
   workingDir: '',
   entrypoint: undefined,
   networkDisabled: false,
-  macAddress: '',
   onBuild: [],
   labels: {},
   stopSignal: undefined,

@@ -24,7 +24,6 @@ export function parseConfig(body: Fields, version: string): ContainerConfig {
     workingDir: body.string('WorkingDir'),
     entrypoint: body.stringOrStrings('Entrypoint'),
     networkDisabled: body.bool('NetworkDisabled'),
-    macAddress: body.string('MacAddress'),
     onBuild: body.strings('OnBuild') ?? [],
     labels: body.stringMap('Labels'),
     stopSignal: stopSignal === '' ? undefined : stopSignal,

@@ -20,8 +20,7 @@ export function parseCreate(
   const { networking, networkMode } = parseNetworking(body, host.networkMode, from.version);
   const spec: ContainerSpec = {
     name: from.name === '' ? undefined : from.name.replace(/^\//, ''),
-    // The MAC address has become that of an endpoint.
-    config: { ...parseConfig(body, from.version), macAddress: '' },
+    config: parseConfig(body, from.version),
     host: { ...host, networkMode },
     networking,
     platform: from.platform === '' ? undefined : from.platform,

@@ -1,5 +1,6 @@
 // HostConfig as dockerd 28 answers it for what the docker CLI sends: which empty lists are [] and
 // which are null is part of the format, because clients compare.
+import { SHM_BYTES_DEFAULT } from '#container/namespace.ts';
 import type { RateDevice, Resources as Limits } from '#container/resources.ts';
 import type { HostConfig as HostSpec, MountSpec } from '#container/spec.ts';
 import type {
@@ -12,9 +13,6 @@ import type {
 } from '#wire/container-config.ts';
 import type { SystemFacts } from '../system/facts.ts';
 import { renderOwnLimits } from './render-limits.ts';
-
-/** /dev/shm of a container that did not ask (hardening.md, B10). */
-const DEFAULT_SHM_BYTES = 64 * 1024 * 1024;
 
 /** What stands behind the defaults. */
 export type HostDefaults = Pick<
@@ -62,7 +60,7 @@ export function renderHost(host: HostSpec, defaults: HostDefaults): HostConfig {
     ...renderRate(host.netRate),
     ...(host.timensMode === '' ? {} : { TimensMode: host.timensMode }),
     ...text('Slice', host.slice),
-    ShmSize: host.shmSize ?? DEFAULT_SHM_BYTES,
+    ShmSize: host.shmSize ?? SHM_BYTES_DEFAULT,
     ...optionalMap('Sysctls', host.sysctls),
     Runtime: host.runtime || defaults.defaultRuntime,
     Isolation: '',
