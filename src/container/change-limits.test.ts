@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isEngineError } from '#base/error.ts';
-import { changeContainerLimits, changeLimits, type LimitsChange } from './change-limits.ts';
+import { changeLimits, type LimitsChange, refuseMemoryAlone } from './change-limits.ts';
 import { NO_LIMITS, type Resources } from './resources.ts';
 
 function change(before: Partial<Resources>, { set = {}, unset = [] }: Partial<LimitsChange>) {
@@ -64,8 +64,14 @@ test('of a container, -m where memory and swap have no limit is refused as docke
   const text =
     'Cannot update container c0ffee: Memory limit should be smaller than already set memoryswap ' +
     'limit, update the memoryswap at the same time';
-  const update = (before: Partial<Resources>, change: Partial<LimitsChange>): Resources =>
-    changeContainerLimits('c0ffee', { ...NO_LIMITS, ...before }, { set: {}, unset: [], ...change });
+  const update = (of: Partial<Resources>, some: Partial<LimitsChange>): Resources => {
+    const [before, change] = [
+      { ...NO_LIMITS, ...of },
+      { set: {}, unset: [], ...some },
+    ];
+    refuseMemoryAlone('c0ffee', before, change);
+    return changeLimits('container c0ffee', before, change);
+  };
   for (const before of [{}, { memory: 50, memorySwap: -1 }]) {
     assert.throws(
       () => update(before, { set: { memory: 100 } }),

@@ -52,15 +52,12 @@ export const UNSETTABLE = [
 /**
  * As Docker: where a container has no limit of memory and swap, or "no limit", a limit of memory
  * alone is refused, because which one of swap would come with it is not said. `unset` says it: the
- * default.
+ * default. Asked last, so that a limit that nobody may have is refused for that.
  */
-export function changeContainerLimits(id: string, before: Resources, change: LimitsChange) {
-  const what = `container ${id}`;
-  const { set, unset } = change;
+export function refuseMemoryAlone(id: string, before: Resources, { set, unset }: LimitsChange) {
   const { memory = 0, memorySwap = 0 } = set;
   const said = memorySwap !== 0 || unset.includes('memory') || unset.includes('memorySwap');
-  if (!said && memory > 0 && memory > before.memorySwap) throw swapConflict(what);
-  return changeLimits(what, before, change);
+  if (!said && memory > 0 && memory > before.memorySwap) throw swapConflict(`container ${id}`);
 }
 
 export function changeLimits(what: string, before: Resources, change: LimitsChange): Resources {

@@ -4,7 +4,7 @@ import { EngineError } from '#base/error.ts';
 import { Undo } from '#base/undo.ts';
 import type { NetworkRate } from '#network/engine.ts';
 import type { BoxLimits } from '#runtime/box.ts';
-import { changeContainerLimits, type LimitsChange } from './change-limits.ts';
+import { changeLimits, type LimitsChange, refuseMemoryAlone } from './change-limits.ts';
 import { checkNetPrio } from './check.ts';
 import type { Deps } from './deps.ts';
 import { checkDevices } from './device.ts';
@@ -53,13 +53,14 @@ export async function update(
   }
   const host: HostConfig = {
     ...record.spec.host,
-    ...changeContainerLimits(id, record.spec.host, wish.limits),
+    ...changeLimits(`container ${id}`, record.spec.host, wish.limits),
     ...(wish.restartPolicy === undefined ? {} : { restartPolicy: wish.restartPolicy }),
     netRate: changedRate(record.spec.host.netRate, wish.netRate),
   };
   checkDevices(host);
   checkNetPrio(host);
   const warnings = [...deps.resources.check(host, 'skip').warnings, ...checkSlice(deps, host)];
+  refuseMemoryAlone(id, record.spec.host, wish.limits);
   await using undo = new Undo(deps.report);
   await apply(deps, record, host, wish, undo);
   const updated = { ...record, spec: { ...record.spec, host } };
