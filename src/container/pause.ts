@@ -5,6 +5,8 @@ import { publish } from './event.ts';
 import { guard } from './guard.ts';
 import type { Task } from './port.ts';
 
+const NO_PROCESS = 'ESRCH';
+
 export async function pause(deps: Deps, ref: string): Promise<void> {
   const { id } = deps.store.get(ref);
   using _lock = await deps.locks.acquire(id);
@@ -55,19 +57,24 @@ export async function onTask<T>(
   try {
     return await work(task);
   } catch (error) {
-    const noProcess = isEngineError(error) && error.facts['errno'] === 'ESRCH';
-    throw noProcess || !isAlive(task.pid) ? notRunning(id, error) : error;
+    throw isNotRunning(error) || !isAlive(task.pid) ? notRunning(id, error) : error;
   }
 }
 
 function notRunning(id: string, cause: unknown): EngineError {
-  return new EngineError('conflict', `container ${id} is not running`, { cause });
+  const facts = { errno: NO_PROCESS };
+  return new EngineError('conflict', `container ${id} is not running`, { cause, facts });
+}
+
+/** Also of what the runtime says for want of a process. */
+export function isNotRunning(error: unknown): boolean {
+  return isEngineError(error) && error.facts['errno'] === NO_PROCESS;
 }
 
 function isAlive(pid: number): boolean {
   try {
     return process.kill(pid, 0);
   } catch (error) {
-    return errnoOf(error) !== 'ESRCH';
+    return errnoOf(error) !== NO_PROCESS;
   }
 }

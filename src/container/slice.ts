@@ -3,7 +3,7 @@
 import type { HeldMember, Member, Members, Missing, Place } from '#slice/port.ts';
 import type { Deps } from './deps.ts';
 import { isRunning } from './guard.ts';
-import { taskOf } from './pause.ts';
+import { isNotRunning, onTask } from './pause.ts';
 import type { BoxFacts } from './make-box.ts';
 import type { ContainerRecord } from './record.ts';
 import type { HostConfig } from './spec.ts';
@@ -72,7 +72,14 @@ function held(deps: MemberDeps, record: ContainerRecord): Pick<HeldMember, 'own'
   const { host } = record.spec;
   return {
     own: deps.resources.check(host, 'skip').resources,
-    change: (resources) =>
-      taskOf(deps, record.id).update({ resources, deviceRules: host.deviceCgroupRules }),
+    change: async (resources) => {
+      const limits = { resources, deviceRules: host.deviceCgroupRules };
+      try {
+        await onTask(deps, record.id, (task) => task.update(limits));
+      } catch (error) {
+        // Its exit waits for the lock that we hold; its cgroups are gone.
+        if (!isNotRunning(error)) throw error;
+      }
+    },
   };
 }
