@@ -16,12 +16,22 @@ const ID_WIDTH = 12;
 
 export class Watched {
   readonly container: string;
+  readonly #stop = new AbortController();
   #stats: ContainerStats | undefined;
   #history: Shares[] = [];
   error: unknown;
 
   constructor(container: string) {
     this.container = container;
+  }
+
+  /** Aborted when nobody looks at it any more. */
+  get stopped(): AbortSignal {
+    return this.#stop.signal;
+  }
+
+  stop(): void {
+    this.#stop.abort();
   }
 
   set(stats: ContainerStats): void {
@@ -67,11 +77,12 @@ export async function sampleAll(
 }
 
 /** Resolves with the first sample or the error; goes on behind the caller's back. */
-export function follow(client: EngineClient, watched: Watched, signal: AbortSignal): Promise<void> {
+export function follow(client: EngineClient, watched: Watched): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const run = async (): Promise<void> => {
     const path = `${containerPath(watched.container)}/stats`;
-    const reply = await client.call('GET', path, { query: { stream: 1 }, signal });
+    const options = { query: { stream: 1 }, signal: watched.stopped };
+    const reply = await client.call('GET', path, options);
     for await (const stats of readJsonLines<ContainerStats>(reply.body)) {
       watched.set(stats);
       resolve();

@@ -1,5 +1,8 @@
 // stats as clients read them, oom events, and the two views of cgroups, on the host's own version.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readlinkSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -131,6 +134,36 @@ test('docker stats and coracle stats print the same of what stands still', { ski
     assert.equal(steady(ours.stdout), steady(theirs.stdout), args.join(' '));
     assert.equal(ours.stderr.trim(), theirs.stderr.trim());
     assert.equal(ours.code, theirs.code);
+  }
+});
+
+test('coracle stats has one stream of each container, however often it is started', {
+  skip,
+}, async () => {
+  await daemon.ok('run', '-d', '--name', 'again', '--network', 'none', 'busybox', 'sleep', '99');
+  const env = { ...process.env, ...daemon.engine.env };
+  const program = spawn(OURS, ['stats'], { env, stdio: ['ignore', 'pipe', 'ignore'] });
+  try {
+    await once(program.stdout, 'data');
+    program.stdout.resume();
+    const directory = `/proc/${program.pid}/fd`;
+    // One that was closed while the others were looked at is none.
+    const isSocket = (name: string): boolean => {
+      try {
+        return readlinkSync(join(directory, name)).startsWith('socket:');
+      } catch {
+        return false;
+      }
+    };
+    const sockets = (): number => readdirSync(directory).filter(isSocket).length;
+    const before = sockets();
+    for (let time = 0; time < 3; time += 1) await daemon.ok('restart', '-t', '0', 'again');
+    const deadline = performance.now() + 5_000;
+    while (sockets() !== before && performance.now() < deadline) await sleep(20);
+    assert.equal(sockets(), before);
+  } finally {
+    program.kill('SIGKILL');
+    await daemon.ok('rm', '-f', 'again');
   }
 });
 

@@ -24,8 +24,8 @@ const CLEAR_BELOW = '\u001b[J';
 
 export async function run(context: Context): Promise<number> {
   const { client, flags, args } = context;
+  if (!flags.bool('no-stream')) return runStream(context);
   const names = args.length > 0 ? args : await namesOf(client, flags.bool('all'));
-  if (!flags.bool('no-stream')) return runStream(context, names);
   const watched = await sampleAll(client, names);
   check(watched);
   const noTrunc = flags.bool('no-trunc');
@@ -39,24 +39,29 @@ function check(watched: Iterable<Watched>): void {
   if (errors !== undefined) throw new CliError(1, errors);
 }
 
-async function runStream({ client, flags, args }: Context, names: readonly string[]) {
+async function runStream({ client, flags, args }: Context): Promise<number> {
   const all = flags.bool('all');
   const stop = new AbortController();
-  const watched = new Map(names.map((name) => [name, new Watched(name)]));
+  const watched = new Map<string, Watched>();
+  const add = async (name: string): Promise<void> => {
+    if (watched.has(name)) return;
+    const added = new Watched(name);
+    watched.set(name, added);
+    await follow(client, added);
+  };
   const onlyThese = args.length > 0;
   if (!onlyThese) {
     const change = (what: 'came' | 'went', name: string): void => {
-      if (what === 'went') watched.delete(name);
-      else if (!watched.has(name)) {
-        const added = new Watched(name);
-        watched.set(name, added);
-        void follow(client, added, stop.signal);
+      if (what === 'came') void add(name);
+      else {
+        watched.get(name)?.stop();
+        watched.delete(name);
       }
     };
+    // Before the list, so that none is missed that comes between the two.
     await followChanges(client, all, change, stop.signal);
   }
-  const first = [...watched.values()].map((each) => follow(client, each, stop.signal));
-  await Promise.all(first);
+  await Promise.all((onlyThese ? args : await namesOf(client, all)).map(add));
   if (onlyThese) check(watched.values());
   const frame = framer(flags.string('format'), flags.bool('no-trunc'));
   if (process.stdout.isTTY) process.stdout.write(CLEAR_SCREEN);
