@@ -7,8 +7,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/bpf.h>
 #include <linux/magic.h>
+#include <linux/openat2.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -229,6 +231,32 @@ int op_cgroup_into(struct context *c, const struct op *op)
 {
 	c->cgroup = open(op->a[0].s, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	return c->cgroup < 0 ? -1 : 0;
+}
+
+/*
+ * Where below `top`, a cgroup of version 2, a process of the container is; -1 with EBUSY if at no such
+ * place. Its path ends in what the container chose, and is resolved below `top`, come what may.
+ */
+int cgroup_below(int top, pid_t pid)
+{
+	char proc[64], path[4096], name[NAME_MAX + 3], text[16384];
+	snprintf(proc, sizeof proc, "/proc/self/fd/%d", top);
+	ssize_t length = readlink(proc, path, sizeof path - 1);
+	snprintf(proc, sizeof proc, "/proc/%d/cgroup", (int)pid);
+	if (length < 0 || read_file(AT_FDCWD, proc, text, sizeof text) < 0)
+		return -1;
+	path[length] = '\0';
+	const char *last = strrchr(path, '/');
+	snprintf(name, sizeof name, "%s/", last ? last : "");
+	/* "0::/coracle/ID/init.scope"; the other lines are of version 1. */
+	char *line = strncmp(text, "0::", 3) ? strstr(text, "\n0::") : text;
+	char *inside = line ? strstr(line, name) : NULL;
+	if (!inside)
+		return errno = EBUSY, -1;
+	inside += strlen(name);
+	inside[strcspn(inside, "\n")] = '\0';
+	struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS };
+	return (int)syscall(SYS_openat2, top, inside, &how, sizeof how);
 }
 
 typedef int visit(int directory, void *data);

@@ -108,6 +108,7 @@ performer op_mkdir, op_read, op_remove_tree;
 /* cgroup.c */
 performer op_cgroup_write, op_cgroup_device, op_cgroup_kill, op_cgroup_rmdir, op_cgroup_join,
 	op_cgroup_into, op_cgroup_mount, op_cgroup_unmount, op_cgroup_device_replace;
+int cgroup_below(int top, pid_t pid);
 /* overlay.c, mount.c, root.c: the mounts that make the world inside */
 performer op_root_overlay, op_root_overlay_joined, op_root_bind, op_source, op_source_in, op_attach, op_propagation, op_root_attach, op_mount,
 	op_bind, op_tmpfs_copy, op_directory, op_file, op_symlink, op_node, op_mask, op_readonly, op_root_readonly, op_terminal, op_console,
@@ -141,7 +142,9 @@ struct spawn {
 	int stdio[3];    /* the child's ends; -1 for /dev/null or a terminal */
 	int init_pidfd;
 	int userns, root, cgroup;
+	pid_t first;     /* of the container that is joined: 0 when it is made */
 };
+void clone_failed(struct results *r, enum place place, uint32_t index);
 int spawn(const struct spawn *s, int *sync, pid_t *pid, pid_t *helper);
 bool send_packet(int fd, enum packet kind, uint32_t value, const struct results *r, int pass_fd);
 /* monitor.c, stream.c, log.c */

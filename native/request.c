@@ -84,13 +84,7 @@ static void on_launch(struct monitor *m, struct client *c, uint32_t id, struct r
 		struct spawn s = { .join = &join, .init = &init, .clone_flags = flags, .init_pidfd = -1,
 				   .userns = context.userns, .root = context.root, .cgroup = m->cgroup };
 		if (start_process(p, &s) < 0) {
-			put_u32(&p->results.body, PLACE_HOST);
-			put_u32(&p->results.body, host.count);
-			put_u32(&p->results.body, OP_unshare);
-			put_u32(&p->results.body, (uint32_t)errno);
-			put_u64(&p->results.body, 0);
-			put_bytes(&p->results.body, "clone3", 6);
-			p->results.count++;
+			clone_failed(&p->results, PLACE_HOST, host.count);
 			fail(p);
 		}
 	} else {
@@ -131,9 +125,11 @@ static void on_exec(struct monitor *m, struct client *c, uint32_t id, struct rea
 		fail(p);
 	} else {
 		struct spawn s = { .join = &join, .init = &init, .init_pidfd = m->first->pidfd,
-				   .userns = -1, .root = -1, .cgroup = m->cgroup };
-		if (start_process(p, &s) < 0)
+				   .userns = -1, .root = -1, .cgroup = m->cgroup, .first = m->first->pid };
+		if (start_process(p, &s) < 0) {
+			clone_failed(&p->results, PLACE_JOIN, join.count);
 			fail(p);
+		}
 	}
 	free_ops(&join);
 	free_ops(&init);

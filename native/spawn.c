@@ -73,6 +73,19 @@ static pid_t clone3(uint64_t flags, int exit_signal, int cgroup)
 	return (pid_t)syscall(SYS_clone3, &args, sizeof args);
 }
 
+/* errno of a clone3 that failed, as a result of its own: opcode unshare is what clone3 with flags does. */
+void clone_failed(struct results *r, enum place place, uint32_t index)
+{
+	int error = errno;
+	put_u32(&r->body, place);
+	put_u32(&r->body, index);
+	put_u32(&r->body, OP_unshare);
+	put_u32(&r->body, (uint32_t)error);
+	put_u64(&r->body, 0);
+	put_bytes(&r->body, "clone3", 6);
+	r->count++;
+}
+
 static _Noreturn void become_helper(const struct spawn *s, struct context *c)
 {
 	struct results results = { 0 };
@@ -87,17 +100,8 @@ static _Noreturn void become_helper(const struct spawn *s, struct context *c)
 			_exit(1);
 		perform_and_report(c, PLACE_INIT, s->init);
 	}
-	if (pid < 0) {
-		/* As a result of its own after the joins: opcode unshare is what clone3 with flags does. */
-		int error = errno;
-		put_u32(&results.body, PLACE_JOIN);
-		put_u32(&results.body, s->join->count);
-		put_u32(&results.body, OP_unshare);
-		put_u32(&results.body, (uint32_t)error);
-		put_u64(&results.body, 0);
-		put_bytes(&results.body, "clone3", 6);
-		results.count++;
-	}
+	if (pid < 0)
+		clone_failed(&results, PLACE_JOIN, s->join->count);
 	send_packet(c->sync, pid < 0 ? PACKET_FAILED : PACKET_JOINED, pid < 0 ? 0 : (uint32_t)pid, &results, -1);
 	_exit(pid < 0);
 }
@@ -119,6 +123,10 @@ int spawn(const struct spawn *s, int *sync, pid_t *pid, pid_t *helper)
 	if (ahead)
 		flags &= ~(uint64_t)CLONE_NEWNET;
 	pid_t child = clone3(join ? 0 : flags, SIGCHLD, s->cgroup);
+	int below = -1;
+	/* The container has handed controllers down, as systemd does: its cgroup may hold no process any more. */
+	if (child < 0 && errno == EBUSY && s->first > 0 && (below = cgroup_below(s->cgroup, s->first)) >= 0)
+		child = clone3(0, SIGCHLD, below);
 	if (child == 0) {
 		struct context *c = malloc(sizeof *c);
 		if (!c || (ahead && setns(network, CLONE_NEWNET) < 0))
@@ -138,6 +146,8 @@ int spawn(const struct spawn *s, int *sync, pid_t *pid, pid_t *helper)
 		perform_and_report(c, PLACE_INIT, s->init);
 	}
 	int saved = errno;
+	if (below >= 0)
+		close(below);
 	close(pair[1]);
 	if (network >= 0)
 		close(network);

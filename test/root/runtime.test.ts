@@ -26,6 +26,12 @@ const SLEEPS = 'trap "exit 7" TERM; while :; do sleep 0.05; done';
 const SIGTERM = 15;
 const SIGKILL = 9;
 
+/** As pid 1 it gets TERM only once its trap is set (pid_namespaces(7)). */
+async function trapOf({ pid }: Task): Promise<void> {
+  const caught = /SigCgt:\t\w{12}[4-7c-f]\w{3}/m;
+  await until(() => caught.test(readFileSync(`/proc/${pid}/status`, 'utf8')));
+}
+
 async function kill(task: Task): Promise<void> {
   await task.signal('', SIGKILL);
   await task.exited;
@@ -35,10 +41,7 @@ async function kill(task: Task): Promise<void> {
 test('the exit code, signals and times of a process are told', async () => {
   const task = await host.launch(host.box(SLEEPS));
   await task.go();
-  // As pid 1 it gets TERM only once its trap is set (pid_namespaces(7)).
-  await until(() =>
-    /SigCgt:\t\w{12}[4-7c-f]\w{3}/m.test(readFileSync(`/proc/${task.pid}/status`, 'utf8')),
-  );
+  await trapOf(task);
   const started = BigInt(Date.now()) * 1_000_000n;
   await task.signal('', SIGTERM);
   const exit = await task.exited;
@@ -250,6 +253,28 @@ test('--init: a signal that comes while the reaper is being started reaches the 
   }
 });
 
+test('exec enters a container that has handed controllers down in its own cgroup', async (t) => {
+  if (host.facts.cgroups.version === 1) return t.skip('needs cgroup2 alone');
+  // As systemd does: after that the cgroup itself may hold no process.
+  const script =
+    'cd /sys/fs/cgroup && mkdir init && echo 1 > init/cgroup.procs && ' +
+    'echo +pids > cgroup.subtree_control && touch /ready; exec sleep 100';
+  const change = {
+    security: { privileged: true },
+    namespaces: { cgroup: { mode: 'private' } as const },
+  };
+  const box = host.box(script, change);
+  const task = await host.launch(box);
+  await task.go();
+  const ready = join(host.directory, box.id, 'upper/ready');
+  await until(() => existsSync(ready));
+  assert.match((await execScript(task, 'cat /proc/self/cgroup')).out, /^0::\/init$/m);
+  // And where it cannot be made, the reason is told.
+  await execScript(task, 'echo 1 > /sys/fs/cgroup/init/pids.max');
+  await assert.rejects(execScript(task, 'true'), /unshare: resource temporarily unavailable/);
+  await kill(task);
+});
+
 test('pause stops every process, and resume lets them go on', async () => {
   const task = await host.launch(host.box('while :; do echo . >> /tmp/log; sleep 0.01; done'));
   await task.go();
@@ -302,6 +327,7 @@ test('another daemon finds a running task again, and the exit of one that ended 
   const box = host.box(SLEEPS);
   const task = await host.launch(box);
   await task.go();
+  await trapOf(task);
   await task.close(); // as when a daemon dies
   const found = await host.runtime.find(box, host.runDirectory(box));
   assert.equal(found.kind, 'running');
