@@ -80,6 +80,7 @@ test('validateResources() refuses with the words of Docker', () => {
       'Minimum memory limit can not be less than memory reservation limit, see usage',
     ],
     [{ nanoCpus: 3e9 }, 'Range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available'],
+    [{ nanoCpus: 9e6 }, 'Range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available'],
     [
       { nanoCpus: 1e9, cpuQuota: 5000 },
       'Conflicting options: Nano CPUs and CPU Quota cannot both be set',
@@ -105,6 +106,10 @@ test('validateResources() refuses with the words of Docker', () => {
       message,
     );
   }
+});
+
+test('a quota that is taken away is in no conflict with --cpus', () => {
+  assert.equal(validate({ nanoCpus: 1e9, cpuQuota: -1 }).resources.nanoCpus, 1e9);
 });
 
 test('-m alone allows as much swap again', () => {

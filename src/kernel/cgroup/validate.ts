@@ -23,6 +23,8 @@ export type ValidResources = { readonly resources: Resources; readonly warnings:
 
 const MEMORY_BYTES_MIN = 6 * 1024 * 1024;
 const NANO = 1e9;
+/** The least quota that the kernel takes, 1 ms, of the period that --cpus has. */
+const NANO_CPUS_MIN = NANO / 100;
 
 /** What is being made: fields are taken out of it. */
 export type Draft = { -readonly [K in keyof Resources]: Resources[K] };
@@ -123,7 +125,8 @@ function validateCpu(draft: Draft, facts: ResourceFacts, warnings: string[]): vo
     if (draft.cpuPeriod !== undefined) {
       throw invalid('Conflicting options: Nano CPUs and CPU Period cannot both be set');
     }
-    if (draft.cpuQuota !== undefined) {
+    // -1 is how a quota is taken away.
+    if (draft.cpuQuota !== undefined && draft.cpuQuota > 0) {
       throw invalid('Conflicting options: Nano CPUs and CPU Quota cannot both be set');
     }
     if (!features.cpuQuota) {
@@ -132,7 +135,7 @@ function validateCpu(draft: Draft, facts: ResourceFacts, warnings: string[]): vo
           'or the cgroup is not mounted',
       );
     }
-    if (draft.nanoCpus < 0 || draft.nanoCpus > cpuCount * NANO) {
+    if (draft.nanoCpus < NANO_CPUS_MIN || draft.nanoCpus > cpuCount * NANO) {
       throw invalid(
         `Range of CPUs is from 0.01 to ${cpuCount}.00, ` +
           `as there are only ${cpuCount} CPUs available`,
