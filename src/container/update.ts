@@ -59,7 +59,8 @@ export async function update(
   };
   checkDevices(host);
   checkNetPrio(host);
-  const warnings = [...deps.resources.check(host, 'skip').warnings, ...checkSlice(deps, host)];
+  const told = warningsOf(deps, record.spec.host);
+  const all = [...deps.resources.check(host, 'skip').warnings, ...checkSlice(deps, host)];
   refuseMemoryAlone(id, record.spec.host, wish.limits);
   await using undo = new Undo(deps.report);
   await apply(deps, record, host, wish, undo);
@@ -67,7 +68,16 @@ export async function update(
   await deps.store.put(updated, { durable: true });
   undo.commit();
   publish(deps, updated, 'update');
-  return warnings;
+  return all.filter((text) => !told.includes(text));
+}
+
+/** Those of before, which were told when they were wished: an update tells of itself. */
+function warningsOf(deps: Deps, host: HostConfig): readonly string[] {
+  try {
+    return deps.resources.check(host, 'skip').warnings;
+  } catch {
+    return []; // this host has less than it had then, which the update may be meant for
+  }
 }
 
 /** To the running container; a stopped one has its limits from the record, with its next start. */

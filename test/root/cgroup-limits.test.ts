@@ -415,6 +415,12 @@ test('the docker CLI sets, shows and changes what it has words for', { skip }, a
     stderr: '',
   });
   await daemon.ok('update', '-m', '96m', '--memory-swap', '-1', '--restart', 'no', 'limited');
+  // What it was warned of when it was made is no news.
+  const made = await daemon.docker('create', '--name', 'warned', '--oom-kill-disable', 'busybox');
+  assert.match(made.stderr, /OOM killer is disabled|OomKillDisable discarded/);
+  const { stdout, stderr } = await daemon.docker('update', '--cpu-shares', '300', 'warned');
+  assert.deepEqual([stdout, stderr], ['warned\n', '']);
+  await daemon.ok('rm', 'warned');
   const fields = ['NanoCpus', 'PidsLimit', 'CpuShares', 'Memory', 'MemorySwap'];
   assert.deepEqual(await show(...fields), [1e9, 30, 300, 96 * MIB, -1]);
   const id = await daemon.ok('inspect', '--format', '{{.Id}}', 'limited');
