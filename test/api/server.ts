@@ -87,7 +87,7 @@ export async function startServer(): Promise<TestServer> {
     networks,
     events,
     slices: noSlices(),
-    cgroups: { tree: () => [], subsystems: () => [] },
+    cgroups: { tree: async () => [], subsystems: () => [] },
     facts: FACTS,
     log: silentLog,
   });

@@ -40,6 +40,6 @@ export type CgroupSubsystem = {
 };
 
 export interface CgroupPort {
-  tree(): readonly CgroupHierarchy[];
+  tree(): Promise<readonly CgroupHierarchy[]>;
   subsystems(): readonly CgroupSubsystem[];
 }

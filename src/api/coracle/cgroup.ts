@@ -4,11 +4,12 @@ import type * as Wire from '#wire/cgroup.ts';
 import { type Exchange, sendJson } from '../exchange.ts';
 import type { CgroupNode } from './cgroup-port.ts';
 
-export function getCgroupTree(exchange: Exchange): void {
+export async function getCgroupTree(exchange: Exchange): Promise<void> {
   const { containers, cgroups } = exchange.deps;
   const names = new Map(containers.list().map(({ id, name }) => [id, name]));
+  const tree = await cgroups.tree();
   const reply: Wire.CgroupTree = {
-    Hierarchies: cgroups.tree().map(({ version, controllers, mountpoint, root }) => ({
+    Hierarchies: tree.map(({ version, controllers, mountpoint, root }) => ({
       Version: version,
       Controllers: controllers,
       Mountpoint: mountpoint,
