@@ -60,13 +60,14 @@ function maps(
   key: 'netPrio' | 'hugetlb',
   both: (above: number, below: number) => number,
 ): Resources {
-  const made: Record<string, number> = {};
+  const made = new Map<string, number>();
   for (const each of all) {
     for (const [name, value] of Object.entries(each[key] ?? {})) {
-      made[name] = name in made ? both(made[name] ?? value, value) : value;
+      const above = made.get(name);
+      made.set(name, above === undefined ? value : both(above, value));
     }
   }
-  return Object.keys(made).length === 0 ? {} : { [key]: made };
+  return made.size === 0 ? {} : { [key]: Object.fromEntries(made) };
 }
 
 /** The least rate of each disk. */

@@ -31,6 +31,18 @@ test('rates are not copied where the kernel hands them down', () => {
   assert.deepEqual(bindContainer(V2, LEVELS, own), own);
 });
 
+test('priorities are of any name that an interface can have, and the nearest one wins', () => {
+  const names = (priority: number) =>
+    Object.fromEntries(['eth0', '__proto__', 'constructor'].map((name) => [name, priority]));
+  const host: CgroupHost = { version: 1, hierarchies: [at('net_prio')] };
+  const above = [{ path: 'cg1', own: { netPrio: names(1) } }];
+  assert.deepEqual(bindContainer(host, above, {}).netPrio, names(1));
+  assert.deepEqual(bindContainer(host, above, { netPrio: { eth0: 2 } }).netPrio, {
+    ...names(1),
+    eth0: 2,
+  });
+});
+
 test('a cpuset of version 1 is that of the nearest level which has one', () => {
   assert.equal(bindSlice(V1, LEVELS, {}).cpusetCpus, '0-1');
   assert.equal(bindContainer(V1, LEVELS, { cpusetCpus: '1' }).cpusetCpus, '1');
