@@ -208,6 +208,9 @@ test('the tree has every container with its processes, usage and limits', { skip
   assert.equal(usage.find(({ Unit: unit }) => unit === 'cpus')?.Limit, 0.5);
   const drawn = await daemon.run([OURS, 'cgroup', 'tree', '--controller', 'memory']);
   assert.match(drawn.stdout, /busy \([0-9a-f]{12}\) +.*memory: .* of 64MiB/);
+  const none = await daemon.run([OURS, 'cgroup', 'tree', '--controller', 'memroy']);
+  assert.equal(none.code, 1);
+  assert.match(none.stderr, /no hierarchy has the controller memroy; there are: .*memory/);
 });
 
 test('subsystems say what this kernel has and which options need it', { skip }, async () => {
