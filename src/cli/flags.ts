@@ -18,6 +18,16 @@ export interface FlagSpec {
   readonly alias?: string;
 }
 
+/** A line of a table of flags. */
+export function flag(
+  name: string,
+  kind: FlagSpec['kind'],
+  usage: string,
+  rest: Omit<FlagSpec, 'name' | 'kind' | 'usage'> = {},
+): FlagSpec {
+  return { name, kind, usage, ...rest };
+}
+
 export interface FlagRules {
   /** False: stop at the first positional. */
   readonly interspersed: boolean;

@@ -1,7 +1,7 @@
 // The flags of `run` and `create` as data, in groups; names, letters and texts are docker's.
 // `singleDash` names are the book's spellings (-name, -net, -mem, -cpushare, -cpuset).
 import { bool, bytes, duration, int, list, map, string } from '../flag-kind.ts';
-import type { FlagSpec } from '../flags.ts';
+import { type FlagSpec, flag } from '../flags.ts';
 import {
   addHostKind,
   attachKind,
@@ -25,164 +25,123 @@ const CGROUPNS_USAGE = [
 ].join('\n');
 
 const PROCESSES_AND_TERMINALS: readonly FlagSpec[] = [
-  { name: 'attach', short: 'a', kind: attachKind, usage: 'Attach to STDIN, STDOUT or STDERR' },
-  { name: 'entrypoint', kind: string, usage: 'Overwrite the default ENTRYPOINT of the image' },
-  { name: 'env', short: 'e', kind: envKind, usage: 'Set environment variables' },
-  { name: 'env-file', kind: list, usage: 'Read in a file of environment variables' },
-  {
-    name: 'init',
-    kind: bool,
-    usage: 'Run an init inside the container that forwards signals and reaps processes',
-  },
-  { name: 'interactive', short: 'i', kind: bool, usage: 'Keep STDIN open even if not attached' },
-  { name: 'stop-signal', kind: string, usage: 'Signal to stop the container' },
-  { name: 'stop-timeout', kind: int, usage: 'Timeout (in seconds) to stop a container' },
-  { name: 'tty', short: 't', kind: bool, usage: 'Allocate a pseudo-TTY' },
-  {
-    name: 'user',
-    short: 'u',
-    kind: string,
-    usage: 'Username or UID (format: <name|uid>[:<group|gid>])',
-  },
-  { name: 'workdir', short: 'w', kind: string, usage: 'Working directory inside the container' },
-  { name: 'group-add', kind: list, usage: 'Add additional groups to join' },
+  flag('attach', attachKind, 'Attach to STDIN, STDOUT or STDERR', { short: 'a' }),
+  flag('entrypoint', string, 'Overwrite the default ENTRYPOINT of the image'),
+  flag('env', envKind, 'Set environment variables', { short: 'e' }),
+  flag('env-file', list, 'Read in a file of environment variables'),
+  flag('init', bool, 'Run an init inside the container that forwards signals and reaps processes'),
+  flag('interactive', bool, 'Keep STDIN open even if not attached', { short: 'i' }),
+  flag('stop-signal', string, 'Signal to stop the container'),
+  flag('stop-timeout', int, 'Timeout (in seconds) to stop a container'),
+  flag('tty', bool, 'Allocate a pseudo-TTY', { short: 't' }),
+  flag('user', string, 'Username or UID (format: <name|uid>[:<group|gid>])', { short: 'u' }),
+  flag('workdir', string, 'Working directory inside the container', { short: 'w' }),
+  flag('group-add', list, 'Add additional groups to join'),
 ];
 
 const THE_CONTAINER_AS_AN_OBJECT: readonly FlagSpec[] = [
-  { name: 'name', kind: string, singleDash: ['name'], usage: 'Assign a name to the container' },
-  { name: 'cidfile', kind: string, usage: 'Write the container ID to the file' },
-  { name: 'label', short: 'l', kind: labelKind, usage: 'Set meta data on a container' },
-  { name: 'label-file', kind: list, usage: 'Read in a line delimited file of labels' },
-  {
-    name: 'annotation',
-    kind: map,
-    usage:
-      'Add an annotation to the container (passed through to the OCI runtime) ' + '(default map[])',
-  },
-  {
-    name: 'rm',
-    kind: bool,
-    usage:
-      'Automatically remove the container and its associated anonymous volumes ' + 'when it exits',
-  },
-  {
-    name: 'restart',
-    kind: string,
-    usage: 'Restart policy to apply when a container exits (default "no")',
-  },
-  { name: 'runtime', kind: string, usage: 'Runtime to use for this container' },
-  {
-    name: 'pull',
-    kind: string,
-    usage: 'Pull image before running ("always", "missing", "never") (default "missing")',
-  },
-  { name: 'quiet', short: 'q', kind: bool, usage: 'Suppress the pull output' },
-  { name: 'platform', kind: string, usage: 'Set platform if server is multi-platform capable' },
-  { name: 'disable-content-trust', kind: bool, usage: 'Skip image verification (default true)' },
-  { name: 'log-driver', kind: string, usage: 'Logging driver for the container' },
-  { name: 'log-opt', kind: list, usage: 'Log driver options' },
-  { name: 'storage-opt', kind: list, usage: 'Storage driver options for the container' },
-  { name: 'isolation', kind: string, usage: 'Container isolation technology' },
+  flag('name', string, 'Assign a name to the container', { singleDash: ['name'] }),
+  flag('cidfile', string, 'Write the container ID to the file'),
+  flag('label', labelKind, 'Set meta data on a container', { short: 'l' }),
+  flag('label-file', list, 'Read in a line delimited file of labels'),
+  flag(
+    'annotation',
+    map,
+    'Add an annotation to the container (passed through to the OCI runtime) ' + '(default map[])',
+  ),
+  flag(
+    'rm',
+    bool,
+    'Automatically remove the container and its associated anonymous volumes ' + 'when it exits',
+  ),
+  flag('restart', string, 'Restart policy to apply when a container exits (default "no")'),
+  flag('runtime', string, 'Runtime to use for this container'),
+  flag(
+    'pull',
+    string,
+    'Pull image before running ("always", "missing", "never") (default "missing")',
+  ),
+  flag('quiet', bool, 'Suppress the pull output', { short: 'q' }),
+  flag('platform', string, 'Set platform if server is multi-platform capable'),
+  flag('disable-content-trust', bool, 'Skip image verification (default true)'),
+  flag('log-driver', string, 'Logging driver for the container'),
+  flag('log-opt', list, 'Log driver options'),
+  flag('storage-opt', list, 'Storage driver options for the container'),
+  flag('isolation', string, 'Container isolation technology'),
 ];
 
 const HEALTH: readonly FlagSpec[] = [
-  { name: 'health-cmd', kind: string, usage: 'Command to run to check health' },
-  {
-    name: 'health-interval',
-    kind: duration,
-    usage: 'Time between running the check (ms|s|m|h) (default 0s)',
-  },
-  { name: 'health-retries', kind: int, usage: 'Consecutive failures needed to report unhealthy' },
-  {
-    name: 'health-start-interval',
-    kind: duration,
-    usage: 'Time between running the check during the start period (ms|s|m|h) (default 0s)',
-  },
-  {
-    name: 'health-start-period',
-    kind: duration,
-    usage:
-      'Start period for the container to initialize before starting ' +
+  flag('health-cmd', string, 'Command to run to check health'),
+  flag('health-interval', duration, 'Time between running the check (ms|s|m|h) (default 0s)'),
+  flag('health-retries', int, 'Consecutive failures needed to report unhealthy'),
+  flag(
+    'health-start-interval',
+    duration,
+    'Time between running the check during the start period (ms|s|m|h) (default 0s)',
+  ),
+  flag(
+    'health-start-period',
+    duration,
+    'Start period for the container to initialize before starting ' +
       'health-retries countdown (ms|s|m|h) (default 0s)',
-  },
-  {
-    name: 'health-timeout',
-    kind: duration,
-    usage: 'Maximum time to allow one check to run (ms|s|m|h) (default 0s)',
-  },
-  { name: 'no-healthcheck', kind: bool, usage: 'Disable any container-specified HEALTHCHECK' },
+  ),
+  flag(
+    'health-timeout',
+    duration,
+    'Maximum time to allow one check to run (ms|s|m|h) (default 0s)',
+  ),
+  flag('no-healthcheck', bool, 'Disable any container-specified HEALTHCHECK'),
 ];
 
 const FILES: readonly FlagSpec[] = [
-  { name: 'mount', kind: mountKind, usage: 'Attach a filesystem mount to the container' },
-  { name: 'read-only', kind: bool, usage: "Mount the container's root filesystem as read only" },
-  { name: 'shm-size', kind: bytes, usage: 'Size of /dev/shm' },
-  { name: 'tmpfs', kind: list, usage: 'Mount a tmpfs directory' },
-  { name: 'volume', short: 'v', kind: list, usage: 'Bind mount a volume' },
-  { name: 'volume-driver', kind: string, usage: 'Optional volume driver for the container' },
-  { name: 'volumes-from', kind: list, usage: 'Mount volumes from the specified container(s)' },
+  flag('mount', mountKind, 'Attach a filesystem mount to the container'),
+  flag('read-only', bool, "Mount the container's root filesystem as read only"),
+  flag('shm-size', bytes, 'Size of /dev/shm'),
+  flag('tmpfs', list, 'Mount a tmpfs directory'),
+  flag('volume', list, 'Bind mount a volume', { short: 'v' }),
+  flag('volume-driver', string, 'Optional volume driver for the container'),
+  flag('volumes-from', list, 'Mount volumes from the specified container(s)'),
 ];
 
 const NAMESPACES_AND_NAMES: readonly FlagSpec[] = [
-  { name: 'hostname', short: 'h', kind: string, usage: 'Container host name' },
-  { name: 'domainname', kind: string, usage: 'Container NIS domain name' },
-  { name: 'ipc', kind: string, usage: 'IPC mode to use' },
-  { name: 'pid', kind: string, usage: 'PID namespace to use' },
-  { name: 'uts', kind: string, usage: 'UTS namespace to use' },
-  {
-    name: 'userns',
-    kind: string,
-    usage: 'User namespace to use ("host", "auto", "map:OUTSIDE:COUNT")',
-  },
-  { name: 'timens', kind: string, usage: 'Time namespace to use ("host" or "private")' },
-  { name: 'cgroupns', kind: string, usage: CGROUPNS_USAGE },
-  { name: 'sysctl', kind: sysctlKind, usage: 'Sysctl options (default map[])' },
+  flag('hostname', string, 'Container host name', { short: 'h' }),
+  flag('domainname', string, 'Container NIS domain name'),
+  flag('ipc', string, 'IPC mode to use'),
+  flag('pid', string, 'PID namespace to use'),
+  flag('uts', string, 'UTS namespace to use'),
+  flag('userns', string, 'User namespace to use ("host", "auto", "map:OUTSIDE:COUNT")'),
+  flag('timens', string, 'Time namespace to use ("host" or "private")'),
+  flag('cgroupns', string, CGROUPNS_USAGE),
+  flag('sysctl', sysctlKind, 'Sysctl options (default map[])'),
 ];
 
 const PRIVILEGES_AND_DEVICES: readonly FlagSpec[] = [
-  { name: 'privileged', kind: bool, usage: 'Give extended privileges to this container' },
-  { name: 'cap-add', kind: list, usage: 'Add Linux capabilities' },
-  { name: 'cap-drop', kind: list, usage: 'Drop Linux capabilities' },
-  { name: 'security-opt', kind: list, usage: 'Security Options' },
-  { name: 'device', kind: list, usage: 'Add a host device to the container' },
-  {
-    name: 'device-cgroup-rule',
-    kind: deviceRuleKind,
-    usage: 'Add a rule to the cgroup allowed devices list',
-  },
+  flag('privileged', bool, 'Give extended privileges to this container'),
+  flag('cap-add', list, 'Add Linux capabilities'),
+  flag('cap-drop', list, 'Drop Linux capabilities'),
+  flag('security-opt', list, 'Security Options'),
+  flag('device', list, 'Add a host device to the container'),
+  flag('device-cgroup-rule', deviceRuleKind, 'Add a rule to the cgroup allowed devices list'),
 ];
 
 const NETWORK: readonly FlagSpec[] = [
-  {
-    name: 'network',
-    kind: networkKind,
+  flag('network', networkKind, 'Connect a container to a network', {
     singleDash: ['net'],
     alias: 'net',
-    usage: 'Connect a container to a network',
-  },
-  {
-    name: 'network-alias',
-    kind: list,
-    alias: 'net-alias',
-    usage: 'Add network-scoped alias for the container',
-  },
-  { name: 'add-host', kind: addHostKind, usage: 'Add a custom host-to-IP mapping (host:ip)' },
-  { name: 'dns', kind: dnsKind, usage: 'Set custom DNS servers' },
-  { name: 'dns-option', kind: list, alias: 'dns-opt', usage: 'Set DNS options' },
-  { name: 'dns-search', kind: dnsSearchKind, usage: 'Set custom DNS search domains' },
-  { name: 'expose', kind: list, usage: 'Expose a port or a range of ports' },
-  { name: 'publish', short: 'p', kind: list, usage: "Publish a container's port(s) to the host" },
-  {
-    name: 'publish-all',
-    short: 'P',
-    kind: bool,
-    usage: 'Publish all exposed ports to random ports',
-  },
-  { name: 'link', kind: linkKind, usage: 'Add link to another container' },
-  { name: 'link-local-ip', kind: list, usage: 'Container IPv4/IPv6 link-local addresses' },
-  { name: 'ip', kind: string, usage: 'IPv4 address (e.g., 172.30.100.104)' },
-  { name: 'ip6', kind: string, usage: 'IPv6 address (e.g., 2001:db8::33)' },
-  { name: 'mac-address', kind: string, usage: 'Container MAC address (e.g., 92:d0:c6:0a:29:33)' },
+  }),
+  flag('network-alias', list, 'Add network-scoped alias for the container', { alias: 'net-alias' }),
+  flag('add-host', addHostKind, 'Add a custom host-to-IP mapping (host:ip)'),
+  flag('dns', dnsKind, 'Set custom DNS servers'),
+  flag('dns-option', list, 'Set DNS options', { alias: 'dns-opt' }),
+  flag('dns-search', dnsSearchKind, 'Set custom DNS search domains'),
+  flag('expose', list, 'Expose a port or a range of ports'),
+  flag('publish', list, "Publish a container's port(s) to the host", { short: 'p' }),
+  flag('publish-all', bool, 'Publish all exposed ports to random ports', { short: 'P' }),
+  flag('link', linkKind, 'Add link to another container'),
+  flag('link-local-ip', list, 'Container IPv4/IPv6 link-local addresses'),
+  flag('ip', string, 'IPv4 address (e.g., 172.30.100.104)'),
+  flag('ip6', string, 'IPv6 address (e.g., 2001:db8::33)'),
+  flag('mac-address', string, 'Container MAC address (e.g., 92:d0:c6:0a:29:33)'),
 ];
 
 /** What `run` and `create` share. */
@@ -197,31 +156,14 @@ export const CREATE_FLAGS: readonly FlagSpec[] = [
   ...NET_RATE,
   ...LIMITS,
   ...OWN_LIMITS,
-  { name: 'slice', kind: string, usage: 'Slice that the container is in (coracle slice create)' },
+  flag('slice', string, 'Slice that the container is in (coracle slice create)'),
 ];
 
 export const RUN_FLAGS: readonly FlagSpec[] = [
   ...CREATE_FLAGS,
-  {
-    name: 'detach',
-    short: 'd',
-    kind: bool,
-    usage: 'Run container in background and print container ID',
-  },
-  {
-    name: 'detach-keys',
-    kind: string,
-    usage: 'Override the key sequence for detaching a container',
-  },
-  {
-    name: 'sig-proxy',
-    kind: bool,
-    usage: 'Proxy received signals to the process (default true)',
-  },
-  {
-    name: 'dry-run',
-    kind: bool,
-    usage: 'Print the kernel operations that would make the container, and stop',
-  },
-  { name: 'json', kind: bool, usage: 'With --dry-run: print the plan as JSON' },
+  flag('detach', bool, 'Run container in background and print container ID', { short: 'd' }),
+  flag('detach-keys', string, 'Override the key sequence for detaching a container'),
+  flag('sig-proxy', bool, 'Proxy received signals to the process (default true)'),
+  flag('dry-run', bool, 'Print the kernel operations that would make the container, and stop'),
+  flag('json', bool, 'With --dry-run: print the plan as JSON'),
 ];

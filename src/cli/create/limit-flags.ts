@@ -1,6 +1,6 @@
 // The flags of limits, as data: docker's with docker's names, letters and texts, and ours.
 import { bool, bytes, cpus, int, string, swapBytes, uint16 } from '../flag-kind.ts';
-import type { FlagSpec } from '../flags.ts';
+import { type FlagSpec, flag } from '../flags.ts';
 import { deviceRuleKind, throttleBps, throttleIops, ulimitKind, weightDevice } from './kinds.ts';
 import {
   hugetlbKind,
@@ -13,170 +13,129 @@ import {
 import { netBurstKind, netRateKind } from './net-rate.ts';
 
 export const NET_RATE: readonly FlagSpec[] = [
-  {
-    name: 'net-rate',
-    kind: netRateKind,
-    usage: 'Bandwidth to and from the container ("10mbit", "in:10mbit,out:50mbit")',
-  },
-  {
-    name: 'net-burst',
-    kind: netBurstKind,
-    usage: 'What may pass at once beyond --net-rate ("64k", "in:64k,out:1m")',
-  },
+  flag(
+    'net-rate',
+    netRateKind,
+    'Bandwidth to and from the container ("10mbit", "in:10mbit,out:50mbit")',
+  ),
+  flag(
+    'net-burst',
+    netBurstKind,
+    'What may pass at once beyond --net-rate ("64k", "in:64k,out:1m")',
+  ),
 ];
 
 /** Docker's. */
 export const LIMITS: readonly FlagSpec[] = [
-  {
-    name: 'blkio-weight',
-    kind: uint16,
-    usage: 'Block IO (relative weight), between 10 and 1000, or 0 to disable (default 0)',
-  },
-  {
-    name: 'blkio-weight-device',
-    kind: weightDevice,
-    usage: 'Block IO weight (relative device weight) (default [])',
-  },
-  { name: 'cgroup-parent', kind: string, usage: 'Optional parent cgroup for the container' },
-  { name: 'cpu-period', kind: int, usage: 'Limit CPU CFS (Completely Fair Scheduler) period' },
-  { name: 'cpu-quota', kind: int, usage: 'Limit CPU CFS (Completely Fair Scheduler) quota' },
-  { name: 'cpu-rt-period', kind: int, usage: 'Limit CPU real-time period in microseconds' },
-  { name: 'cpu-rt-runtime', kind: int, usage: 'Limit CPU real-time runtime in microseconds' },
-  {
-    name: 'cpu-shares',
-    short: 'c',
-    kind: int,
-    singleDash: ['cpushare'],
-    usage: 'CPU shares (relative weight)',
-  },
-  { name: 'cpus', kind: cpus, usage: 'Number of CPUs' },
-  {
-    name: 'cpuset-cpus',
-    kind: string,
+  flag(
+    'blkio-weight',
+    uint16,
+    'Block IO (relative weight), between 10 and 1000, or 0 to disable (default 0)',
+  ),
+  flag(
+    'blkio-weight-device',
+    weightDevice,
+    'Block IO weight (relative device weight) (default [])',
+  ),
+  flag('cgroup-parent', string, 'Optional parent cgroup for the container'),
+  flag('cpu-period', int, 'Limit CPU CFS (Completely Fair Scheduler) period'),
+  flag('cpu-quota', int, 'Limit CPU CFS (Completely Fair Scheduler) quota'),
+  flag('cpu-rt-period', int, 'Limit CPU real-time period in microseconds'),
+  flag('cpu-rt-runtime', int, 'Limit CPU real-time runtime in microseconds'),
+  flag('cpu-shares', int, 'CPU shares (relative weight)', { short: 'c', singleDash: ['cpushare'] }),
+  flag('cpus', cpus, 'Number of CPUs'),
+  flag('cpuset-cpus', string, 'CPUs in which to allow execution (0-3, 0,1)', {
     singleDash: ['cpuset'],
-    usage: 'CPUs in which to allow execution (0-3, 0,1)',
-  },
-  { name: 'cpuset-mems', kind: string, usage: 'MEMs in which to allow execution (0-3, 0,1)' },
-  {
-    name: 'device-read-bps',
-    kind: throttleBps,
-    usage: 'Limit read rate (bytes per second) from a device (default [])',
-  },
-  {
-    name: 'device-read-iops',
-    kind: throttleIops,
-    usage: 'Limit read rate (IO per second) from a device (default [])',
-  },
-  {
-    name: 'device-write-bps',
-    kind: throttleBps,
-    usage: 'Limit write rate (bytes per second) to a device (default [])',
-  },
-  {
-    name: 'device-write-iops',
-    kind: throttleIops,
-    usage: 'Limit write rate (IO per second) to a device (default [])',
-  },
-  { name: 'kernel-memory', kind: bytes, usage: 'Kernel memory limit' },
-  { name: 'memory', short: 'm', kind: bytes, singleDash: ['mem'], usage: 'Memory limit' },
-  { name: 'memory-reservation', kind: bytes, usage: 'Memory soft limit' },
-  {
-    name: 'memory-swap',
-    kind: swapBytes,
-    usage: "Swap limit equal to memory plus swap: '-1' to enable unlimited swap",
-  },
-  {
-    name: 'memory-swappiness',
-    kind: int,
-    usage: 'Tune container memory swappiness (0 to 100) (default -1)',
-  },
-  { name: 'oom-kill-disable', kind: bool, usage: 'Disable OOM Killer' },
-  { name: 'oom-score-adj', kind: int, usage: "Tune host's OOM preferences (-1000 to 1000)" },
-  { name: 'pids-limit', kind: int, usage: 'Tune container pids limit (set -1 for unlimited)' },
-  { name: 'ulimit', kind: ulimitKind, usage: 'Ulimit options (default [])' },
+  }),
+  flag('cpuset-mems', string, 'MEMs in which to allow execution (0-3, 0,1)'),
+  flag(
+    'device-read-bps',
+    throttleBps,
+    'Limit read rate (bytes per second) from a device (default [])',
+  ),
+  flag(
+    'device-read-iops',
+    throttleIops,
+    'Limit read rate (IO per second) from a device (default [])',
+  ),
+  flag(
+    'device-write-bps',
+    throttleBps,
+    'Limit write rate (bytes per second) to a device (default [])',
+  ),
+  flag(
+    'device-write-iops',
+    throttleIops,
+    'Limit write rate (IO per second) to a device (default [])',
+  ),
+  flag('kernel-memory', bytes, 'Kernel memory limit'),
+  flag('memory', bytes, 'Memory limit', { short: 'm', singleDash: ['mem'] }),
+  flag('memory-reservation', bytes, 'Memory soft limit'),
+  flag(
+    'memory-swap',
+    swapBytes,
+    "Swap limit equal to memory plus swap: '-1' to enable unlimited swap",
+  ),
+  flag('memory-swappiness', int, 'Tune container memory swappiness (0 to 100) (default -1)'),
+  flag('oom-kill-disable', bool, 'Disable OOM Killer'),
+  flag('oom-score-adj', int, "Tune host's OOM preferences (-1000 to 1000)"),
+  flag('pids-limit', int, 'Tune container pids limit (set -1 for unlimited)'),
+  flag('ulimit', ulimitKind, 'Ulimit options (default [])'),
 ];
 
 /** Limits that docker has no flag for, with `run`, `create` and `update`. */
 export const OWN_LIMITS: readonly FlagSpec[] = [
-  {
-    name: 'cpu-burst',
-    kind: int,
-    usage: 'Microseconds of CPU quota that may be saved up for later',
-  },
-  { name: 'cpu-idle', kind: bool, usage: 'Run only when nobody else wants the CPU' },
-  { name: 'cpu-uclamp-min', kind: int, usage: 'Least CPU performance to ask for, in percent' },
-  { name: 'cpu-uclamp-max', kind: int, usage: 'Most CPU performance to ask for, in percent' },
-  {
-    name: 'cpuset-partition',
-    kind: string,
-    usage: 'Take the CPUs of --cpuset-cpus from all others ("member", "root", "isolated")',
-  },
-  {
-    name: 'hugetlb',
-    kind: hugetlbKind,
-    usage: 'Limit of huge pages by their size (SIZE=BYTES, "2MB=64m")',
-  },
-  {
-    name: 'memory-high',
-    kind: bytes,
-    usage: 'Memory above which the container is slowed down and reclaimed from',
-  },
-  { name: 'memory-min', kind: bytes, usage: 'Memory that is never taken from the container' },
-  {
-    name: 'memory-oom-group',
-    kind: bool,
-    usage: 'Let the OOM killer end all processes of the container or none',
-  },
-  { name: 'memory-swap-high', kind: bytes, usage: 'Swap above which the container is slowed down' },
-  { name: 'misc', kind: miscKind, usage: 'Limit of a counted resource (NAME=COUNT)' },
-  {
-    name: 'net-class',
-    kind: netClassKind,
-    usage: 'Class of the packets for tc and netfilter ("10:1", "0x100001")',
-  },
-  {
-    name: 'net-prio',
-    kind: netPrioKind,
-    usage: 'Priority of packets on an interface of the host (IF=N), with --network host',
-  },
-  {
-    name: 'rdma',
-    kind: rdmaKind,
-    usage: 'Limit of an RDMA device (DEVICE=hca_handle=N,hca_object=N)',
-  },
+  flag('cpu-burst', int, 'Microseconds of CPU quota that may be saved up for later'),
+  flag('cpu-idle', bool, 'Run only when nobody else wants the CPU'),
+  flag('cpu-uclamp-min', int, 'Least CPU performance to ask for, in percent'),
+  flag('cpu-uclamp-max', int, 'Most CPU performance to ask for, in percent'),
+  flag(
+    'cpuset-partition',
+    string,
+    'Take the CPUs of --cpuset-cpus from all others ("member", "root", "isolated")',
+  ),
+  flag('hugetlb', hugetlbKind, 'Limit of huge pages by their size (SIZE=BYTES, "2MB=64m")'),
+  flag('memory-high', bytes, 'Memory above which the container is slowed down and reclaimed from'),
+  flag('memory-min', bytes, 'Memory that is never taken from the container'),
+  flag('memory-oom-group', bool, 'Let the OOM killer end all processes of the container or none'),
+  flag('memory-swap-high', bytes, 'Swap above which the container is slowed down'),
+  flag('misc', miscKind, 'Limit of a counted resource (NAME=COUNT)'),
+  flag('net-class', netClassKind, 'Class of the packets for tc and netfilter ("10:1", "0x100001")'),
+  flag(
+    'net-prio',
+    netPrioKind,
+    'Priority of packets on an interface of the host (IF=N), with --network host',
+  ),
+  flag('rdma', rdmaKind, 'Limit of an RDMA device (DEVICE=hca_handle=N,hca_object=N)'),
 ];
 
 /**
  * What `update` changes: docker's flags, with the letters and texts that they have there, and ours.
  */
 const DOCKER_UPDATE: readonly FlagSpec[] = [
-  {
-    name: 'blkio-weight',
-    kind: uint16,
-    usage: 'Block IO (relative weight), between 10 and 1000, or 0 to disable (default 0)',
-  },
-  { name: 'cpu-period', kind: int, usage: 'Limit CPU CFS (Completely Fair Scheduler) period' },
-  { name: 'cpu-quota', kind: int, usage: 'Limit CPU CFS (Completely Fair Scheduler) quota' },
-  { name: 'cpu-rt-period', kind: int, usage: 'Limit the CPU real-time period in microseconds' },
-  { name: 'cpu-rt-runtime', kind: int, usage: 'Limit the CPU real-time runtime in microseconds' },
-  { name: 'cpu-shares', short: 'c', kind: int, usage: 'CPU shares (relative weight)' },
-  { name: 'cpus', kind: cpus, usage: 'Number of CPUs' },
-  {
-    name: 'cpuset-cpus',
-    kind: string,
-    usage: 'CPUs in which to allow execution (0-3, 0,1)',
-  },
-  { name: 'cpuset-mems', kind: string, usage: 'MEMs in which to allow execution (0-3, 0,1)' },
-  { name: 'kernel-memory', kind: bytes, hidden: true, usage: 'Kernel memory limit (deprecated)' },
-  { name: 'memory', short: 'm', kind: bytes, usage: 'Memory limit' },
-  { name: 'memory-reservation', kind: bytes, usage: 'Memory soft limit' },
-  {
-    name: 'memory-swap',
-    kind: swapBytes,
-    usage: 'Swap limit equal to memory plus swap: -1 to enable unlimited swap',
-  },
-  { name: 'pids-limit', kind: int, usage: 'Tune container pids limit (set -1 for unlimited)' },
-  { name: 'restart', kind: string, usage: 'Restart policy to apply when a container exits' },
+  flag(
+    'blkio-weight',
+    uint16,
+    'Block IO (relative weight), between 10 and 1000, or 0 to disable (default 0)',
+  ),
+  flag('cpu-period', int, 'Limit CPU CFS (Completely Fair Scheduler) period'),
+  flag('cpu-quota', int, 'Limit CPU CFS (Completely Fair Scheduler) quota'),
+  flag('cpu-rt-period', int, 'Limit the CPU real-time period in microseconds'),
+  flag('cpu-rt-runtime', int, 'Limit the CPU real-time runtime in microseconds'),
+  flag('cpu-shares', int, 'CPU shares (relative weight)', { short: 'c' }),
+  flag('cpus', cpus, 'Number of CPUs'),
+  flag('cpuset-cpus', string, 'CPUs in which to allow execution (0-3, 0,1)'),
+  flag('cpuset-mems', string, 'MEMs in which to allow execution (0-3, 0,1)'),
+  flag('kernel-memory', bytes, 'Kernel memory limit (deprecated)', { hidden: true }),
+  flag('memory', bytes, 'Memory limit', { short: 'm' }),
+  flag('memory-reservation', bytes, 'Memory soft limit'),
+  flag(
+    'memory-swap',
+    swapBytes,
+    'Swap limit equal to memory plus swap: -1 to enable unlimited swap',
+  ),
+  flag('pids-limit', int, 'Tune container pids limit (set -1 for unlimited)'),
+  flag('restart', string, 'Restart policy to apply when a container exits'),
 ];
 
 /** Docker has these with `run` only. */
@@ -195,15 +154,11 @@ export const UPDATE_FLAGS: readonly FlagSpec[] = [
   ...NET_RATE,
   ...LIMITS.filter(({ name }) => (LIVE_LIMITS as readonly string[]).includes(name)),
   ...OWN_LIMITS,
-  {
-    name: 'device-cgroup-rule',
-    kind: deviceRuleKind,
-    usage: 'The rules of allowed devices, in the place of those before',
-  },
-  { name: 'memory-reclaim', kind: bytes, usage: 'Take that much memory from the container now' },
-  {
-    name: 'unset',
-    kind: unsetKind,
-    usage: 'Take a limit away, by the name of its flag ("memory", "cpus")',
-  },
+  flag(
+    'device-cgroup-rule',
+    deviceRuleKind,
+    'The rules of allowed devices, in the place of those before',
+  ),
+  flag('memory-reclaim', bytes, 'Take that much memory from the container now'),
+  flag('unset', unsetKind, 'Take a limit away, by the name of its flag ("memory", "cpus")'),
 ];

@@ -1,9 +1,10 @@
 // The verbs of cgroups, all of them ours.
 import type { CommandSpec } from '../command.ts';
-import { bool, string } from '../flag-kind.ts';
+import { string } from '../flag-kind.ts';
+import { flag } from '../flags.ts';
+import { JSON_FLAG } from './shared.ts';
 
 const NONE = { rule: 'none' } as const;
-const JSON_FLAG = { name: 'json', kind: bool, usage: 'Print as JSON' } as const;
 
 export const CGROUP_VERBS: readonly CommandSpec[] = [
   {
@@ -19,10 +20,7 @@ export const CGROUP_VERBS: readonly CommandSpec[] = [
     usage: '[OPTIONS]',
     short: 'Show the cgroups of containers in each hierarchy, with usage, limits and processes',
     args: NONE,
-    flags: [
-      { name: 'controller', kind: string, usage: 'Only hierarchies that have this controller' },
-      JSON_FLAG,
-    ],
+    flags: [flag('controller', string, 'Only hierarchies that have this controller'), JSON_FLAG],
     load: () => import('../command/cgroup-tree.ts'),
   },
 ];

@@ -4,13 +4,14 @@ import { CREATE_FLAGS, RUN_FLAGS } from '../create/flags.ts';
 import { UPDATE_FLAGS } from '../create/limit-flags.ts';
 import { envKind } from '../create/kinds.ts';
 import { bool, int, list, string } from '../flag-kind.ts';
-import type { FlagSpec } from '../flags.ts';
+import { type FlagSpec, flag } from '../flags.ts';
 import { PORT_VERBS } from './port.ts';
 import {
   DETACH_KEYS,
   FILTER,
   FORCE_PRUNE,
   FORMAT,
+  JSON_FLAG,
   LIST_FORMAT,
   NO_TRUNC,
   PRUNE_FILTER,
@@ -22,112 +23,62 @@ const MANY = { rule: 'at-least', count: 1 } as const;
 const CONTAINERS = 'CONTAINER [CONTAINER...]';
 
 const STOP_FLAGS: readonly FlagSpec[] = [
-  { name: 'signal', short: 's', kind: string, usage: 'Signal to send to the container' },
-  {
-    name: 'timeout',
+  flag('signal', string, 'Signal to send to the container', { short: 's' }),
+  flag('timeout', int, 'Seconds to wait before killing the container', {
     short: 't',
     alias: 'time',
-    kind: int,
-    usage: 'Seconds to wait before killing the container',
-  },
+  }),
 ];
 
 const EXEC_FLAGS: readonly FlagSpec[] = [
-  {
-    name: 'detach',
-    short: 'd',
-    kind: bool,
-    usage: 'Detached mode: run command in the background',
-  },
+  flag('detach', bool, 'Detached mode: run command in the background', { short: 'd' }),
   DETACH_KEYS,
-  { name: 'env', short: 'e', kind: envKind, usage: 'Set environment variables' },
-  { name: 'env-file', kind: list, usage: 'Read in a file of environment variables' },
-  { name: 'interactive', short: 'i', kind: bool, usage: 'Keep STDIN open even if not attached' },
-  { name: 'privileged', kind: bool, usage: 'Give extended privileges to the command' },
-  { name: 'tty', short: 't', kind: bool, usage: 'Allocate a pseudo-TTY' },
-  {
-    name: 'user',
-    short: 'u',
-    kind: string,
-    usage: 'Username or UID (format: "<name|uid>[:<group|gid>]")',
-  },
-  {
-    name: 'workdir',
-    short: 'w',
-    kind: string,
-    usage: 'Working directory inside the container',
-  },
+  flag('env', envKind, 'Set environment variables', { short: 'e' }),
+  flag('env-file', list, 'Read in a file of environment variables'),
+  flag('interactive', bool, 'Keep STDIN open even if not attached', { short: 'i' }),
+  flag('privileged', bool, 'Give extended privileges to the command'),
+  flag('tty', bool, 'Allocate a pseudo-TTY', { short: 't' }),
+  flag('user', string, 'Username or UID (format: "<name|uid>[:<group|gid>]")', { short: 'u' }),
+  flag('workdir', string, 'Working directory inside the container', { short: 'w' }),
 ];
 
 const TIME_EXAMPLES = '(e.g. "2013-01-02T13:23:37Z") or relative (e.g. "42m" for 42 minutes)';
 
 const LOGS_FLAGS: readonly FlagSpec[] = [
-  { name: 'details', kind: bool, usage: 'Show extra details provided to logs' },
-  { name: 'follow', short: 'f', kind: bool, usage: 'Follow log output' },
-  {
-    name: 'since',
-    kind: string,
-    usage: `Show logs since timestamp ${TIME_EXAMPLES}`,
-  },
-  {
-    name: 'tail',
+  flag('details', bool, 'Show extra details provided to logs'),
+  flag('follow', bool, 'Follow log output', { short: 'f' }),
+  flag('since', string, `Show logs since timestamp ${TIME_EXAMPLES}`),
+  flag('tail', string, 'Number of lines to show from the end of the logs (default "all")', {
     short: 'n',
-    kind: string,
-    usage: 'Number of lines to show from the end of the logs (default "all")',
-  },
-  { name: 'timestamps', short: 't', kind: bool, usage: 'Show timestamps' },
-  {
-    name: 'until',
-    kind: string,
-    usage: `Show logs before a timestamp ${TIME_EXAMPLES}`,
-  },
+  }),
+  flag('timestamps', bool, 'Show timestamps', { short: 't' }),
+  flag('until', string, `Show logs before a timestamp ${TIME_EXAMPLES}`),
 ];
 
 const PS_FLAGS: readonly FlagSpec[] = [
-  {
-    name: 'all',
-    short: 'a',
-    kind: bool,
-    usage: 'Show all containers (default shows just running)',
-  },
+  flag('all', bool, 'Show all containers (default shows just running)', { short: 'a' }),
   FILTER,
   LIST_FORMAT,
-  {
-    name: 'last',
+  flag('last', int, 'Show n last created containers (includes all states) (default -1)', {
     short: 'n',
-    kind: int,
-    usage: 'Show n last created containers (includes all states) (default -1)',
-  },
-  {
-    name: 'latest',
-    short: 'l',
-    kind: bool,
-    usage: 'Show the latest created container (includes all states)',
-  },
+  }),
+  flag('latest', bool, 'Show the latest created container (includes all states)', { short: 'l' }),
   NO_TRUNC,
-  { name: 'quiet', short: 'q', kind: bool, usage: 'Only display container IDs' },
-  { name: 'size', short: 's', kind: bool, usage: 'Display total file sizes' },
+  flag('quiet', bool, 'Only display container IDs', { short: 'q' }),
+  flag('size', bool, 'Display total file sizes', { short: 's' }),
 ];
 
 const STATS_FLAGS: readonly FlagSpec[] = [
-  {
-    name: 'all',
-    short: 'a',
-    kind: bool,
-    usage: 'Show all containers (default shows just running)',
-  },
+  flag('all', bool, 'Show all containers (default shows just running)', { short: 'a' }),
   LIST_FORMAT,
-  {
-    name: 'no-stream',
-    kind: bool,
-    usage: 'Disable streaming stats and only pull the first result',
-  },
+  flag('no-stream', bool, 'Disable streaming stats and only pull the first result'),
   { ...NO_TRUNC, usage: 'Do not truncate output' },
 ];
 
 /** "80", "80/udp": what docker's `port` takes after the container. */
 const PORT = /^\d+(\/\w+)?$/;
 
+/** The verbs that exist with and without `container` before them. */
 export const CONTAINER_VERBS: readonly CommandSpec[] = [
   {
     name: 'run',
@@ -158,7 +109,7 @@ export const CONTAINER_VERBS: readonly CommandSpec[] = [
     usage: '[OPTIONS] CONTAINER',
     short: 'Attach local standard input, output, and error streams to a running container',
     args: ONE,
-    flags: [DETACH_KEYS, { name: 'no-stdin', kind: bool, usage: 'Do not attach STDIN' }, SIG_PROXY],
+    flags: [DETACH_KEYS, flag('no-stdin', bool, 'Do not attach STDIN'), SIG_PROXY],
     completes: 'running',
     completesOne: true,
     load: () => import('../command/attach.ts'),
@@ -206,13 +157,7 @@ export const CONTAINER_VERBS: readonly CommandSpec[] = [
     usage: 'CONTAINER [PRIVATE_PORT[/PROTO]]',
     short: 'List port mappings or a specific mapping for the container',
     args: { rule: 'range', min: 1, max: 2 },
-    flags: [
-      {
-        name: 'traffic',
-        kind: bool,
-        usage: 'Show connections, packets and bytes of each published port',
-      },
-    ],
+    flags: [flag('traffic', bool, 'Show connections, packets and bytes of each published port')],
     completes: 'running',
     completesOne: true,
     children: PORT_VERBS,
@@ -244,19 +189,13 @@ export const CONTAINER_VERBS: readonly CommandSpec[] = [
     short: 'Remove one or more containers',
     args: MANY,
     flags: [
-      {
-        name: 'force',
+      flag('force', bool, 'Force the removal of a running container (uses SIGKILL)', {
         short: 'f',
-        kind: bool,
-        usage: 'Force the removal of a running container (uses SIGKILL)',
-      },
-      { name: 'link', short: 'l', kind: bool, usage: 'Remove the specified link' },
-      {
-        name: 'volumes',
+      }),
+      flag('link', bool, 'Remove the specified link', { short: 'l' }),
+      flag('volumes', bool, 'Remove anonymous volumes associated with the container', {
         short: 'v',
-        kind: bool,
-        usage: 'Remove anonymous volumes associated with the container',
-      },
+      }),
     ],
     completes: 'stopped',
     load: () => import('../command/rm.ts'),
@@ -267,14 +206,9 @@ export const CONTAINER_VERBS: readonly CommandSpec[] = [
     short: 'Start one or more stopped containers',
     args: MANY,
     flags: [
-      {
-        name: 'attach',
-        short: 'a',
-        kind: bool,
-        usage: 'Attach STDOUT/STDERR and forward signals',
-      },
+      flag('attach', bool, 'Attach STDOUT/STDERR and forward signals', { short: 'a' }),
       DETACH_KEYS,
-      { name: 'interactive', short: 'i', kind: bool, usage: "Attach container's STDIN" },
+      flag('interactive', bool, "Attach container's STDIN", { short: 'i' }),
     ],
     completes: 'stopped',
     load: () => import('../command/start.ts'),
@@ -337,7 +271,7 @@ export const CONTAINER_VERBS: readonly CommandSpec[] = [
     usage: '[OPTIONS] CONTAINER',
     short: 'Show the kernel operations that made a container, in order, with their times',
     args: ONE,
-    flags: [{ name: 'json', kind: bool, usage: 'Print as JSON' }],
+    flags: [JSON_FLAG],
     completes: 'container',
     completesOne: true,
     load: () => import('../command/explain.ts'),
@@ -365,15 +299,7 @@ export const CONTAINER_ONLY: readonly CommandSpec[] = [
     usage: `[OPTIONS] ${CONTAINERS}`,
     short: 'Display detailed information on one or more containers',
     args: MANY,
-    flags: [
-      FORMAT,
-      {
-        name: 'size',
-        short: 's',
-        kind: bool,
-        usage: 'Display total file sizes',
-      },
-    ],
+    flags: [FORMAT, flag('size', bool, 'Display total file sizes', { short: 's' })],
     completes: 'container',
     load: () => import('../command/container-inspect.ts'),
   },

@@ -1,7 +1,7 @@
 // The verbs of images.
 import type { CommandSpec } from '../command.ts';
 import { bool, list, string, strings } from '../flag-kind.ts';
-import type { FlagSpec } from '../flags.ts';
+import { flag } from '../flags.ts';
 import {
   FILTER,
   FORCE_PRUNE,
@@ -13,7 +13,7 @@ import {
 } from './shared.ts';
 
 const MANY = { rule: 'at-least', count: 1 } as const;
-const QUIET: FlagSpec = { name: 'quiet', short: 'q', kind: bool, usage: 'Only show image IDs' };
+const QUIET = flag('quiet', bool, 'Only show image IDs', { short: 'q' });
 
 /** The verbs that exist with and without `image` before them. */
 export const IMAGE_VERBS: readonly CommandSpec[] = [
@@ -24,12 +24,9 @@ export const IMAGE_VERBS: readonly CommandSpec[] = [
     args: { rule: 'exact', count: 1 },
     flags: [
       LIST_FORMAT,
-      {
-        name: 'human',
+      flag('human', bool, 'Print sizes and dates in human readable format (default true)', {
         short: 'H',
-        kind: bool,
-        usage: 'Print sizes and dates in human readable format (default true)',
-      },
+      }),
       NO_TRUNC,
       PLATFORM,
       QUIET,
@@ -44,18 +41,8 @@ export const IMAGE_VERBS: readonly CommandSpec[] = [
     short: 'Import the contents from a tarball to create a filesystem image',
     args: MANY,
     flags: [
-      {
-        name: 'change',
-        short: 'c',
-        kind: list,
-        usage: 'Apply Dockerfile instruction to the created image',
-      },
-      {
-        name: 'message',
-        short: 'm',
-        kind: string,
-        usage: 'Set commit message for imported image',
-      },
+      flag('change', list, 'Apply Dockerfile instruction to the created image', { short: 'c' }),
+      flag('message', string, 'Set commit message for imported image', { short: 'm' }),
       PLATFORM,
     ],
     load: () => import('../command/import.ts'),
@@ -66,14 +53,9 @@ export const IMAGE_VERBS: readonly CommandSpec[] = [
     short: 'Load an image from a tar archive or STDIN',
     args: { rule: 'none' },
     flags: [
-      {
-        name: 'input',
-        short: 'i',
-        kind: string,
-        usage: 'Read from tar archive file, instead of STDIN',
-      },
+      flag('input', string, 'Read from tar archive file, instead of STDIN', { short: 'i' }),
       PLATFORM,
-      { name: 'quiet', short: 'q', kind: bool, usage: 'Suppress the load output' },
+      flag('quiet', bool, 'Suppress the load output', { short: 'q' }),
     ],
     load: () => import('../command/load.ts'),
   },
@@ -82,15 +64,7 @@ export const IMAGE_VERBS: readonly CommandSpec[] = [
     usage: '[OPTIONS] IMAGE [IMAGE...]',
     short: 'Save one or more images to a tar archive (streamed to STDOUT by default)',
     args: MANY,
-    flags: [
-      {
-        name: 'output',
-        short: 'o',
-        kind: string,
-        usage: 'Write to a file, instead of STDOUT',
-      },
-      PLATFORM,
-    ],
+    flags: [flag('output', string, 'Write to a file, instead of STDOUT', { short: 'o' }), PLATFORM],
     completes: 'image',
     load: () => import('../command/save.ts'),
   },
@@ -113,13 +87,8 @@ export const IMAGES: CommandSpec = {
   short: 'List images',
   args: { rule: 'range', min: 0, max: 1 },
   flags: [
-    {
-      name: 'all',
-      short: 'a',
-      kind: bool,
-      usage: 'Show all images (default hides intermediate images)',
-    },
-    { name: 'digests', kind: bool, usage: 'Show digests' },
+    flag('all', bool, 'Show all images (default hides intermediate images)', { short: 'a' }),
+    flag('digests', bool, 'Show digests'),
     FILTER,
     LIST_FORMAT,
     NO_TRUNC,
@@ -138,13 +107,13 @@ export const RMI: CommandSpec = {
   short: 'Remove one or more images',
   args: MANY,
   flags: [
-    { name: 'force', short: 'f', kind: bool, usage: 'Force removal of the image' },
-    { name: 'no-prune', kind: bool, usage: 'Do not delete untagged parents' },
-    {
-      name: 'platform',
-      kind: strings,
-      usage: 'Remove only the given platform variant. Formatted as "os[/arch[/variant]]"',
-    },
+    flag('force', bool, 'Force removal of the image', { short: 'f' }),
+    flag('no-prune', bool, 'Do not delete untagged parents'),
+    flag(
+      'platform',
+      strings,
+      'Remove only the given platform variant. Formatted as "os[/arch[/variant]]"',
+    ),
   ],
   paths: RM_PATHS,
   completes: 'image',
@@ -170,12 +139,7 @@ export const IMAGE_ONLY: readonly CommandSpec[] = [
     short: 'Remove unused images',
     args: { rule: 'none' },
     flags: [
-      {
-        name: 'all',
-        short: 'a',
-        kind: bool,
-        usage: 'Remove all unused images, not just dangling ones',
-      },
+      flag('all', bool, 'Remove all unused images, not just dangling ones', { short: 'a' }),
       PRUNE_FILTER,
       FORCE_PRUNE,
     ],

@@ -2,91 +2,56 @@
 import type { CommandSpec } from '../command.ts';
 import { labelKind, linkKind } from '../create/kinds.ts';
 import { bool, filter, int, map, string, strings } from '../flag-kind.ts';
-import type { FlagSpec } from '../flags.ts';
-import { FORCE_PRUNE, FORMAT, LIST_FORMAT, PRUNE_FILTER } from './shared.ts';
+import { type FlagSpec, flag } from '../flags.ts';
+import { FORCE_PRUNE, FORMAT, JSON_FLAG, LIST_FORMAT, PRUNE_FILTER } from './shared.ts';
 
 const MANY = { rule: 'at-least', count: 1 } as const;
 const TWO = { rule: 'exact', count: 2 } as const;
 const BOTH = 'NETWORK CONTAINER';
 
 const CREATE_FLAGS: readonly FlagSpec[] = [
-  { name: 'attachable', kind: bool, usage: 'Enable manual container attachment' },
-  {
-    name: 'aux-address',
-    kind: map,
-    usage: 'Auxiliary IPv4 or IPv6 addresses used by Network driver (default map[])',
-  },
-  {
-    name: 'config-from',
-    kind: string,
-    usage: 'The network from which to copy the configuration',
-  },
-  { name: 'config-only', kind: bool, usage: 'Create a configuration only network' },
-  {
-    name: 'driver',
-    short: 'd',
-    kind: string,
-    usage: 'Driver to manage the Network (default "bridge")',
-  },
-  { name: 'gateway', kind: strings, usage: 'IPv4 or IPv6 Gateway for the master subnet' },
-  { name: 'ingress', kind: bool, usage: 'Create swarm routing-mesh network' },
-  { name: 'internal', kind: bool, usage: 'Restrict external access to the network' },
-  { name: 'ip-range', kind: strings, usage: 'Allocate container ip from a sub-range' },
-  {
-    name: 'ipam-driver',
-    kind: string,
-    usage: 'IP Address Management Driver (default "default")',
-  },
-  {
-    name: 'ipam-opt',
-    kind: map,
-    usage: 'Set IPAM driver specific options (default map[])',
-  },
-  {
-    name: 'ipv4',
-    kind: bool,
-    usage: 'Enable or disable IPv4 address assignment (default true)',
-  },
-  { name: 'ipv6', kind: bool, usage: 'Enable or disable IPv6 address assignment' },
-  { name: 'label', kind: labelKind, usage: 'Set metadata on a network' },
-  { name: 'opt', short: 'o', kind: map, usage: 'Set driver specific options (default map[])' },
-  { name: 'scope', kind: string, usage: "Control the network's scope" },
-  {
-    name: 'subnet',
-    kind: strings,
-    usage: 'Subnet in CIDR format that represents a network segment',
-  },
+  flag('attachable', bool, 'Enable manual container attachment'),
+  flag(
+    'aux-address',
+    map,
+    'Auxiliary IPv4 or IPv6 addresses used by Network driver (default map[])',
+  ),
+  flag('config-from', string, 'The network from which to copy the configuration'),
+  flag('config-only', bool, 'Create a configuration only network'),
+  flag('driver', string, 'Driver to manage the Network (default "bridge")', { short: 'd' }),
+  flag('gateway', strings, 'IPv4 or IPv6 Gateway for the master subnet'),
+  flag('ingress', bool, 'Create swarm routing-mesh network'),
+  flag('internal', bool, 'Restrict external access to the network'),
+  flag('ip-range', strings, 'Allocate container ip from a sub-range'),
+  flag('ipam-driver', string, 'IP Address Management Driver (default "default")'),
+  flag('ipam-opt', map, 'Set IPAM driver specific options (default map[])'),
+  flag('ipv4', bool, 'Enable or disable IPv4 address assignment (default true)'),
+  flag('ipv6', bool, 'Enable or disable IPv6 address assignment'),
+  flag('label', labelKind, 'Set metadata on a network'),
+  flag('opt', map, 'Set driver specific options (default map[])', { short: 'o' }),
+  flag('scope', string, "Control the network's scope"),
+  flag('subnet', strings, 'Subnet in CIDR format that represents a network segment'),
 ];
 
 const CONNECT_FLAGS: readonly FlagSpec[] = [
-  { name: 'alias', kind: strings, usage: 'Add network-scoped alias for the container' },
-  { name: 'driver-opt', kind: strings, usage: 'driver options for the network' },
-  {
-    name: 'gw-priority',
-    kind: int,
-    usage:
-      'Highest gw-priority provides the default gateway. Accepts positive and negative values.',
-  },
-  { name: 'ip', kind: string, usage: 'IPv4 address (e.g., "172.30.100.104")' },
-  { name: 'ip6', kind: string, usage: 'IPv6 address (e.g., "2001:db8::33")' },
-  { name: 'link', kind: linkKind, usage: 'Add link to another container' },
-  {
-    name: 'link-local-ip',
-    kind: strings,
-    usage: 'Add a link-local address for the container',
-  },
+  flag('alias', strings, 'Add network-scoped alias for the container'),
+  flag('driver-opt', strings, 'driver options for the network'),
+  flag(
+    'gw-priority',
+    int,
+    'Highest gw-priority provides the default gateway. Accepts positive and negative values.',
+  ),
+  flag('ip', string, 'IPv4 address (e.g., "172.30.100.104")'),
+  flag('ip6', string, 'IPv6 address (e.g., "2001:db8::33")'),
+  flag('link', linkKind, 'Add link to another container'),
+  flag('link-local-ip', strings, 'Add a link-local address for the container'),
 ];
 
 const LS_FLAGS: readonly FlagSpec[] = [
-  {
-    name: 'filter',
-    short: 'f',
-    kind: filter,
-    usage: 'Provide filter values (e.g. "driver=bridge")',
-  },
+  flag('filter', filter, 'Provide filter values (e.g. "driver=bridge")', { short: 'f' }),
   LIST_FORMAT,
-  { name: 'no-trunc', kind: bool, usage: 'Do not truncate the output' },
-  { name: 'quiet', short: 'q', kind: bool, usage: 'Only display network IDs' },
+  flag('no-trunc', bool, 'Do not truncate the output'),
+  flag('quiet', bool, 'Only display network IDs', { short: 'q' }),
 ];
 
 export const NETWORK_VERBS: readonly CommandSpec[] = [
@@ -113,12 +78,7 @@ export const NETWORK_VERBS: readonly CommandSpec[] = [
     short: 'Disconnect a container from a network',
     args: TWO,
     flags: [
-      {
-        name: 'force',
-        short: 'f',
-        kind: bool,
-        usage: 'Force the container to disconnect from a network',
-      },
+      flag('force', bool, 'Force the container to disconnect from a network', { short: 'f' }),
     ],
     completes: ['network', 'container'],
     load: () => import('../command/network-disconnect.ts'),
@@ -128,7 +88,7 @@ export const NETWORK_VERBS: readonly CommandSpec[] = [
     usage: '[OPTIONS] NETWORK',
     short: 'Show what a packet meets on its way, in order, with the live counters',
     args: { rule: 'exact', count: 1 },
-    flags: [{ name: 'json', kind: bool, usage: 'Print as JSON' }],
+    flags: [JSON_FLAG],
     completes: 'network',
     completesOne: true,
     load: () => import('../command/network-explain.ts'),
@@ -138,10 +98,7 @@ export const NETWORK_VERBS: readonly CommandSpec[] = [
     usage: '[OPTIONS] NETWORK [NETWORK...]',
     short: 'Display detailed information on one or more networks',
     args: MANY,
-    flags: [
-      FORMAT,
-      { name: 'verbose', short: 'v', kind: bool, usage: 'Verbose output for diagnostics' },
-    ],
+    flags: [FORMAT, flag('verbose', bool, 'Verbose output for diagnostics', { short: 'v' })],
     completes: 'network',
     load: () => import('../command/network-inspect.ts'),
   },
@@ -169,14 +126,7 @@ export const NETWORK_VERBS: readonly CommandSpec[] = [
     usage: 'NETWORK [NETWORK...]',
     short: 'Remove one or more networks',
     args: MANY,
-    flags: [
-      {
-        name: 'force',
-        short: 'f',
-        kind: bool,
-        usage: 'Do not error if the network does not exist',
-      },
-    ],
+    flags: [flag('force', bool, 'Do not error if the network does not exist', { short: 'f' })],
     paths: ['network rm', 'network remove'],
     completes: 'network',
     load: () => import('../command/network-rm.ts'),

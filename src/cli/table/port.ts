@@ -1,6 +1,7 @@
 // Our verbs of published ports, below docker's `port`.
 import type { CommandSpec } from '../command.ts';
 import { bool } from '../flag-kind.ts';
+import { flag } from '../flags.ts';
 
 const PORTS = 'CONTAINER [IP:][HOST_PORT:]PORT[/PROTO]...';
 
@@ -12,11 +13,7 @@ export const PORT_VERBS: readonly CommandSpec[] = [
     short: 'Publish ports of a container, also while it runs',
     args: { rule: 'at-least', count: 2 },
     flags: [
-      {
-        name: 'move',
-        kind: bool,
-        usage: 'Withdraw the ports from where they are published now, in the same step',
-      },
+      flag('move', bool, 'Withdraw the ports from where they are published now, in the same step'),
     ],
     completes: 'container',
     completesOne: true,
@@ -33,5 +30,3 @@ export const PORT_VERBS: readonly CommandSpec[] = [
     load: () => import('../command/port-rm.ts'),
   },
 ];
-
-/** The verbs that exist with and without `container` before them. */

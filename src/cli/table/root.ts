@@ -1,7 +1,7 @@
 // The whole command line as one tree.
 import type { CommandSpec } from '../command.ts';
 import { bool, list, string } from '../flag-kind.ts';
-import type { FlagSpec } from '../flags.ts';
+import { type FlagSpec, flag } from '../flags.ts';
 import { CGROUP_VERBS } from './cgroup.ts';
 import { CONTAINER_ONLY, CONTAINER_VERBS, PS } from './container.ts';
 import { IMAGE_ONLY, IMAGE_VERBS, IMAGES, RMI } from './image.ts';
@@ -10,20 +10,16 @@ import { SLICE_VERBS } from './slice.ts';
 import { SYSTEM_ONLY, SYSTEM_VERBS, TOP_LEVEL } from './system.ts';
 
 export const GLOBAL_FLAGS: readonly FlagSpec[] = [
-  {
-    name: 'config',
-    kind: string,
-    usage: 'Location of client config files (default "~/.docker")',
-  },
-  { name: 'debug', short: 'D', kind: bool, usage: 'Enable debug mode' },
-  { name: 'host', short: 'H', kind: list, usage: 'Daemon socket to connect to' },
-  {
-    name: 'log-level',
-    short: 'l',
-    kind: string,
-    usage: 'Set the logging level ("debug", "info", "warn", "error", "fatal") (default "info")',
-  },
-  { name: 'version', short: 'v', kind: bool, usage: 'Print version information and quit' },
+  flag('config', string, 'Location of client config files (default "~/.docker")'),
+  flag('debug', bool, 'Enable debug mode', { short: 'D' }),
+  flag('host', list, 'Daemon socket to connect to', { short: 'H' }),
+  flag(
+    'log-level',
+    string,
+    'Set the logging level ("debug", "info", "warn", "error", "fatal") (default "info")',
+    { short: 'l' },
+  ),
+  flag('version', bool, 'Print version information and quit', { short: 'v' }),
 ];
 
 /** A verb that is also found behind its noun. */

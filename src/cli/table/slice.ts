@@ -2,8 +2,8 @@
 import type { CommandSpec } from '../command.ts';
 import { LIMITS, OWN_LIMITS, UPDATE_FLAGS } from '../create/limit-flags.ts';
 import { bool } from '../flag-kind.ts';
-import type { FlagSpec } from '../flags.ts';
-import { FORMAT, LIST_FORMAT } from './shared.ts';
+import { type FlagSpec, flag } from '../flags.ts';
+import { FORMAT, JSON_FLAG, LIST_FORMAT } from './shared.ts';
 
 const ONE = { rule: 'exact', count: 1 } as const;
 const MANY = { rule: 'at-least', count: 1 } as const;
@@ -24,8 +24,6 @@ const NOT_OF_SLICES = new Set([
 function ofSlices(flags: readonly FlagSpec[]): FlagSpec[] {
   return flags.filter(({ name }) => !NOT_OF_SLICES.has(name));
 }
-
-const JSON_FLAG: FlagSpec = { name: 'json', kind: bool, usage: 'Print as JSON' };
 
 export const SLICE_VERBS: readonly CommandSpec[] = [
   {
@@ -52,11 +50,7 @@ export const SLICE_VERBS: readonly CommandSpec[] = [
     usage: '[OPTIONS]',
     short: 'List slices as a tree, with their usage',
     args: { rule: 'none' },
-    flags: [
-      LIST_FORMAT,
-      JSON_FLAG,
-      { name: 'quiet', short: 'q', kind: bool, usage: 'Only display paths' },
-    ],
+    flags: [LIST_FORMAT, JSON_FLAG, flag('quiet', bool, 'Only display paths', { short: 'q' })],
     paths: ['slice ls', 'slice list'],
     load: () => import('../command/slice-ls.ts'),
   },

@@ -1,6 +1,7 @@
 // The commands about the engine itself.
 import type { CommandSpec } from '../command.ts';
 import { bool, string } from '../flag-kind.ts';
+import { flag } from '../flags.ts';
 import { DAEMON_FLAGS } from './daemon.ts';
 import { FILTER, FORCE_PRUNE, FORMAT, LINE_FORMAT, LIST_FORMAT, PRUNE_FILTER } from './shared.ts';
 
@@ -16,8 +17,8 @@ export const SYSTEM_VERBS: readonly CommandSpec[] = [
     flags: [
       FILTER,
       LINE_FORMAT,
-      { name: 'since', kind: string, usage: 'Show all events created since timestamp' },
-      { name: 'until', kind: string, usage: 'Stream events until this timestamp' },
+      flag('since', string, 'Show all events created since timestamp'),
+      flag('until', string, 'Stream events until this timestamp'),
     ],
     load: () => import('../command/events.ts'),
   },
@@ -40,12 +41,7 @@ export const SYSTEM_ONLY: readonly CommandSpec[] = [
     args: NONE,
     flags: [
       LIST_FORMAT,
-      {
-        name: 'verbose',
-        short: 'v',
-        kind: bool,
-        usage: 'Show detailed information on space usage',
-      },
+      flag('verbose', bool, 'Show detailed information on space usage', { short: 'v' }),
     ],
     load: () => import('../command/system-df.ts'),
   },
@@ -55,12 +51,7 @@ export const SYSTEM_ONLY: readonly CommandSpec[] = [
     short: 'Remove unused data',
     args: NONE,
     flags: [
-      {
-        name: 'all',
-        short: 'a',
-        kind: bool,
-        usage: 'Remove all unused images not just dangling ones',
-      },
+      flag('all', bool, 'Remove all unused images not just dangling ones', { short: 'a' }),
       PRUNE_FILTER,
       FORCE_PRUNE,
     ],
@@ -85,13 +76,8 @@ export const TOP_LEVEL: readonly CommandSpec[] = [
     args: { rule: 'at-least', count: 1 },
     flags: [
       FORMAT,
-      {
-        name: 'size',
-        short: 's',
-        kind: bool,
-        usage: 'Display total file sizes if the type is container',
-      },
-      { name: 'type', kind: string, usage: 'Only inspect objects of the given type' },
+      flag('size', bool, 'Display total file sizes if the type is container', { short: 's' }),
+      flag('type', string, 'Only inspect objects of the given type'),
     ],
     completes: 'container',
     load: () => import('../command/inspect.ts'),
