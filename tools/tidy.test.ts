@@ -8,6 +8,7 @@ import { test } from 'node:test';
 import { ROUTES } from '#api/routes.ts';
 import { STATUS } from '#api/status.ts';
 import { ERROR_CODES } from '#base/error.ts';
+import { bool, list, string } from '#cli/flag-kind.ts';
 import { DAEMON_FLAGS } from '#cli/table/daemon.ts';
 import { FLAGS } from '#daemon/flags.ts';
 import { OPS } from '#kernel/native/op.ts';
@@ -174,10 +175,18 @@ test('every route is in docs/compat.md, and every row there is a route', () => {
   assert.deepEqual(written.toSorted(), served.toSorted());
 });
 
-test('the command line knows every flag of the daemon', () => {
-  const own = Object.keys(FLAGS).filter((name) => name !== '--help');
-  const known = DAEMON_FLAGS.map(({ name }) => `--${name}`);
-  assert.deepEqual(known, own);
+test('the command line knows every flag of the daemon, and says the same of it', () => {
+  const kinds: ReadonlyMap<unknown, string> = new Map([
+    [bool, 'boolean'],
+    [list, 'list'],
+    [string, 'text'],
+  ]);
+  const own = Object.entries(FLAGS).filter(([name]) => name !== '--help');
+  const known = DAEMON_FLAGS.map(({ name, kind, usage }) => [`--${name}`, kinds.get(kind), usage]);
+  assert.deepEqual(
+    known,
+    own.map(([name, { kind, help }]) => [name, kind, help]),
+  );
 });
 
 test('native/ops.def and OPS agree in name, order and arguments', () => {
