@@ -73,7 +73,7 @@ test('exec runs in the same namespaces, with its own user, directory and environ
   assert.match(other.out, /CapEff:\t0{16}/);
   assert.match(other.out, /CapBnd:\t00000000a80425fb/);
   const cgroups = await execScript(task, 'cat /proc/self/cgroup');
-  assert.match(cgroups.out, /coracle-test/);
+  assert.ok(cgroups.out.includes(host.parent), cgroups.out);
   const ns = 'for n in mnt pid net ipc uts time; do readlink /proc/self/ns/$n; done';
   const first = await execScript(task, ns.replaceAll('self', '1'));
   assert.equal((await execScript(task, ns)).out, first.out);
