@@ -4,7 +4,8 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { cgroupsOf, type PrivateEngine } from '../../tools/private-engine.ts';
+import type { PrivateEngine } from '../../tools/private-engine.ts';
+import { cgroupsOf } from '../../tools/scratch.ts';
 
 export type Account = {
   readonly daemonDescriptors: number;

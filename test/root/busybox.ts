@@ -1,8 +1,7 @@
 // A root file system of one static busybox, and containers in it through the runtime alone: no
 // image, no network, no daemon. For the root tests of the runtime.
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { copyFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { NativeAgent } from '#kernel/native/agent.ts';
 import { connectMonitor } from '#kernel/native/monitor.ts';
@@ -12,6 +11,7 @@ import { type HostFacts, readHostFacts } from '#runtime/facts.ts';
 import { type BoxRuntime, createRuntime } from '#runtime/runtime.ts';
 import type { Task, TaskExit } from '#runtime/task.ts';
 import { type BoxChange, boxWith, PLAIN_BOX } from '#runtime/testing-box.ts';
+import { makeScratch, removeScratch } from '../../tools/scratch.ts';
 import { NATIVE } from './native-path.ts';
 
 const BUSYBOX = '/bin/busybox';
@@ -58,12 +58,12 @@ export type Ran = { readonly out: string; readonly err: string; readonly exit: T
 
 /** A busybox root, the directories of containers in it, and a runtime; removed when disposed. */
 export class BusyboxHost implements AsyncDisposable {
-  readonly directory = mkdtempSync(join(tmpdir(), 'coracle-runtime-'));
+  readonly directory = makeScratch('runtime-');
   readonly agent = new NativeAgent(NATIVE);
   readonly facts: HostFacts = readHostFacts();
   readonly runtime: BoxRuntime;
   readonly lower: string;
-  readonly parent = `/coracle-test-${process.pid}`;
+  readonly parent = `/${basename(this.directory)}`;
   #count = 0;
 
   constructor() {
@@ -133,11 +133,15 @@ export class BusyboxHost implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     const { hierarchies, unified } = this.facts.cgroups;
-    for (const { mountpoint } of [...hierarchies, ...(unified === undefined ? [] : [unified])]) {
-      await this.agent.perform([{ op: 'cgroup_rmdir', path: join(mountpoint, this.parent) }]);
+    try {
+      for (const { mountpoint } of [...hierarchies, ...(unified === undefined ? [] : [unified])]) {
+        await this.agent.perform([{ op: 'cgroup_rmdir', path: join(mountpoint, this.parent) }]);
+      }
+    } finally {
+      // A test that failed may have left what runs.
+      await this.agent[Symbol.asyncDispose]();
+      removeScratch(this.directory);
     }
-    await this.agent[Symbol.asyncDispose]();
-    rmSync(this.directory, { recursive: true, force: true });
   }
 }
 

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { mkdirSync, rmdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { lowerQuartile } from '../../bench/measure.ts';
-import { cgroupsOf, type PrivateEngine, startEngine } from '../../tools/private-engine.ts';
+import { type PrivateEngine, startEngine } from '../../tools/private-engine.ts';
+import { cgroupsOf } from '../../tools/scratch.ts';
 import { call } from './engine-call.ts';
 
 const CGROUPS = 1000;

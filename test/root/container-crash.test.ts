@@ -7,12 +7,12 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
-  cgroupsOf,
   makeEngineDirectory,
   type PrivateEngine,
   removeEngineDirectory,
   startEngine,
 } from '../../tools/private-engine.ts';
+import { cgroupsOf } from '../../tools/scratch.ts';
 import { call, demux, eventuallyEmpty, hijack, readAll } from './engine-call.ts';
 import { processesOf } from './account.ts';
 

@@ -4,9 +4,8 @@ import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -17,6 +16,7 @@ import { Netlink } from '#kernel/netlink/netlink.ts';
 import { HostResolvConf } from '#network/names/host-file.ts';
 import { NameService } from '#network/names/service.ts';
 import { plugged, type TestEndpoint } from '#network/names/testing-plugged.ts';
+import { makeScratch, removeScratch } from '../../tools/scratch.ts';
 import { NATIVE } from './native-path.ts';
 import { lacksResolver, NO_ANSWER, Resolver } from './resolver.ts';
 
@@ -120,7 +120,7 @@ const asked: string[] = [];
 
 before(async () => {
   if (skip) return;
-  base = mkdtempSync(join(tmpdir(), 'coracle-names-'));
+  base = makeScratch('names-');
   writeFileSync(join(base, 'host.conf'), `nameserver ${UPSTREAM}\n`);
   agent = new NativeAgent(NATIVE);
   names = startNames();
@@ -141,7 +141,7 @@ after(async () => {
   await names[Symbol.asyncDispose]();
   await agent[Symbol.asyncDispose]();
   for (const close of closers) close();
-  rmSync(base, { recursive: true, force: true });
+  removeScratch(base);
 });
 
 function box(name: string): Box {

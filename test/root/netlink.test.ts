@@ -1,8 +1,7 @@
 // Netlink against this machine's kernel, in namespaces of its own: nothing of the host is touched.
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
@@ -40,6 +39,7 @@ import {
 } from '#kernel/netlink/rate.ts';
 import { addRoute, deleteRoute, replaceRoute } from '#kernel/netlink/route.ts';
 import { HANDLE, handle, setClass, setQdisc } from '#kernel/netlink/traffic.ts';
+import { makeScratch, removeScratch } from '../../tools/scratch.ts';
 import { NATIVE } from './native-path.ts';
 
 const MILLISECOND = 1_000_000;
@@ -104,7 +104,7 @@ function ping(path: string, address: string, ...flags: readonly string[]): boole
 }
 
 before(async () => {
-  base = mkdtempSync(join(tmpdir(), 'coracle-netlink-'));
+  base = makeScratch('netlink-');
   agent = new NativeAgent(NATIVE);
   netlink = new Netlink(agent);
   host = await namespace('host');
@@ -114,8 +114,7 @@ before(async () => {
 after(async () => {
   for (const path of made) await agent.perform([{ op: 'netns_delete', path }]);
   await agent[Symbol.asyncDispose]();
-  assert.deepEqual(readdirSync(base), []);
-  rmSync(base, { recursive: true, force: true });
+  assert.deepEqual(removeScratch(base), []);
 });
 
 test('two endpoints of a bridge reach each other and the host, by IPv4 and IPv6', async () => {

@@ -6,11 +6,8 @@ import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import {
-  cgroupsOf,
-  makeEngineDirectory,
-  removeEngineDirectory,
-} from '../../tools/private-engine.ts';
+import { makeEngineDirectory, removeEngineDirectory } from '../../tools/private-engine.ts';
+import { cgroupsOf } from '../../tools/scratch.ts';
 
 const HOLDER = join(import.meta.dirname, '../fixture/engine-holder.ts');
 const skip = process.getuid?.() === 0 ? false : 'needs root';

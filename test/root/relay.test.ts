@@ -2,8 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { release, tmpdir } from 'node:os';
+import { release } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -11,6 +10,7 @@ import { NativeAgent } from '#kernel/native/agent.ts';
 import { type QueryHandler, Relay } from '#kernel/native/relay.ts';
 import { setLink } from '#kernel/netlink/link.ts';
 import { Netlink } from '#kernel/netlink/netlink.ts';
+import { makeScratch, removeScratch } from '../../tools/scratch.ts';
 import { NATIVE } from './native-path.ts';
 
 const ASK_MS_MAX = 15_000;
@@ -20,7 +20,7 @@ let namespace = '';
 const relays: Relay[] = [];
 
 before(async () => {
-  base = mkdtempSync(join(tmpdir(), 'coracle-relay-'));
+  base = makeScratch('relay-');
   namespace = join(base, 'net');
   agent = new NativeAgent(NATIVE);
   await agent.perform([{ op: 'netns_create', path: namespace }]);
@@ -33,7 +33,7 @@ after(async () => {
   for (const relay of relays) await relay[Symbol.asyncDispose]();
   await agent.perform([{ op: 'netns_delete', path: namespace }]);
   await agent[Symbol.asyncDispose]();
-  rmSync(base, { recursive: true, force: true });
+  removeScratch(base);
 });
 
 function makeRelay(handle: QueryHandler): Relay {

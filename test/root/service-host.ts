@@ -2,8 +2,7 @@
 // of the real host is touched, and the service of networks over that agent. Its parts for ports,
 // names and limits only record what they are asked; a test may give real ones.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Happening } from '#event/event.ts';
 import { NativeAgent } from '#kernel/native/agent.ts';
@@ -21,8 +20,7 @@ import { DEFAULT_POOLS, ulaPool } from '#network/ipam/pool.ts';
 import type { NamePart, PortPart, RatePart } from '#network/parts.ts';
 import type { DefaultBridge } from '#network/predefined.ts';
 import { type NetworkOptions, NetworkService } from '#network/service.ts';
-import { atExit } from '../../tools/at-exit.ts';
-import { unmountBelow } from '../../tools/mounts.ts';
+import { makeScratch, removeScratch } from '../../tools/scratch.ts';
 import { NATIVE } from './native-path.ts';
 
 const TIMEOUT_MS = 10_000;
@@ -147,10 +145,10 @@ export class ServiceHost implements AsyncDisposable {
   readonly events: string[] = [];
   readonly reports: string[] = [];
   readonly #outer: NativeAgent;
-  readonly #last: Disposable | undefined;
+  readonly #isOwner: boolean;
 
   private constructor(directory: string, outer: NativeAgent, isOwner: boolean) {
-    this.#last = isOwner ? atExit(() => removeHost(directory)) : undefined;
+    this.#isOwner = isOwner;
     this.directory = directory;
     this.namespace = join(directory, 'host');
     this.#outer = outer;
@@ -163,7 +161,7 @@ export class ServiceHost implements AsyncDisposable {
   }
 
   static async open(): Promise<ServiceHost> {
-    const directory = mkdtempSync(join(tmpdir(), 'coracle-networks-'));
+    const directory = makeScratch('networks-');
     const outer = new NativeAgent(NATIVE);
     await outer.perform([{ op: 'netns_create', path: join(directory, 'host') }]);
     const host = new ServiceHost(directory, outer, true);
@@ -236,16 +234,9 @@ export class ServiceHost implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.agent[Symbol.asyncDispose]();
     await this.#outer[Symbol.asyncDispose]();
-    if (this.#last === undefined) return;
-    this.#last[Symbol.dispose]();
-    removeHost(this.directory);
+    // With the namespaces of containers that a test did not close.
+    if (this.#isOwner) removeScratch(this.directory);
   }
-}
-
-/** With the namespaces of containers that a test did not close. */
-function removeHost(directory: string): void {
-  unmountBelow(directory);
-  rmSync(directory, { recursive: true, force: true });
 }
 
 function describe({ action, actor }: Happening): string {

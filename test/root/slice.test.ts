@@ -17,7 +17,8 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SliceInspect } from '#wire/slice.ts';
-import { cgroupsOf, startEngine } from '../../tools/private-engine.ts';
+import { startEngine } from '../../tools/private-engine.ts';
+import { cgroupsOf } from '../../tools/scratch.ts';
 import { cannotRun, type Daemon, type Result, startDaemon } from '../daemon.ts';
 
 const OURS = join(import.meta.dirname, '../../bin/coracle');
