@@ -1,21 +1,14 @@
 // Draws the cgroups of this host: hierarchies, the engine's cgroups in each, the processes in them,
 // and what they use of what they may; and lists the subsystems with the options that need them.
-import { styleText } from 'node:util';
 import { formatBinarySize } from '#base/bytes.ts';
 import type { CgroupGauge, CgroupNode, CgroupSubsystem, CgroupTree } from '#wire/cgroup.ts';
 import { wrapWords } from './explain.ts';
+import type { Paint } from './paint.ts';
 
 const USAGE_COLUMN = 46;
 const NAME_WIDTH = 14;
 const ID_WIDTH = 12;
 const LONG_ID = 64;
-
-type Style = 'bold' | 'dim' | 'cyan' | 'red' | 'green';
-type Paint = (style: Style, text: string) => string;
-
-export function painter(colours: boolean): Paint {
-  return (style, text) => (colours ? styleText(style, text, { validateStream: false }) : text);
-}
 
 /** `controller`: only the hierarchies that have it; "" = all. */
 export function treeText(tree: CgroupTree, paint: Paint, controller = ''): string {
@@ -79,8 +72,7 @@ export function subsystemsText(
 function subsystemLines(each: CgroupSubsystem, paint: Paint, columns: number): string[] {
   const indent = ' '.repeat(NAME_WIDTH);
   const room = Math.max(40, columns - NAME_WIDTH);
-  const wrapped = (text: string, style?: Style): string[] =>
-    wrapWords(text, room).map((line) => indent + (style === undefined ? line : paint(style, line)));
+  const wrapped = (text: string): string[] => wrapWords(text, room).map((line) => indent + line);
   const usable = each.Options.filter(({ Missing: missing }) => missing === null);
   // Many options are missing for one reason.
   const missing = Map.groupBy(
@@ -92,7 +84,7 @@ function subsystemLines(each: CgroupSubsystem, paint: Paint, columns: number): s
       each.Version === null ? 'red' : 'green',
       placeText(each),
     )}`,
-    ...(each.What === '' ? [] : wrapped(each.What, 'dim')),
+    ...(each.What === '' ? [] : wrapped(each.What).map((line) => paint('dim', line))),
     ...usable.map(
       ({ Option: option, Files: files }) => `${indent}${option.padEnd(24)} ${files.join(', ')}`,
     ),

@@ -36,14 +36,14 @@ export function networkPath(name: string): string {
   return `/networks/${encodeURIComponent(name)}`;
 }
 
-/** So does the path of a slice. */
-export function slicePath(path: string): string {
-  return `/coracle/slices/${path.split('/').map(encodeURIComponent).join('/')}`;
-}
-
 /** An image name keeps its slashes. */
 export function imagePath(name: string): string {
   return `/images/${name.split('/').map(encodeURIComponent).join('/')}`;
+}
+
+/** So does the path of a slice. */
+export function slicePath(path: string): string {
+  return `/coracle/slices/${path.split('/').map(encodeURIComponent).join('/')}`;
 }
 
 export function errorText(error: unknown): string {

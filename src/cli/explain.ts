@@ -1,9 +1,9 @@
 // Shows what the engine does to make a container: each kernel operation in order, grouped, with
 // why it is there and how long it took. For somebody who is learning, so every step says why.
-import { styleText } from 'node:util';
 import type { ExplainGroup, ExplainReply, ExplainStep } from '#wire/explain.ts';
 import type { Context } from './command.ts';
 import type { CreateBody } from './create/body.ts';
+import { type Paint, painter } from './paint.ts';
 
 /** `run --dry-run`: the plan of a container that is not made. */
 export async function showPlan({ client, flags }: Context, body: CreateBody): Promise<number> {
@@ -23,8 +23,6 @@ const WIDTH = 100;
 const WIDTH_MIN = 60;
 const TIME_WIDTH = 10;
 
-type Style = 'bold' | 'dim' | 'cyan' | 'red' | 'green';
-
 /** The whole text; pure, so that tests can read it. */
 export function explainText(
   reply: ExplainReply,
@@ -32,8 +30,7 @@ export function explainText(
   colours: boolean,
   columns: number,
 ): string {
-  const paint = (style: Style, text: string): string =>
-    colours ? styleText(style, text, { validateStream: false }) : text;
+  const paint = painter(colours);
   const width = Math.max(columns, WIDTH_MIN);
   const steps = reply.Groups.reduce((sum, group) => sum + group.Steps.length, 0);
   const total = reply.TotalNanoseconds;
@@ -62,11 +59,7 @@ function shortened(group: ExplainGroup, id: string): ExplainGroup {
   return { ...group, Steps: steps };
 }
 
-function groupLines(
-  group: ExplainGroup,
-  width: number,
-  paint: (style: Style, text: string) => string,
-): string[] {
+function groupLines(group: ExplainGroup, width: number, paint: Paint): string[] {
   const timed = group.Steps.filter((step) => step.Nanoseconds !== null);
   const sum = timed.reduce((total, step) => total + (step.Nanoseconds ?? 0), 0);
   const time = timed.length === 0 ? '' : timeText(sum);
@@ -76,11 +69,7 @@ function groupLines(
   return [head, ...group.Steps.flatMap((step) => stepLines(step, width, paint))];
 }
 
-function stepLines(
-  step: ExplainStep,
-  width: number,
-  paint: (style: Style, text: string) => string,
-): string[] {
+function stepLines(step: ExplainStep, width: number, paint: Paint): string[] {
   const number = `${String(step.Step).padStart(4)}  `;
   const room = width - number.length - TIME_WIDTH - 1;
   const [first = '', ...rest] = wrapWords(step.Text, room);

@@ -1,7 +1,8 @@
 // cgroup subsystems: what this kernel has, where, and which options depend on it.
 import type { CgroupSubsystems } from '#wire/cgroup.ts';
-import { painter, subsystemsText } from '../cgroup.ts';
+import { subsystemsText } from '../cgroup.ts';
 import type { Context } from '../command.ts';
+import { painter } from '../paint.ts';
 
 const WIDTH = 100;
 

@@ -1,7 +1,8 @@
 // cgroup tree: hierarchies, the engine's cgroups in them, and processes, with live usage.
 import type { CgroupTree } from '#wire/cgroup.ts';
-import { painter, treeText } from '../cgroup.ts';
+import { treeText } from '../cgroup.ts';
 import { CliError, type Context } from '../command.ts';
+import { painter } from '../paint.ts';
 
 export async function run({ client, flags }: Context): Promise<number> {
   const tree = await client.json<CgroupTree>('GET', '/coracle/cgroups/tree');

@@ -3,31 +3,23 @@
 
 /** For Array.prototype.sort. */
 export function compareNatural(a: string, b: string): number {
-  let i = 0;
-  let j = 0;
-  while (i < a.length && j < b.length) {
-    const [one, other] = [digitsAt(a, i), digitsAt(b, j)];
+  let at = 0;
+  while (at < a.length && at < b.length) {
+    const [one, other] = [digitsAt(a, at), digitsAt(b, at)];
     if ((one === '') !== (other === '')) return one === '' ? 1 : -1;
-    if (one === '') {
-      const difference = a.charCodeAt(i) - b.charCodeAt(j);
-      if (difference !== 0) return difference;
-      i += 1;
-      j += 1;
-      continue;
-    }
-    const difference = compareNumbers(one, other);
+    const difference =
+      one === '' ? a.charCodeAt(at) - b.charCodeAt(at) : compareNumbers(one, other);
     if (difference !== 0) return difference;
-    i += one.length;
-    j += other.length;
+    at += one.length || 1;
   }
-  return a.length - i - (b.length - j);
+  return a.length - b.length;
 }
 
 function digitsAt(text: string, at: number): string {
   return /^\d+/.exec(text.slice(at))?.[0] ?? '';
 }
 
-/** Of equal numbers the one with fewer leading zeros comes first. */
+/** Of equal numbers the one with fewer leading zeros comes first; 0 = the same digits. */
 function compareNumbers(a: string, b: string): number {
   const [one, other] = [a.replace(/^0+/, ''), b.replace(/^0+/, '')];
   if (one.length !== other.length) return one.length - other.length;

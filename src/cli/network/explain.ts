@@ -1,6 +1,5 @@
 // Shows what a packet meets on its way through a network, in order, with the counters of each
 // rule at the right. For somebody who is learning, so every step says why it is there.
-import { styleText } from 'node:util';
 import { formatSize } from '#base/bytes.ts';
 import type {
   NetworkExplainGroup,
@@ -8,6 +7,7 @@ import type {
   NetworkExplainStep,
 } from '#wire/network.ts';
 import { wrapWords } from '../explain.ts';
+import { type Paint, painter } from '../paint.ts';
 
 const WIDTH = 100;
 const WIDTH_MIN = 60;
@@ -15,9 +15,6 @@ const COUNTER_WIDTH = 20;
 const KIND_WIDTH_MAX = 12;
 /** Digits of an id in a text, where the whole one is only noise. */
 const ID_WIDTH = 12;
-
-type Style = 'bold' | 'dim' | 'cyan' | 'green';
-type Paint = (style: Style, text: string) => string;
 
 export function show(reply: NetworkExplainReply, json: boolean): void {
   const { stdout } = process;
@@ -27,8 +24,7 @@ export function show(reply: NetworkExplainReply, json: boolean): void {
 
 /** The whole text; pure, so that tests can read it. */
 export function networkText(reply: NetworkExplainReply, colours: boolean, columns: number): string {
-  const paint: Paint = (style, text) =>
-    colours ? styleText(style, text, { validateStream: false }) : text;
+  const paint = painter(colours);
   const width = Math.max(columns, WIDTH_MIN);
   const lines = [
     `${paint('bold', `Network ${reply.Name}`)}: driver ${reply.Driver}`,
