@@ -176,7 +176,7 @@ test('every route is in docs/compat.md, and every row there is a route', () => {
 });
 
 test('the command line knows every flag of the daemon, and says the same of it', () => {
-  const kinds: ReadonlyMap<unknown, string> = new Map([
+  const kinds = new Map<unknown, string>([
     [bool, 'boolean'],
     [list, 'list'],
     [string, 'text'],
