@@ -5,9 +5,11 @@ import { resolve } from 'node:path';
 import { EngineError, errnoOf, messageOf } from '#base/error.ts';
 import { LOG_LEVELS, type LogLevel } from '#base/log.ts';
 import { checkUlimit } from '#container/check.ts';
+import type { RegistryConfig } from '#image/registry/registry.ts';
 import type { RealtimeBudget } from '#kernel/cgroup/resources.ts';
 import type { Flags } from './flags.ts';
 import { makeNetworkConfig, type NetworkConfig } from './network-config.ts';
+import { makeRegistryConfig } from './registry-config.ts';
 
 export type Ulimit = { readonly name: string; readonly soft: number; readonly hard: number };
 
@@ -21,6 +23,7 @@ export type Config = {
   /** What all containers together may have of real-time; undefined = as their cgroup has it. */
   readonly realtime: RealtimeBudget | undefined;
   readonly network: NetworkConfig;
+  readonly registry: RegistryConfig;
   readonly defaultRuntime: string;
   /** Names of external OCI runtimes to the path of their program. */
   readonly runtimes: Readonly<Record<string, string>>;
@@ -73,6 +76,14 @@ const KEYS: Readonly<Record<string, Kind>> = {
   'cpu-rt-period': 'number',
   'cpu-rt-runtime': 'number',
   'firewall-table': 'text',
+  'registry-mirrors': 'texts',
+  'insecure-registries': 'texts',
+  'block-registries': 'texts',
+  'certs-dir': 'text',
+  'max-concurrent-downloads': 'number',
+  'max-concurrent-uploads': 'number',
+  'max-download-attempts': 'number',
+  'download-rate': 'text',
   'default-runtime': 'text',
   runtimes: 'map',
   init: 'boolean',
@@ -172,6 +183,7 @@ export function makeConfig(flags: Flags, file: Values): Config {
     cgroupParent: text('cgroup-parent', '/coracle'),
     realtime: parseRealtime(values),
     network: makeNetworkConfig(values),
+    registry: makeRegistryConfig(values),
     defaultRuntime: text('default-runtime', 'coracle'),
     runtimes: parseRuntimes(values.get('runtimes')),
     init: values.get('init') === true,

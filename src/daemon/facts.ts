@@ -11,6 +11,7 @@ import type { CgroupFeatures } from '#kernel/cgroup/features.ts';
 import { MASKED_PATHS, READONLY_PATHS } from '#runtime/baseline.ts';
 import type { HostFacts } from '#runtime/facts.ts';
 import type { Config } from './config.ts';
+import { registryFacts } from './registry-config.ts';
 import { randomUUID } from 'node:crypto';
 
 export const ENGINE_VERSION = '0.1.0';
@@ -61,6 +62,7 @@ export async function collectFacts(
     networkDrivers: NETWORK_DRIVERS,
     firewallBackend: config.network.firewallBackend,
     volumeDrivers: ['local'],
+    registries: registryFacts(config.registry),
     logDrivers: LOG_DRIVERS,
     defaultLogDriver: config.logConfig.type,
     labels: config.labels,

@@ -19,7 +19,17 @@ type FlagDefinition = {
 export const FLAGS: Readonly<Record<string, FlagDefinition>> = {
   '--bip': { kind: 'text', key: 'bip', help: 'Address of the default bridge (172.17.0.1/16)' },
   '--bip6': { kind: 'text', key: 'bip6', help: 'IPv6 address of the default bridge' },
+  '--block-registry': {
+    kind: 'list',
+    key: 'block-registries',
+    help: 'Registry that is never asked, *.DOMAIN for all below (many allowed)',
+  },
   '--bridge': { kind: 'text', key: 'bridge', help: 'Default bridge, or none (coracle0)' },
+  '--certs-dir': {
+    kind: 'text',
+    key: 'certs-dir',
+    help: 'HOST[:PORT]/*.crt of registries (/etc/coracle/certs.d, /etc/docker/certs.d)',
+  },
   '--cgroup-parent': {
     kind: 'text',
     key: 'cgroup-parent',
@@ -68,6 +78,11 @@ export const FLAGS: Readonly<Record<string, FlagDefinition>> = {
   '--dns': { kind: 'list', key: 'dns', help: 'DNS server of containers (many allowed)' },
   '--dns-opt': { kind: 'list', key: 'dns-opts', help: 'Option of resolv.conf (many allowed)' },
   '--dns-search': { kind: 'list', key: 'dns-search', help: 'Search domain (many allowed)' },
+  '--download-rate': {
+    kind: 'text',
+    key: 'download-rate',
+    help: 'Bytes a second of all pulls together, as 10mb (no limit)',
+  },
   '--exec-root': {
     kind: 'text',
     key: 'exec-root',
@@ -111,6 +126,11 @@ export const FLAGS: Readonly<Record<string, FlagDefinition>> = {
     help: 'Let containers on the default bridge talk to each other (true)',
   },
   '--init': { kind: 'boolean', key: 'init', help: 'Run an init in every container' },
+  '--insecure-registry': {
+    kind: 'list',
+    key: 'insecure-registries',
+    help: 'HOST[:PORT] or CIDR that may be asked without TLS (many allowed)',
+  },
   '--ip': { kind: 'text', key: 'ip', help: 'Where ports are published by default (0.0.0.0)' },
   '--ip-forward': {
     kind: 'boolean',
@@ -124,11 +144,31 @@ export const FLAGS: Readonly<Record<string, FlagDefinition>> = {
     key: 'log-level',
     help: 'debug, info, warn, error or fatal (info)',
   },
+  '--max-concurrent-downloads': {
+    kind: 'text',
+    key: 'max-concurrent-downloads',
+    help: 'Layers downloaded at once (3)',
+  },
+  '--max-concurrent-uploads': {
+    kind: 'text',
+    key: 'max-concurrent-uploads',
+    help: 'Layers uploaded at once (5)',
+  },
+  '--max-download-attempts': {
+    kind: 'text',
+    key: 'max-download-attempts',
+    help: 'Attempts of one request or transfer (5)',
+  },
   '--mtu': { kind: 'text', key: 'mtu', help: 'MTU of the default bridge (1500)' },
   '--pidfile': {
     kind: 'text',
     key: 'pidfile',
     help: 'File for the process id (EXEC-ROOT/coracle.pid)',
+  },
+  '--registry-mirror': {
+    kind: 'list',
+    key: 'registry-mirrors',
+    help: 'Mirror of Docker Hub, or HOST=URL of any registry (many allowed)',
   },
 };
 

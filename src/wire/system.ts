@@ -31,6 +31,14 @@ export type RuntimeInfo = {
   readonly status?: StringMap;
 };
 
+/** How one registry is reached. */
+export type RegistryIndex = {
+  readonly Name: string;
+  readonly Mirrors: Strings;
+  readonly Secure: boolean;
+  readonly Official: boolean;
+};
+
 export type Commit = { readonly ID: string };
 
 export type Info = {
@@ -72,9 +80,12 @@ export type Info = {
   readonly Architecture: string;
   readonly IndexServerAddress: string;
   readonly RegistryConfig: {
-    readonly IndexConfigs: Readonly<Record<string, unknown>>;
+    readonly IndexConfigs: Readonly<Record<string, RegistryIndex>>;
     readonly InsecureRegistryCIDRs: Strings;
     readonly Mirrors: Strings;
+    /** Below 1.49 only; nothing of that kind is pushed. */
+    readonly AllowNondistributableArtifactsCIDRs?: Strings;
+    readonly AllowNondistributableArtifactsHostnames?: Strings;
   };
   readonly NCPU: number;
   readonly MemTotal: number;

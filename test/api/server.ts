@@ -48,6 +48,7 @@ export const FACTS: SystemFacts = {
   networkDrivers: ['bridge', 'host', 'null'],
   firewallBackend: 'nftables',
   volumeDrivers: ['local'],
+  registries: { IndexConfigs: {}, InsecureRegistryCIDRs: [], Mirrors: [] },
   logDrivers: ['json-file', 'none'],
   defaultLogDriver: 'json-file',
   labels: [],

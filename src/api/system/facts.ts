@@ -44,6 +44,7 @@ export type SystemFacts = {
   readonly networkDrivers: readonly string[];
   readonly firewallBackend: string;
   readonly volumeDrivers: readonly string[];
+  readonly registries: Info['RegistryConfig'];
   readonly logDrivers: readonly string[];
   readonly defaultLogDriver: string;
   readonly labels: readonly string[];

@@ -44,7 +44,7 @@ export async function getInfo(exchange: Exchange): Promise<void> {
     OSType: 'linux',
     Architecture: facts.machine,
     IndexServerAddress: INDEX,
-    RegistryConfig: { IndexConfigs: {}, InsecureRegistryCIDRs: [], Mirrors: [] },
+    RegistryConfig: { ...facts.registries, ...nondistributable(exchange.version) },
     NCPU: facts.cpus,
     MemTotal: facts.memoryBytes,
     GenericResources: null,
@@ -79,6 +79,11 @@ export async function getInfo(exchange: Exchange): Promise<void> {
     Warnings: facts.warnings,
   };
   sendJson(exchange, 200, info);
+}
+
+function nondistributable(version: string): Partial<Info['RegistryConfig']> {
+  if (!olderThan(version, '1.49')) return {};
+  return { AllowNondistributableArtifactsCIDRs: [], AllowNondistributableArtifactsHostnames: [] };
 }
 
 /** Frames that a bridge forwards do not need to pass the rules of IP: isolation is ours. */

@@ -6,7 +6,17 @@ import { type FlagSpec, flag } from '../flags.ts';
 export const DAEMON_FLAGS: readonly FlagSpec[] = [
   flag('bip', string, 'Address of the default bridge (172.17.0.1/16)'),
   flag('bip6', string, 'IPv6 address of the default bridge'),
+  flag(
+    'block-registry',
+    list,
+    'Registry that is never asked, *.DOMAIN for all below (many allowed)',
+  ),
   flag('bridge', string, 'Default bridge, or none (coracle0)', { short: 'b' }),
+  flag(
+    'certs-dir',
+    string,
+    'HOST[:PORT]/*.crt of registries (/etc/coracle/certs.d, /etc/docker/certs.d)',
+  ),
   flag('cgroup-parent', string, 'Parent cgroup of all containers (/coracle)'),
   flag('config-file', string, 'Configuration file (/etc/coracle/daemon.json)'),
   flag(
@@ -27,6 +37,7 @@ export const DAEMON_FLAGS: readonly FlagSpec[] = [
   flag('dns', list, 'DNS server of containers (many allowed)'),
   flag('dns-opt', list, 'Option of resolv.conf (many allowed)'),
   flag('dns-search', list, 'Search domain (many allowed)'),
+  flag('download-rate', string, 'Bytes a second of all pulls together, as 10mb (no limit)'),
   flag('exec-root', string, 'Directory of runtime state (/run/coracle)'),
   flag('firewall-backend', string, 'nftables or iptables (nftables)'),
   flag(
@@ -45,11 +56,20 @@ export const DAEMON_FLAGS: readonly FlagSpec[] = [
   ),
   flag('icc', bool, 'Let containers on the default bridge talk to each other (true)'),
   flag('init', bool, 'Run an init in every container'),
+  flag(
+    'insecure-registry',
+    list,
+    'HOST[:PORT] or CIDR that may be asked without TLS (many allowed)',
+  ),
   flag('ip', string, 'Where ports are published by default (0.0.0.0)'),
   flag('ip-forward', bool, 'Switch on forwarding when a network needs it (true)'),
   flag('ip-masq', bool, 'MASQUERADE the default bridge (true)'),
   flag('ipv6', bool, 'IPv6 on the default bridge'),
   flag('log-level', string, 'debug, info, warn, error or fatal (info)', { short: 'l' }),
+  flag('max-concurrent-downloads', string, 'Layers downloaded at once (3)'),
+  flag('max-concurrent-uploads', string, 'Layers uploaded at once (5)'),
+  flag('max-download-attempts', string, 'Attempts of one request or transfer (5)'),
   flag('mtu', string, 'MTU of the default bridge (1500)'),
   flag('pidfile', string, 'File for the process id (EXEC-ROOT/coracle.pid)'),
+  flag('registry-mirror', list, 'Mirror of Docker Hub, or HOST=URL of any registry (many allowed)'),
 ];
