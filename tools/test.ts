@@ -1,5 +1,6 @@
 // Runs the checks and every test, and ends with one line: "N passed, N failed". Words on the
-// command line choose parts: check unit golden fuzz api compat cgroup2 root; none means all of them.
+// command line choose parts: check unit golden fuzz api compat cgroup2 systemd root; none means all
+// of them.
 import { spawn } from 'node:child_process';
 import { globSync } from 'node:fs';
 import { join } from 'node:path';
@@ -53,6 +54,14 @@ const PARTS: readonly Part[] = [
     files: ['test/cgroup2/**/*.test.ts'],
     concurrency: 1,
     testMsMax: 200_000,
+    root: true,
+  },
+  {
+    // Boots a kernel, too.
+    name: 'systemd',
+    files: ['test/systemd/**/*.test.ts'],
+    concurrency: 1,
+    testMsMax: 400_000,
     root: true,
   },
   {

@@ -2,7 +2,8 @@
 // files as on this machine, and each of their tests counts here by its name.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { cannotBoot, runInKernel } from './kernel.ts';
+import { cannotBoot } from '../uml.ts';
+import { runInKernel } from './kernel.ts';
 
 const FILES = [
   'test/root/cgroup.test.ts',
