@@ -8,6 +8,7 @@ import { syncDirectory, writeFileAtomic } from '#base/atomic-file.ts';
 import { now } from '#base/clock.ts';
 import { type Digest, hexOf, isDigest, sha256 } from '#base/digest.ts';
 import { EngineError, messageOf } from '#base/error.ts';
+import { KeyedLock } from '#base/keyed-lock.ts';
 import type { ChainId } from '#snapshot/chain.ts';
 import { CONFIG_BYTES_MAX, parseImageSpec } from './config.ts';
 import type { ContentStore } from './content/content.ts';
@@ -15,6 +16,7 @@ import { asMap, asString, parseJson } from './json.ts';
 import {
   type ImageId,
   type ImageRecord,
+  type LayerBlob,
   type StoredImage,
   encodeImageRecord,
   parseImageRecord,
@@ -42,6 +44,8 @@ export class ImageStore {
   /** How many images stand on a chain: asked at every container's end. */
   readonly #chainUses = new Map<ChainId, number>();
   readonly #problems: StoreProblem[] = [];
+  /** One writer at a time for each record. */
+  readonly #writers = new KeyedLock();
 
   private constructor(dataRoot: string, content: ContentStore) {
     this.#content = content;
@@ -191,11 +195,37 @@ export class ImageStore {
 
   /** Stores an image; its config must be in the content store. Replaces a record of the same ID. */
   async put(image: StoredImage): Promise<void> {
+    using _lock = await this.#writers.acquire(image.id);
+    await this.#write(image);
+  }
+
+  async #write(image: StoredImage): Promise<void> {
     await writeFileAtomic(this.#imagePath(image.id), encodeImageRecord(image));
     this.#keep(image);
   }
 
+  /** What is changed is what is there when the writers before have finished. */
+  async #change(id: ImageId, change: (image: StoredImage) => StoredImage): Promise<void> {
+    using _lock = await this.#writers.acquire(id);
+    const image = this.#images.get(id);
+    if (image !== undefined) await this.#write(change(image));
+  }
+
+  /** Another archive of a layer takes a blob's place in every image that has it. */
+  async replaceBlob(before: Digest, blob: LayerBlob): Promise<void> {
+    const isOld = (layer: LayerBlob): boolean =>
+      layer.diffId === blob.diffId && layer.digest === before;
+    for (const { id, layers } of [...this.#images.values()]) {
+      if (!layers.some(isOld)) continue;
+      await this.#change(id, (image) => ({
+        ...image,
+        layers: image.layers.map((layer) => (isOld(layer) ? blob : layer)),
+      }));
+    }
+  }
+
   async delete(id: ImageId): Promise<void> {
+    using _lock = await this.#writers.acquire(id);
     const image = this.#images.get(id);
     if (image === undefined) return;
     this.#images.delete(id);
@@ -206,15 +236,14 @@ export class ImageStore {
 
   /** Points a reference at an image, taking it from another; answers which had it. */
   async setReference(name: Reference, id: ImageId): Promise<ImageId | undefined> {
-    const image = this.#images.get(id);
-    if (image === undefined) throw new EngineError('not_found', `No such image: ${id}`);
+    if (!this.#images.has(id)) throw new EngineError('not_found', `No such image: ${id}`);
     const key = keyOf(name);
     const before = this.#references.get(key)?.id;
     if (before === id) return before;
     const record = { version: 1, reference: key, image: id };
     await writeFileAtomic(this.#referencePath(key), `${JSON.stringify(record)}\n`);
     this.#point(key, parseReference(key), id);
-    await this.put({ ...image, lastTagged: now() });
+    await this.#change(id, (current) => ({ ...current, lastTagged: now() }));
     return before;
   }
 
@@ -241,9 +270,9 @@ export class ImageStore {
   }
 
   /** The kept archive of a layer, whichever image brought it. */
-  blobOf(diffId: Digest): StoredImage['layers'][number] | undefined {
+  blobOf(diffId: Digest, fits: (blob: LayerBlob) => boolean = () => true): LayerBlob | undefined {
     for (const image of this.#images.values()) {
-      const layer = image.layers.find((blob) => blob.diffId === diffId);
+      const layer = image.layers.find((blob) => blob.diffId === diffId && fits(blob));
       if (layer !== undefined) return layer;
     }
     return undefined;

@@ -1,0 +1,119 @@
+// The layers of one push: what the registry has is skipped, what another of its repositories has is
+// mounted, the rest is uploaded, several at once. A layer that is kept plain is compressed before.
+import { EngineError } from '#base/error.ts';
+import { shortId } from '#base/id.ts';
+import { hexOf } from '#base/digest.ts';
+import type { PushDeps, PushOptions, PushProgress, PushTarget } from './push.ts';
+import { compressLayer } from './push-compress.ts';
+import type { LayerBlob } from './record.ts';
+import { type Reference, repositoryOf } from './reference.ts';
+import type { Repository } from './registry/registry.ts';
+
+/** Other repositories that are asked for a layer before it is uploaded, as dockerd has it. */
+const MOUNT_TRIES_MAX = 4;
+
+/** The layers as they were sent, lowest first. */
+export async function pushLayers(
+  deps: PushDeps,
+  repository: Repository,
+  target: PushTarget,
+  options: PushOptions,
+): Promise<readonly LayerBlob[]> {
+  // One that fails ends the others: nobody waits for what they would send.
+  const failed = new AbortController();
+  const signal = AbortSignal.any([options.signal, failed.signal]);
+  const tell = options.onProgress ?? (() => {});
+  // The top first, as dockerd; the same layer twice is one upload.
+  const unique = new Map(target.image.layers.map((layer) => [layer.diffId, layer]));
+  const queue = [...unique.values()].reverse();
+  for (const layer of queue) tell({ status: 'Preparing', id: idOf(layer), detail: {} });
+  for (const layer of queue.slice(deps.uploadsMax)) {
+    tell({ status: 'Waiting', id: idOf(layer), detail: {} });
+  }
+  const sent = new Map<string, LayerBlob>();
+  const work = async (): Promise<void> => {
+    for (let layer = queue.shift(); layer !== undefined; layer = queue.shift()) {
+      sent.set(
+        layer.diffId,
+        await pushLayer(deps, repository, target, layer, { ...options, signal }),
+      );
+    }
+  };
+  const workers = Array.from({ length: deps.uploadsMax }, () =>
+    work().catch((error: unknown) => {
+      failed.abort();
+      throw error;
+    }),
+  );
+  const results = await Promise.allSettled(workers);
+  throwFirst(results, options.signal);
+  return target.image.layers.map((layer) => sent.get(layer.diffId) ?? layer);
+}
+
+/** The failure that ended the others, not the ends that it made. */
+function throwFirst(results: readonly PromiseSettledResult<void>[], signal: AbortSignal): void {
+  const reasons = results.flatMap((each) => (each.status === 'rejected' ? [each.reason] : []));
+  if (reasons.length === 0) return;
+  signal.throwIfAborted();
+  const isEnd = (reason: unknown): boolean =>
+    (reason instanceof EngineError && reason.code === 'cancelled') ||
+    (reason instanceof Error && reason.name === 'AbortError');
+  throw reasons.find((reason) => !isEnd(reason)) ?? reasons[0];
+}
+
+async function pushLayer(
+  deps: PushDeps,
+  repository: Repository,
+  target: PushTarget,
+  kept: LayerBlob,
+  options: PushOptions,
+): Promise<LayerBlob> {
+  const { signal } = options;
+  const id = idOf(kept);
+  const tell = (status: string, detail: PushProgress['detail'] = {}): void =>
+    options.onProgress?.({ status, id, detail });
+  signal.throwIfAborted();
+  const layer = await compressLayer(deps, kept, {
+    signal,
+    hold: target.hold,
+    onProgress: (current) => tell('Compressing', { current, total: kept.size }),
+  });
+  if (await repository.hasBlob(layer.digest, { signal })) {
+    tell('Layer already exists');
+    return layer;
+  }
+  for (const from of mountSources(deps, target.reference, layer)) {
+    if (!(await repository.mountBlob(layer.digest, from, { signal }))) continue;
+    tell(`Mounted from ${from}`);
+    return layer;
+  }
+  const total = layer.size;
+  await repository.upload(layer, deps.content.path(layer.digest), {
+    signal,
+    onProgress: (current) => tell('Pushing', { current, total }),
+    onRetry: (seconds) => tell(`Retrying in ${seconds} second${seconds === 1 ? '' : 's'}`),
+  });
+  tell('Pushed');
+  return layer;
+}
+
+/** Repositories of the same registry that are known to have it: by digest, an image was there. */
+function mountSources(
+  { store }: Pick<PushDeps, 'store'>,
+  wanted: Reference,
+  layer: LayerBlob,
+): readonly string[] {
+  const paths = new Set<string>();
+  for (const image of store.list()) {
+    if (!image.layers.some(({ digest }) => digest === layer.digest)) continue;
+    for (const name of store.references(image.id)) {
+      if (name.digest === undefined || name.domain !== wanted.domain) continue;
+      if (repositoryOf(name) !== repositoryOf(wanted)) paths.add(name.path);
+    }
+  }
+  return [...paths].slice(0, MOUNT_TRIES_MAX);
+}
+
+function idOf(layer: LayerBlob): string {
+  return shortId(hexOf(layer.diffId));
+}

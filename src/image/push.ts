@@ -1,0 +1,157 @@
+// `docker push`: the layers that the registry does not have yet, then the config, then the manifest,
+// for one tag or for all that the repository has here. Progress is told in Docker's own words.
+import type { Digest } from '#base/digest.ts';
+import { EngineError } from '#base/error.ts';
+import { collect } from './collect.ts';
+import { CONFIG_BYTES_MAX } from './config.ts';
+import type { ImageDeps } from './deps.ts';
+import { pushLayers } from './push-layer.ts';
+import { type PushManifest, manifestToPush } from './push-manifest.ts';
+import type { ImageId, ImageRecord } from './record.ts';
+import {
+  type Reference,
+  familiarName,
+  familiarReference,
+  parseReference,
+  repositoryOf,
+} from './reference.ts';
+import type { Registries, RegistryAuth, Repository } from './registry/registry.ts';
+
+export type PushDeps = ImageDeps & {
+  readonly registries: Registries;
+  /** Layers of one push that are sent at once. */
+  readonly uploadsMax: number;
+};
+
+/** One object of the progress stream; api/ writes it with Docker's field names. */
+export type PushProgress = {
+  readonly status?: string;
+  readonly id?: string;
+  readonly detail?: { readonly current?: number; readonly total?: number };
+  readonly aux?: { readonly Tag: string; readonly Digest: Digest; readonly Size: number };
+};
+
+export type PushOptions = {
+  readonly auth: RegistryAuth | undefined;
+  readonly signal: AbortSignal;
+  readonly onProgress?: (progress: PushProgress) => void;
+};
+
+/** One image on its way to one tag. */
+export type PushTarget = {
+  readonly image: ImageRecord;
+  readonly reference: Reference & { readonly tag: string };
+  /** Keeps a blob from being collected until the push has ended. */
+  readonly hold: (digest: Digest) => void;
+};
+
+/** `tag` '' pushes every tag that the repository has here. */
+export async function pushImage(
+  deps: PushDeps,
+  name: string,
+  tag: string,
+  options: PushOptions,
+): Promise<void> {
+  const wanted = parseWanted(name, tag);
+  const tell = options.onProgress ?? (() => {});
+  // Before the first word: a blocked registry still is a status.
+  const repository = deps.registries.repository(wanted, 'push', options.auth);
+  tell({ status: `The push refers to repository [${repositoryOf(wanted)}]` });
+  for (const [reference, id] of chosenTags(deps, wanted)) {
+    await pushOne(deps, repository, reference, id, options);
+  }
+  publishPush(deps, wanted);
+}
+
+function parseWanted(name: string, tag: string): Reference {
+  const reference = parseReference(tag === '' ? name : `${name}:${tag}`);
+  if (reference.digest === undefined) return { ...reference, tag: tag === '' ? undefined : tag };
+  throw new EngineError('invalid_argument', 'cannot push a digest reference');
+}
+
+function chosenTags(
+  deps: ImageDeps,
+  wanted: Reference,
+): readonly (readonly [PushTarget['reference'], ImageId])[] {
+  const { tag } = wanted;
+  const found = deps.store.list().flatMap(({ id }) =>
+    deps.store.references(id).flatMap((each) => {
+      if (each.tag === undefined || repositoryOf(each) !== repositoryOf(wanted)) return [];
+      return [[{ ...each, tag: each.tag }, id] as const];
+    }),
+  );
+  if (found.length === 0) {
+    const text = `An image does not exist locally with the tag: ${familiarName(wanted)}`;
+    throw new EngineError('not_found', text);
+  }
+  const chosen = found.filter(([each]) => tag === undefined || each.tag === tag);
+  if (chosen.length === 0) {
+    throw new EngineError('not_found', `tag does not exist: ${familiarReference(wanted)}`);
+  }
+  return chosen.sort(([a], [b]) => (a.tag < b.tag ? -1 : 1));
+}
+
+async function pushOne(
+  deps: PushDeps,
+  repository: Repository,
+  reference: PushTarget['reference'],
+  id: ImageId,
+  options: PushOptions,
+): Promise<void> {
+  const image = deps.store.get(id);
+  if (image === undefined) throw new EngineError('not_found', `No such image: ${id}`);
+  const blobs = new Set<Digest>();
+  try {
+    // What is being pushed stays, even if its image is removed meanwhile.
+    using leases = new DisposableStack();
+    const hold = (digest: Digest): void => {
+      blobs.add(digest);
+      leases.use(deps.leases.hold([digest]));
+    };
+    for (const digest of [id, ...image.layers.map((layer) => layer.digest)]) hold(digest);
+    await sendImage(deps, repository, { image, reference, hold }, options);
+  } finally {
+    await collect(deps, { chains: [], blobs: [...blobs] });
+  }
+}
+
+async function sendImage(
+  deps: PushDeps,
+  repository: Repository,
+  target: PushTarget,
+  options: PushOptions,
+): Promise<void> {
+  const { image, reference } = target;
+  const { signal } = options;
+  const layers = await pushLayers(deps, repository, target, options);
+  const manifest = await manifestToPush(deps, image, layers);
+  await pushConfig(deps, repository, manifest, signal);
+  const { bytes, mediaType } = manifest;
+  const digest = await repository.putManifest(reference.tag, bytes, mediaType, { signal });
+  const { tag } = reference;
+  const tell = options.onProgress ?? (() => {});
+  tell({ status: `${tag}: digest: ${digest} size: ${bytes.length}` });
+  tell({ detail: {}, aux: { Tag: tag, Digest: digest, Size: bytes.length } });
+  if (deps.store.has(image.id))
+    await deps.store.setReference({ ...reference, tag: undefined, digest }, image.id);
+}
+
+async function pushConfig(
+  deps: ImageDeps,
+  repository: Repository,
+  { config }: PushManifest,
+  signal: AbortSignal,
+): Promise<void> {
+  if (await repository.hasBlob(config.digest, { signal })) return;
+  if (config.size > CONFIG_BYTES_MAX) throw new EngineError('limit_exceeded', 'config too large');
+  await repository.upload(config, deps.content.path(config.digest), { signal });
+}
+
+/** As dockerd tells it: by the name, not by the ID. */
+function publishPush(deps: ImageDeps, wanted: Reference): void {
+  const id = familiarReference(wanted);
+  const image = deps.store.find(wanted);
+  const labels = image === undefined ? {} : (deps.store.get(image)?.config.labels ?? {});
+  const attributes = { ...labels, name: familiarName(wanted) };
+  deps.publisher.publish({ type: 'image', action: 'push', actor: { id, attributes } });
+}
