@@ -3,7 +3,7 @@
  * descriptor, and after each mount we look again at what is there (D1).
  */
 #define _GNU_SOURCE
-#include "mountapi.h"
+#include "volume.h"
 #include <errno.h>
 #include <linux/openat2.h>
 #include <sched.h>
@@ -15,6 +15,8 @@
 #define BIND_RECURSIVE 1u
 #define BIND_FILE_TARGET 2u
 #define BIND_ATTR_RECURSIVE 4u
+#define BIND_IDMAP 8u
+#define BIND_IDMAP_TRY 16u
 
 /* The file system's own words for a failure (fsopen(2), "the message buffer") go to the output. */
 int fs_failed(struct context *c, int fs)
@@ -124,20 +126,49 @@ static int copy_tree(const char *path, unsigned flags)
 	return sys_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | (flags & BIND_RECURSIVE ? AT_RECURSIVE : 0));
 }
 
-int op_source(struct context *c, const struct op *op)
+/* The tree (-1: errno says why there is none) is the list's from here on. */
+int add_source(struct context *c, const char *name, unsigned flags, int tree)
 {
-	struct source *s = malloc(sizeof *s);
+	struct source *s = tree < 0 ? NULL : malloc(sizeof *s);
 	if (!s)
-		return -1;
-	*s = (struct source){ c->sources, op->a[0].s, (unsigned)op->a[1].u & BIND_RECURSIVE, -1 };
-	s->tree = copy_tree(s->path, s->flags);
-	if (s->tree < 0) {
-		int saved = errno;
-		free(s);
-		return errno = saved, -1;
-	}
+		return closing(tree, -1);
+	*s = (struct source){ c->sources, name, flags & BIND_RECURSIVE, tree };
 	c->sources = s;
 	return 0;
+}
+
+/* Those that no bind has taken; a monitor's are copied into each process that it clones. */
+void forget_sources(struct context *c)
+{
+	for (struct source *s = c->sources, *next; s; s = next) {
+		next = s->next;
+		close(s->tree);
+		free(s);
+	}
+	c->sources = NULL;
+}
+
+int op_source(struct context *c, const struct op *op)
+{
+	unsigned flags = (unsigned)op->a[1].u;
+	return add_source(c, op->a[0].s, flags, copy_tree(op->a[0].s, flags));
+}
+
+/* A part of a directory, found as if that were "/" (D1), with owners shifted where that is asked for. */
+int op_source_below(struct context *c, const struct op *op)
+{
+	unsigned flags = (unsigned)op->a[3].u, recursive = flags & BIND_RECURSIVE ? AT_RECURSIVE : 0;
+	int top = open(op->a[0].s, O_PATH | O_CLOEXEC);
+	int at = top < 0 ? -1 : *op->a[1].s ? open_in(top, op->a[1].s, O_PATH, 0) : fcntl(top, F_DUPFD_CLOEXEC, 3);
+	int tree = at < 0 ? -1 : sys_open_tree(at, "", OPEN_TREE_CLONE | AT_EMPTY_PATH | recursive);
+	closing(top, closing(at, 0));
+	if (tree >= 0 && flags & (BIND_IDMAP | BIND_IDMAP_TRY) && c->userns >= 0) {
+		struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)c->userns };
+		/* EINVAL: a file system that cannot (yet); then who tries goes on without. */
+		if (sys_mount_setattr(tree, recursive, &attr) < 0 && !(flags & BIND_IDMAP_TRY && errno == EINVAL))
+			return closing(tree, -1);
+	}
+	return add_source(c, op->a[2].s, flags, tree);
 }
 
 static bool same_namespace(int one, int other)
@@ -174,27 +205,18 @@ int op_source_in(struct context *c, const struct op *op)
 {
 	if (c->inside)
 		return errno = FAULT_BAD_PLAN, -1;
-	struct source *s = malloc(sizeof *s);
 	int namespace = open(op->a[0].s, O_RDONLY | O_CLOEXEC);
 	int own = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
 	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	int tree = -1;
-	if (s && namespace >= 0 && own >= 0 && root >= 0) {
+	if (namespace >= 0 && own >= 0 && root >= 0) {
 		/* The process has ended and its number is somebody else's: of ours nothing is shared. */
 		if (same_namespace(namespace, own))
 			errno = FAULT_NOT_CONFINED;
 		else
 			tree = copy_in(namespace, own, root, op->a[1].s);
 	}
-	int result = closing(root, closing(own, closing(namespace, tree < 0 ? -1 : 0)));
-	if (result < 0) {
-		int saved = errno;
-		free(s);
-		return errno = saved, -1;
-	}
-	*s = (struct source){ c->sources, op->a[2].s, 0, tree };
-	c->sources = s;
-	return 0;
+	return add_source(c, op->a[2].s, 0, closing(root, closing(own, closing(namespace, tree))));
 }
 
 /* The copy made by `source`, once; else a new one. */

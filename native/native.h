@@ -110,9 +110,14 @@ performer op_cgroup_write, op_cgroup_device, op_cgroup_kill, op_cgroup_rmdir, op
 	op_cgroup_into, op_cgroup_mount, op_cgroup_unmount, op_cgroup_device_replace;
 int cgroup_below(int top, pid_t pid);
 /* overlay.c, mount.c, root.c: the mounts that make the world inside */
-performer op_root_overlay, op_root_overlay_joined, op_root_bind, op_source, op_source_in, op_attach, op_propagation, op_root_attach, op_mount,
+performer op_root_overlay, op_root_overlay_joined, op_root_bind, op_source, op_source_in, op_source_below,
+	op_source_overlay, op_attach, op_propagation, op_root_attach, op_mount,
 	op_bind, op_tmpfs_copy, op_directory, op_file, op_symlink, op_node, op_mask, op_readonly, op_root_readonly, op_terminal, op_console,
 	op_pivot_root, op_root_propagation;
+void forget_sources(struct context *c);
+/* disk.c, clone.c: volumes, and copies of what they hold */
+performer op_volume_mount, op_volume_bind, op_volume_unmount, op_disk_mount, op_disk_grow, op_quota_set,
+	op_quota_read, op_copy_up, op_copy_tree, op_copy_file, op_chown_tree;
 /* namespace.c */
 performer op_userns, op_join_init, op_join_userns, op_setns, op_unshare, op_hostname, op_domainname, op_sysctl,
 	op_oom_score_adj, op_loopback_up;
@@ -142,6 +147,7 @@ struct spawn {
 	int stdio[3];    /* the child's ends; -1 for /dev/null or a terminal */
 	int init_pidfd;
 	int userns, root, cgroup;
+	struct source *sources; /* what the host operations opened for binds */
 	pid_t first;     /* of the container that is joined: 0 when it is made */
 };
 void clone_failed(struct results *r, enum place place, uint32_t index);

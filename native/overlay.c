@@ -3,7 +3,7 @@
  * image under a writable top, or a copy of a directory; with a user namespace, its owners shifted.
  */
 #define _GNU_SOURCE
-#include "mountapi.h"
+#include "volume.h"
 #include <errno.h>
 #include <linux/capability.h>
 #include <stdio.h>
@@ -131,64 +131,96 @@ static int set_layers_joined(int fs, const struct argument *lower, struct held *
 	return sys_fsconfig(fs, FSCONFIG_SET_STRING, "lowerdir", text, 0);
 }
 
-static int set_overlay(struct context *c, int fs, const struct op *op, struct held *held, bool joined)
+/* An overlay to make. Without an upper directory it is read-only. */
+struct overlay {
+	const struct argument *lower;
+	const char *upper, *work;
+	const struct argument *options;
+	bool joined; /* all layers in one option: before Linux 6.8 */
+};
+
+static int set_overlay(struct context *c, int fs, const struct overlay *o, struct held *held)
 {
-	const struct argument *lower = &op->a[0], *options = &op->a[3];
 	if (sys_fsconfig(fs, FSCONFIG_SET_STRING, "source", "overlay", 0) < 0)
 		return -1;
-	if ((joined ? set_layers_joined(fs, lower, held) : set_layers(c, fs, lower, held)) < 0)
+	if ((o->joined ? set_layers_joined(fs, o->lower, held) : set_layers(c, fs, o->lower, held)) < 0)
 		return -1;
-	if (c->userns >= 0) {
-		if (set_top_idmapped(fs, op->a[1].s, op->a[2].s, c->userns, held) < 0)
+	if (*o->upper && c->userns >= 0) {
+		if (set_top_idmapped(fs, o->upper, o->work, c->userns, held) < 0)
 			return -1;
-	} else if (sys_fsconfig(fs, FSCONFIG_SET_STRING, "upperdir", op->a[1].s, 0) < 0 ||
-		   sys_fsconfig(fs, FSCONFIG_SET_STRING, "workdir", op->a[2].s, 0) < 0) {
+	} else if (*o->upper && (sys_fsconfig(fs, FSCONFIG_SET_STRING, "upperdir", o->upper, 0) < 0 ||
+				 sys_fsconfig(fs, FSCONFIG_SET_STRING, "workdir", o->work, 0) < 0)) {
 		return -1;
 	}
-	for (uint32_t i = 0; i < options->length; i++) {
+	for (uint32_t i = 0; o->options && i < o->options->length; i++) {
+		const char *option = o->options->l[i], *equals = strchr(option, '=');
 		char key[64];
-		const char *equals = strchr(options->l[i], '=');
-		snprintf(key, sizeof key, "%.*s", equals ? (int)(equals - options->l[i]) : 63, options->l[i]);
+		snprintf(key, sizeof key, "%.*s", equals ? (int)(equals - option) : 63, option);
 		if (sys_fsconfig(fs, equals ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, key, equals ? equals + 1 : NULL, 0) < 0)
 			return -1;
 	}
 	return c->userns >= 0 ? create_as_mapped(c, fs) : sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
 }
 
-static int mount_overlay(struct context *c, const struct op *op, bool joined)
+/* The detached mount, or -1. */
+static int mount_overlay(struct context *c, const struct overlay *o)
 {
 	struct held held = { .count = 0 };
+	/* The descriptors in the one option are names in this directory. */
+	int before = o->joined ? open(".", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+	if (o->joined && (before < 0 || chdir("/proc/self/fd") < 0))
+		return closing(before, -1);
 	int fs = sys_fsopen("overlay");
-	if (fs < 0)
-		return -1;
-	int result = set_overlay(c, fs, op, &held, joined);
+	int result = fs < 0 ? -1 : set_overlay(c, fs, o, &held);
 	release(&held);
-	if (result < 0)
-		return fs_failed(c, fs);
-	c->root = sys_fsmount(fs, 0);
-	if (c->root < 0)
-		return fs_failed(c, fs);
-	close(fs);
-	return 0;
+	int tree = result < 0 ? -1 : sys_fsmount(fs, *o->upper ? 0 : MOUNT_ATTR_RDONLY);
+	if (tree < 0)
+		fs_failed(c, fs);
+	else
+		close(fs);
+	if (o->joined && fchdir(before) < 0 && tree >= 0)
+		return closing(before, closing(tree, -1));
+	return closing(before, tree);
 }
 
-int op_root_overlay(struct context *c, const struct op *op)
+/*
+ * The layers of an image as one directory. One layer alone is that directory: overlayfs wants two
+ * where nothing is above them.
+ */
+int image_view(struct context *c, const struct argument *lower, bool joined)
 {
-	return mount_overlay(c, op, false);
+	struct overlay o = { lower, "", "", NULL, joined };
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
+	if (lower->length != 1)
+		return mount_overlay(c, &o);
+	int tree = c->userns >= 0 ? idmapped(lower->l[0], c->userns) : sys_open_tree(AT_FDCWD, lower->l[0], OPEN_TREE_CLONE);
+	return tree >= 0 && sys_mount_setattr(tree, 0, &attr) < 0 ? closing(tree, -1) : tree;
 }
 
-int op_root_overlay_joined(struct context *c, const struct op *op)
+/* A union as the source of a later bind: a view of an image, or a directory under a top of its own. */
+int op_source_overlay(struct context *c, const struct op *op)
 {
-	int before = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (before < 0)
-		return -1;
-	int result = chdir("/proc/self/fd") < 0 ? -1 : mount_overlay(c, op, true);
-	int saved = errno;
-	if (fchdir(before) < 0 && result == 0)
-		result = -1, saved = errno;
-	close(before);
-	return errno = saved, result;
+	struct overlay o = { &op->a[1], op->a[2].s, op->a[3].s, NULL, op->a[5].u };
+	int tree = *o.upper ? mount_overlay(c, &o) : image_view(c, o.lower, o.joined);
+	const char *below = op->a[4].s;
+	if (tree >= 0 && *below) {
+		/* From a mount that is attached nowhere: Linux 6.15. */
+		int at = open_in(tree, below, O_PATH, 0);
+		int part = at < 0 ? -1 : sys_open_tree(at, "", OPEN_TREE_CLONE | AT_EMPTY_PATH);
+		tree = closing(tree, closing(at, part));
+	}
+	return add_source(c, op->a[0].s, 0, tree);
 }
+
+static int make_root(struct context *c, const struct op *op, bool joined)
+{
+	struct overlay o = { &op->a[0], op->a[1].s, op->a[2].s, &op->a[3], joined };
+	c->root = mount_overlay(c, &o);
+	return c->root < 0 ? -1 : 0;
+}
+
+int op_root_overlay(struct context *c, const struct op *op) { return make_root(c, op, false); }
+int op_root_overlay_joined(struct context *c, const struct op *op) { return make_root(c, op, true); }
 
 int op_root_bind(struct context *c, const struct op *op)
 {

@@ -96,6 +96,19 @@ static const struct {
 	[OP_cgroup_unmount] = { op_cgroup_unmount, AT(AGENT) },
 	[OP_root_overlay_joined] = { op_root_overlay_joined, AT(HOST) },
 	[OP_cgroup_device_replace] = { op_cgroup_device_replace, AT(AGENT) },
+	[OP_volume_mount] = { op_volume_mount, AT(AGENT) },
+	[OP_volume_bind] = { op_volume_bind, AT(AGENT) },
+	[OP_volume_unmount] = { op_volume_unmount, AT(AGENT) },
+	[OP_disk_mount] = { op_disk_mount, AT(AGENT) },
+	[OP_disk_grow] = { op_disk_grow, AT(AGENT) },
+	[OP_quota_set] = { op_quota_set, AT(AGENT) },
+	[OP_quota_read] = { op_quota_read, AT(AGENT) },
+	[OP_copy_up] = { op_copy_up, AT(AGENT) },
+	[OP_copy_tree] = { op_copy_tree, AT(AGENT) },
+	[OP_copy_file] = { op_copy_file, AT(AGENT) },
+	[OP_source_below] = { op_source_below, AT(HOST) },
+	[OP_source_overlay] = { op_source_overlay, AT(HOST) },
+	[OP_chown_tree] = { op_chown_tree, INSIDE },
 };
 
 void context_init(struct context *c)

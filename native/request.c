@@ -82,7 +82,8 @@ static void on_launch(struct monitor *m, struct client *c, uint32_t id, struct r
 		if (json && length)
 			log_open(path, max_bytes, max_files);
 		struct spawn s = { .join = &join, .init = &init, .clone_flags = flags, .init_pidfd = -1,
-				   .userns = context.userns, .root = context.root, .cgroup = m->cgroup };
+				   .userns = context.userns, .root = context.root, .cgroup = m->cgroup,
+				   .sources = context.sources };
 		if (start_process(p, &s) < 0) {
 			clone_failed(&p->results, PLACE_HOST, host.count);
 			fail(p);
@@ -92,6 +93,7 @@ static void on_launch(struct monitor *m, struct client *c, uint32_t id, struct r
 	}
 	if (!good)
 		fail(p);
+	forget_sources(&context);
 	close_fd(&context.root);
 	close_fd(&context.userns);
 	free(context.out.data);

@@ -137,6 +137,7 @@ int spawn(const struct spawn *s, int *sync, pid_t *pid, pid_t *helper)
 		c->root = s->root;
 		c->userns = s->userns;
 		c->init_pidfd = s->init_pidfd;
+		c->sources = s->sources;
 		sigset_t none;
 		sigemptyset(&none);
 		sigprocmask(SIG_SETMASK, &none, NULL);

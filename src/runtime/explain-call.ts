@@ -195,5 +195,25 @@ const CALLS: Callers = {
     `setns(open(${q(op.namespace)}), CLONE_NEWNS); open_tree(${q(op.path)}, OPEN_TREE_CLONE); ` +
     'setns(its own, CLONE_NEWNS)',
   attach: (op) => `move_mount(${q(op.name)}, ${q(op.directory)})`,
+  source_below: (op) =>
+    `open_tree(openat2(${q(op.path)}, ${q(op.below)}, RESOLVE_IN_ROOT), OPEN_TREE_CLONE` +
+    `${Number(op.flags) & BIND.RECURSIVE ? '|AT_RECURSIVE' : ''})` +
+    `${Number(op.flags) & (BIND.IDMAP | BIND.IDMAP_TRY) ? '; mount_setattr(MOUNT_ATTR_IDMAP)' : ''}`,
+  source_overlay: (op) =>
+    `fsopen("overlay"); fsconfig("lowerdir", ${q(op.lower.join(':'))}); ` +
+    `${op.upper === '' ? '' : `fsconfig("upperdir", ${q(op.upper)}); `}fsmount(` +
+    `${op.upper === '' ? 'MOUNT_ATTR_RDONLY' : '0'})` +
+    `${op.below === '' ? '' : `; open_tree(${q(op.below)}, OPEN_TREE_CLONE)`}`,
+  chown_tree: (op) => `fchownat(${q(op.path)} and all below it)`,
+  volume_mount: (op) => fsmount(op.fstype, op.source, op.target, op.attr, op.options),
+  volume_bind: (op) => `open_tree(${q(op.source)}, OPEN_TREE_CLONE); move_mount(${q(op.target)})`,
+  volume_unmount: (op) => `umount2(${q(op.target)}, MNT_DETACH)`,
+  disk_mount: (op) => `ioctl(LOOP_CONFIGURE, ${q(op.image)}); move_mount(${q(op.target)})`,
+  disk_grow: (op) => `ftruncate(${q(op.image)}, ${op.bytes}); ioctl(EXT4_IOC_RESIZE_FS)`,
+  quota_set: (op) => `quotactl_fd(${q(op.path)}, Q_SETQUOTA, ${op.project}, ${op.bytes})`,
+  quota_read: (op) => `quotactl_fd(${q(op.path)}, Q_GETQUOTA, ${op.project})`,
+  copy_up: (op) => `copy(${q(op.path)} of the image, ${q(op.target)})`,
+  copy_tree: (op) => `copy(${q(op.from)}, ${q(op.to)})`,
+  copy_file: (op) => `ioctl(FICLONE, ${q(op.from)}, ${q(op.to)})`,
   tree_finish: () => 'utimensat(directories); syncfs()',
 };

@@ -91,6 +91,19 @@ const GROUP_OF = {
   source: 'mounts',
   source_in: 'mounts',
   attach: 'mounts',
+  source_below: 'mounts',
+  source_overlay: 'mounts',
+  chown_tree: 'process',
+  volume_mount: 'mounts',
+  volume_bind: 'mounts',
+  volume_unmount: 'clean-up',
+  disk_mount: 'mounts',
+  disk_grow: 'mounts',
+  quota_set: 'mounts',
+  quota_read: 'mounts',
+  copy_up: 'mounts',
+  copy_tree: 'mounts',
+  copy_file: 'mounts',
 } as const satisfies Record<OpName, GroupName>;
 
 export function groupOf(op: Op, place: Place): GroupName {

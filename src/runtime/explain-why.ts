@@ -158,5 +158,21 @@ const WHY: Reasons = {
   source: 'Takes hold of something of the host while the process still may reach it.',
   source_in: 'Takes hold of a mount that only the other container sees, and comes back.',
   attach: 'Puts it where the runtime that makes the container finds it; the host does not see it.',
+  source_below: 'Takes hold of one part of a volume, found as if the volume were the root.',
+  source_overlay: (op) =>
+    op.upper === ''
+      ? 'The layers of an image as one directory that nobody can change.'
+      : 'A directory of the host under a top that is thrown away: nothing below is changed.',
+  chown_tree: 'Hands what is mounted there to the user that the program runs as (:U).',
+  volume_mount: 'The file system that the options of a volume name.',
+  volume_bind: 'The directory of the host that the options of a volume name.',
+  volume_unmount: 'Nobody uses the volume any more.',
+  disk_mount: 'A file system of a fixed size inside of a file: it cannot grow over its limit.',
+  disk_grow: 'Gives it more room while it is in use.',
+  quota_set: 'The file system itself counts what is in this directory, and stops at the limit.',
+  quota_read: 'How much of the limit is used.',
+  copy_up: 'An empty volume starts with what the image has in its place.',
+  copy_tree: 'A copy that shares its bytes with the original where the file system can.',
+  copy_file: 'A copy that shares its bytes with the original where the file system can.',
   tree_finish: 'Directory times last, because filling a directory changes them.',
 };

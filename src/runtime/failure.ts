@@ -119,6 +119,12 @@ function detailOf(op: Op, result: OpResult, kernel: string): string {
       return mountDetail(op.path, '/', kernel);
     case 'source':
       return mountDetail(op.path, op.path, kernel);
+    case 'source_below':
+      return mountDetail(op.path, op.below, kernel);
+    case 'source_overlay':
+      return mountDetail('overlay', op.below, withOutput(result, kernel));
+    case 'chown_tree':
+      return `cannot give ${op.path} to the user of the container: ${kernel}`;
     case 'source_in':
       return `cannot join the ${op.path} of ${op.namespace}: ${kernel}`;
     case 'mask':

@@ -86,6 +86,19 @@ export const OPS = {
   cgroup_unmount: 'path:s',
   cgroup_device_replace: 'path:s insns:b',
   root_overlay_joined: 'lower:l upper:s work:s options:l',
+  volume_mount: 'target:s fstype:s source:s attr:u options:l',
+  volume_bind: 'target:s source:s recursive:u attr_set:u attr_clear:u',
+  volume_unmount: 'target:s',
+  disk_mount: 'image:s target:s',
+  disk_grow: 'image:s target:s bytes:u',
+  quota_set: 'path:s project:u bytes:u',
+  quota_read: 'path:s project:u',
+  copy_up: 'lower:l path:s target:s joined:u',
+  copy_tree: 'from:s to:s',
+  copy_file: 'from:s to:s',
+  source_below: 'path:s below:s name:s flags:u',
+  source_overlay: 'name:s lower:l upper:s work:s below:s joined:u',
+  chown_tree: 'path:s',
 } as const;
 
 export type OpName = keyof typeof OPS;
@@ -107,9 +120,16 @@ export type OpOf<K extends OpName> = Extract<Op, { op: K }>;
 
 /**
  * Flags of `bind`: copy the whole tree; make a missing target a file, not a directory; apply
- * attr_set to the tree.
+ * attr_set to the tree. Of `source_below`: shift the owners by the user namespace, or do so where
+ * the file system can.
  */
-export const BIND = { RECURSIVE: 1, FILE_TARGET: 2, ATTR_RECURSIVE: 4 } as const;
+export const BIND = {
+  RECURSIVE: 1,
+  FILE_TARGET: 2,
+  ATTR_RECURSIVE: 4,
+  IDMAP: 8,
+  IDMAP_TRY: 16,
+} as const;
 
 /** Where in a plan an operation stood. */
 export const PLACES = ['agent', 'host', 'join', 'init', 'teardown', 'tree'] as const;
