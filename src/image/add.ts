@@ -79,6 +79,7 @@ export async function addImage(
   const before = store.get(id);
   const extra = {
     layers,
+    manifests: before?.manifests ?? [],
     size,
     parent: before?.parent ?? image.parent,
     lastTagged: before?.lastTagged,

@@ -9,6 +9,7 @@ import { asMap, parseJson } from './json.ts';
 import {
   type ArchiveItem,
   type Descriptor,
+  INDEX_DEPTH_MAX,
   MANIFEST_BYTES_MAX,
   type Manifest,
   isIndexType,
@@ -28,8 +29,6 @@ export type ArchiveImage = {
   readonly parent: Digest | undefined;
 };
 
-/** Indexes inside indexes. */
-const INDEX_DEPTH_MAX = 4;
 const REF_NAME = 'org.opencontainers.image.ref.name';
 const IMAGE_NAME = 'io.containerd.image.name';
 

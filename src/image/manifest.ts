@@ -20,6 +20,8 @@ import type { Platform } from './platform.ts';
 export const MANIFEST_BYTES_MAX = 4 * 1024 * 1024;
 /** Manifests in one index, images in one archive, tags of one image. */
 export const MANIFESTS_MAX = 1000;
+/** Indexes inside indexes. */
+export const INDEX_DEPTH_MAX = 4;
 
 export const MEDIA = {
   ociManifest: 'application/vnd.oci.image.manifest.v1+json',

@@ -32,6 +32,7 @@ class Shelf implements Registries {
       manifest: refuse,
       manifestBy: refuse,
       head: refuse,
+      tags: refuse,
       download: refuse,
       hasBlob: async (digest) => own.has(digest),
       mountBlob: async (digest, from) => {

@@ -7,7 +7,7 @@ import { EngineError } from '#base/error.ts';
 import { shortId } from '#base/id.ts';
 import { collect } from './collect.ts';
 import { type ImageDeps, publish } from './deps.ts';
-import type { ImageId } from './record.ts';
+import { type ImageId, blobsOf } from './record.ts';
 import { type Reference, familiarReference, parseReference, repositoryOf } from './reference.ts';
 import { isIdPrefix, resolveImage } from './resolve.ts';
 
@@ -157,8 +157,7 @@ async function deleteImage(
   publish(deps, 'delete', id);
   await deps.store.delete(id);
   removed.push({ deleted: id });
-  const blobs = [id, ...image.layers.map((layer) => layer.digest)];
-  const chains = await collect(deps, { chains: image.chains, blobs });
+  const chains = await collect(deps, { chains: image.chains, blobs: blobsOf(image) });
   for (const chain of chains) removed.push({ deleted: chain });
   if (!options.prune || image.parent === undefined) return;
   await deleteImage(deps, image.parent, removed, { force: false, prune: true, quiet: true });

@@ -18,6 +18,7 @@ import {
   type ImageRecord,
   type LayerBlob,
   type StoredImage,
+  blobsOf,
   encodeImageRecord,
   parseImageRecord,
   storedImage,
@@ -259,13 +260,10 @@ export class ImageStore {
     return this.#chainUses.has(chain);
   }
 
-  /** Blobs that images need: configs and layers. */
+  /** Blobs that images need. */
   usedBlobs(): ReadonlySet<Digest> {
     const used = new Set<Digest>();
-    for (const image of this.#images.values()) {
-      used.add(image.id);
-      for (const layer of image.layers) used.add(layer.digest);
-    }
+    for (const image of this.#images.values()) for (const blob of blobsOf(image)) used.add(blob);
     return used;
   }
 

@@ -22,6 +22,7 @@ const IMAGE: ImageRecord = {
   chain: undefined,
   chains: [],
   layers: [],
+  manifests: [],
   parent: undefined,
   size: 5,
   lastTagged: undefined,

@@ -38,11 +38,16 @@ export type TransferOptions = {
 
 /** One repository at one registry, for one caller's credentials. */
 export interface Repository {
-  /** By the reference's tag or digest. Throws not_found, unauthorized, forbidden … in dockerd's words. */
+  /**
+   * By the reference's tag or digest. Throws not_found, unauthorized, forbidden … in dockerd's
+   * words.
+   */
   manifest(options: TransferOptions): Promise<FetchedManifest>;
   /** A manifest of an index, or any other by digest. */
   manifestBy(digest: Digest, options: TransferOptions): Promise<FetchedManifest>;
   head(options: TransferOptions): Promise<ManifestHead>;
+  /** All tags of the repository, in the registry's order; for `pull --all-tags`. */
+  tags(options: TransferOptions): Promise<readonly string[]>;
   /**
    * Appends to the file what it does not have yet (its bytes so far are hashed again first), by
    * Range where the server can, and checks digest and size of the whole. Cut connections are
@@ -72,7 +77,10 @@ export interface Registries extends AsyncDisposable {
 
 /** How registries are reached; daemon/ makes it from flags and the config file. */
 export type RegistryConfig = {
-  /** host[:port] or CIDR: plain HTTP and unverified TLS are tried. 127.0.0.0/8 and ::1 always are in it. */
+  /**
+   * host[:port] or CIDR: plain HTTP and unverified TLS are tried. 127.0.0.0/8 and ::1 always are in
+   * it.
+   */
   readonly insecure: readonly string[];
   /** Base URLs to read from first, by registry ("docker.io", "*" for any). */
   readonly mirrors: Readonly<Record<string, readonly string[]>>;
