@@ -18,7 +18,7 @@ import {
   parseManifest,
 } from './manifest.ts';
 import { type Platform, fitsPlatform, formatPlatform } from './platform.ts';
-import { type Reference, parseReference, withDefaultTag } from './reference.ts';
+import { type Reference, parseReference, withDefaultTag } from '#base/reference.ts';
 import { type SpooledArchive, layerMediaType } from './spool.ts';
 
 export type ArchiveImage = {

@@ -10,7 +10,7 @@ import type { OnProgress } from './load.ts';
 import { MEDIA } from './manifest.ts';
 import { type Platform, hostPlatform } from './platform.ts';
 import type { ImageRecord } from './record.ts';
-import { type Reference, parseReference } from './reference.ts';
+import { type Reference, parseReference } from '#base/reference.ts';
 
 export type ImportOptions = {
   readonly signal: AbortSignal;

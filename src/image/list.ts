@@ -4,7 +4,7 @@ import type { Nanoseconds } from '#base/clock.ts';
 import type { ImageDeps } from './deps.ts';
 import { compileGlob } from './glob.ts';
 import type { ImageRecord } from './record.ts';
-import { familiarName, familiarReference, type Reference } from './reference.ts';
+import { familiarName, familiarReference, type Reference } from '#base/reference.ts';
 import { resolveImage } from './resolve.ts';
 
 export type ListOptions = {

@@ -6,7 +6,7 @@ import { type ArchiveImage, readArchive } from './archive.ts';
 import { type ImageDeps, publish } from './deps.ts';
 import { type Platform, hostPlatform } from './platform.ts';
 import type { ImageId, ImageRecord } from './record.ts';
-import { familiarReference } from './reference.ts';
+import { familiarReference } from '#base/reference.ts';
 import { SpooledArchive } from './spool.ts';
 
 /** One object of a progress stream; api/ writes it with Docker's field names. */

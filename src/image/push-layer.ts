@@ -6,7 +6,7 @@ import { hexOf } from '#base/digest.ts';
 import type { PushDeps, PushOptions, PushProgress, PushTarget } from './push.ts';
 import { compressLayer } from './push-compress.ts';
 import type { LayerBlob } from './record.ts';
-import { type Reference, repositoryOf } from './reference.ts';
+import { type Reference, repositoryOf } from '#base/reference.ts';
 import type { Repository } from './registry/registry.ts';
 
 /** Other repositories that are asked for a layer before it is uploaded, as dockerd has it. */

@@ -9,7 +9,7 @@ import { ImageBench } from '../../test/fixture/image-bench.ts';
 import { MEDIA, parseManifest } from './manifest.ts';
 import { pushImage } from './push.ts';
 import { buildManifest } from './push-manifest.ts';
-import { repositoryOf } from './reference.ts';
+import { repositoryOf } from '#base/reference.ts';
 import type { Registries, Repository } from './registry/registry.ts';
 
 const signal = new AbortController().signal;

@@ -14,7 +14,7 @@ import {
   familiarReference,
   parseReference,
   repositoryOf,
-} from './reference.ts';
+} from '#base/reference.ts';
 import type { Registries, RegistryAuth, Repository } from './registry/registry.ts';
 
 export type PushDeps = ImageDeps & {

@@ -8,7 +8,12 @@ import { shortId } from '#base/id.ts';
 import { collect } from './collect.ts';
 import { type ImageDeps, publish } from './deps.ts';
 import { type ImageId, blobsOf } from './record.ts';
-import { type Reference, familiarReference, parseReference, repositoryOf } from './reference.ts';
+import {
+  type Reference,
+  familiarReference,
+  parseReference,
+  repositoryOf,
+} from '#base/reference.ts';
 import { isIdPrefix, resolveImage } from './resolve.ts';
 
 export type Removed = { readonly untagged: string } | { readonly deleted: Digest };

@@ -3,7 +3,7 @@
 import { EngineError } from '#base/error.ts';
 import type { ImageDeps } from './deps.ts';
 import type { ImageId, ImageRecord } from './record.ts';
-import { familiarReference, parseAnyReference, withDefaultTag } from './reference.ts';
+import { familiarReference, parseAnyReference, withDefaultTag } from '#base/reference.ts';
 
 type Lookup = Pick<ImageDeps, 'store'>;
 

@@ -15,7 +15,7 @@ import {
   familiarReference,
   parseReference,
   repositoryOf,
-} from './reference.ts';
+} from '#base/reference.ts';
 import { isIdPrefix, resolveImage } from './resolve.ts';
 
 /** Images in one archive. */

@@ -29,7 +29,7 @@ import {
   formatReference,
   parseReference,
   withDefaultTag,
-} from './reference.ts';
+} from '#base/reference.ts';
 
 export type StoreProblem = { readonly path: string; readonly message: string };
 

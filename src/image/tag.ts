@@ -1,7 +1,7 @@
 // `docker tag`.
 import { EngineError } from '#base/error.ts';
 import { type ImageDeps, publish } from './deps.ts';
-import { familiarReference, parseReference, withDefaultTag } from './reference.ts';
+import { familiarReference, parseReference, withDefaultTag } from '#base/reference.ts';
 import { resolveImage } from './resolve.ts';
 
 /** Gives the image a further name; a name that another image has moves. */
