@@ -12,11 +12,16 @@ import type { Repository } from './registry/registry.ts';
 /** Other repositories that are asked for a layer before it is uploaded, as dockerd has it. */
 const MOUNT_TRIES_MAX = 4;
 
+type LayersTarget = Pick<PushTarget, 'reference' | 'hold'> & {
+  readonly layers: readonly LayerBlob[];
+  readonly compress: boolean;
+};
+
 /** The layers as they were sent, lowest first. */
 export async function pushLayers(
   deps: PushDeps,
   repository: Repository,
-  target: PushTarget,
+  target: LayersTarget,
   options: PushOptions,
 ): Promise<readonly LayerBlob[]> {
   // One that fails ends the others: nobody waits for what they would send.
@@ -24,7 +29,7 @@ export async function pushLayers(
   const signal = AbortSignal.any([options.signal, failed.signal]);
   const tell = options.onProgress ?? (() => {});
   // The top first, as dockerd; the same layer twice is one upload.
-  const unique = new Map(target.image.layers.map((layer) => [layer.diffId, layer]));
+  const unique = new Map(target.layers.map((layer) => [layer.diffId, layer]));
   const queue = [...unique.values()].reverse();
   for (const layer of queue) tell({ status: 'Preparing', id: idOf(layer), detail: {} });
   for (const layer of queue.slice(deps.uploadsMax)) {
@@ -47,7 +52,7 @@ export async function pushLayers(
   );
   const results = await Promise.allSettled(workers);
   throwFirst(results, options.signal);
-  return target.image.layers.map((layer) => sent.get(layer.diffId) ?? layer);
+  return target.layers.map((layer) => sent.get(layer.diffId) ?? layer);
 }
 
 /** The failure that ended the others, not the ends that it made. */
@@ -64,7 +69,7 @@ function throwFirst(results: readonly PromiseSettledResult<void>[], signal: Abor
 async function pushLayer(
   deps: PushDeps,
   repository: Repository,
-  target: PushTarget,
+  target: LayersTarget,
   kept: LayerBlob,
   options: PushOptions,
 ): Promise<LayerBlob> {
@@ -73,11 +78,13 @@ async function pushLayer(
   const tell = (status: string, detail: PushProgress['detail'] = {}): void =>
     options.onProgress?.({ status, id, detail });
   signal.throwIfAborted();
-  const layer = await compressLayer(deps, kept, {
-    signal,
-    hold: target.hold,
-    onProgress: (current) => tell('Compressing', { current, total: kept.size }),
-  });
+  const layer = target.compress
+    ? await compressLayer(deps, kept, {
+        signal,
+        hold: target.hold,
+        onProgress: (current) => tell('Compressing', { current, total: kept.size }),
+      })
+    : kept;
   if (await repository.hasBlob(layer.digest, { signal })) {
     tell('Layer already exists');
     return layer;

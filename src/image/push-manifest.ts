@@ -2,7 +2,7 @@
 // dockerd writes for the same layers, so that both engines give one image one digest.
 import type { Digest } from '#base/digest.ts';
 import type { ImageDeps } from './deps.ts';
-import { MEDIA } from './manifest.ts';
+import { MANIFEST_BYTES_MAX, MEDIA, parseManifest } from './manifest.ts';
 import type { ImageRecord, LayerBlob } from './record.ts';
 
 export type PushManifest = {
@@ -14,13 +14,43 @@ export type PushManifest = {
 /** Go's json.MarshalIndent with three blanks, as dockerd's schema 2 builder. */
 const INDENT = 3;
 
-export async function manifestToPush(
-  deps: Pick<ImageDeps, 'content'>,
+/** What is sent: the layers, and the manifest if it is known before them. */
+export type PushPlan = {
+  readonly layers: readonly LayerBlob[];
+  readonly kept: Omit<PushManifest, 'config'> | undefined;
+};
+
+/** The newest manifest that the image came by and whose layers are all here, byte for byte. */
+export async function planPush(
+  { content }: Pick<ImageDeps, 'content'>,
   image: ImageRecord,
-  layers: readonly LayerBlob[],
+  hold: (digest: Digest) => void,
+): Promise<PushPlan> {
+  for (const { digest, mediaType } of image.manifests.toReversed()) {
+    if (!content.has(digest)) continue;
+    const bytes = await content.read(digest, MANIFEST_BYTES_MAX);
+    const manifest = parseManifest(bytes, mediaType);
+    if (manifest.kind !== 'manifest' || manifest.layers.length !== image.diffIds.length) continue;
+    if (!manifest.layers.every((layer) => content.has(layer.digest))) continue;
+    for (const { digest: each } of manifest.layers) hold(each);
+    const layers = manifest.layers.map((layer, i) => ({
+      diffId: image.diffIds[i] ?? layer.digest,
+      digest: layer.digest,
+      size: layer.size,
+      mediaType: layer.mediaType,
+    }));
+    return { layers, kept: { bytes, mediaType: manifest.mediaType } };
+  }
+  return { layers: image.layers, kept: undefined };
+}
+
+export async function manifestToPush(
+  { content }: Pick<ImageDeps, 'content'>,
+  image: ImageRecord,
+  { kept, layers }: PushPlan,
 ): Promise<PushManifest> {
-  const config = { digest: image.id, size: await deps.content.size(image.id) };
-  return { ...buildManifest(config, layers), config };
+  const config = { digest: image.id, size: await content.size(image.id) };
+  return { ...(kept ?? buildManifest(config, layers)), config };
 }
 
 export function buildManifest(

@@ -4,7 +4,14 @@ import { test } from 'node:test';
 import { gunzipSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { type Digest, sha256 } from '#base/digest.ts';
 import { EngineError } from '#base/error.ts';
-import { chunksOf, dockerArchive, file, imageId, tar } from '../../test/fixture/archive.ts';
+import {
+  chunksOf,
+  configOf,
+  dockerArchive,
+  file,
+  imageId,
+  tar,
+} from '../../test/fixture/archive.ts';
 import { ImageBench } from '../../test/fixture/image-bench.ts';
 import { MEDIA, parseManifest } from './manifest.ts';
 import { pushImage } from './push.ts';
@@ -221,6 +228,30 @@ test('a manifest has the bytes that dockerd writes, or is of OCI where a layer i
     [parsed.config, ...parsed.layers].map(({ mediaType }) => mediaType),
     [MEDIA.ociConfig, MEDIA.ociLayerZstd, MEDIA.ociLayerGzip],
   );
+});
+
+test('a manifest that is kept goes as it came, byte for byte', async () => {
+  await using bench = await ImageBench.open();
+  const shelf = new Shelf();
+  const archive = gzipSync(base);
+  const wish = { layers: [archive], plain: [base], tags: ['reg.test/k:1'] };
+  await bench.load(await dockerArchive([wish]));
+  const { content, store } = bench.images.deps;
+  const bytes = Buffer.from(
+    JSON.stringify({
+      schemaVersion: 2,
+      config: { mediaType: MEDIA.ociConfig, digest: imageId(wish), size: configOf(wish).length },
+      layers: [{ mediaType: MEDIA.ociLayerGzip, digest: sha256(archive), size: archive.length }],
+    }),
+  );
+  await using ingest = await content.ingest(chunksOf(bytes), { signal });
+  await ingest.commit();
+  const image = store.get(imageId(wish));
+  assert.ok(image);
+  const kept = { digest: sha256(bytes), size: bytes.length, mediaType: MEDIA.ociManifest };
+  await store.put({ ...image, manifests: [{ ...kept, indexes: [] }] });
+  await push(bench, shelf, 'reg.test/k', '1');
+  assert.ok(shelf.manifests.get('reg.test/k:1')?.equals(bytes));
 });
 
 test('a layer of zstd goes as it came', async () => {

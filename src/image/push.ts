@@ -6,8 +6,8 @@ import { collect } from './collect.ts';
 import { CONFIG_BYTES_MAX } from './config.ts';
 import type { ImageDeps } from './deps.ts';
 import { pushLayers } from './push-layer.ts';
-import { type PushManifest, manifestToPush } from './push-manifest.ts';
-import type { ImageId, ImageRecord } from './record.ts';
+import { manifestToPush, planPush, type PushManifest } from './push-manifest.ts';
+import { blobsOf, type ImageId, type ImageRecord } from './record.ts';
 import {
   type Reference,
   familiarName,
@@ -108,7 +108,7 @@ async function pushOne(
       blobs.add(digest);
       leases.use(deps.leases.hold([digest]));
     };
-    for (const digest of [id, ...image.layers.map((layer) => layer.digest)]) hold(digest);
+    for (const digest of blobsOf(image)) hold(digest);
     await sendImage(deps, repository, { image, reference, hold }, options);
   } finally {
     await collect(deps, { chains: [], blobs: [...blobs] });
@@ -123,8 +123,11 @@ async function sendImage(
 ): Promise<void> {
   const { image, reference } = target;
   const { signal } = options;
-  const layers = await pushLayers(deps, repository, target, options);
-  const manifest = await manifestToPush(deps, image, layers);
+  const { kept, layers } = await planPush(deps, image, target.hold);
+  // A kept manifest says which layers they are, even plain ones; else they are compressed first.
+  const compress = kept === undefined;
+  const sent = await pushLayers(deps, repository, { ...target, layers, compress }, options);
+  const manifest = await manifestToPush(deps, image, { kept, layers: sent });
   await pushConfig(deps, repository, manifest, signal);
   const { bytes, mediaType } = manifest;
   const digest = await repository.putManifest(reference.tag, bytes, mediaType, { signal });
