@@ -3,6 +3,7 @@
 import type { Duplex } from 'node:stream';
 import type { EndpointWish, PortTraffic, Sandbox } from '#network/engine.ts';
 import type { PortChange } from './ports.ts';
+import type { Health } from './health.ts';
 import type { ContainerSpec } from './spec.ts';
 import type { State } from './state.ts';
 import type { StatsFrame, StatsWish } from './stats.ts';
@@ -36,6 +37,8 @@ export type ContainerView = {
   /** As the user named it. */
   readonly imageName: string;
   readonly state: State;
+  /** undefined without a check. */
+  readonly health: Health | undefined;
   readonly restartCount: number;
   /** Why the last start failed; the state is as before it. */
   readonly startError: { readonly message: string; readonly exitCode: number } | undefined;

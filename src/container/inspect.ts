@@ -3,6 +3,7 @@
 import { posix } from 'node:path';
 import type { Deps } from './deps.ts';
 import type { ContainerView } from './engine.ts';
+import { healthOf } from './health-watch.ts';
 import { pathsOf } from './make-box.ts';
 import type { ContainerRecord } from './record.ts';
 
@@ -53,6 +54,7 @@ function viewOf(
     imageId: record.image.id,
     imageName: record.image.name,
     state: record.state,
+    health: healthOf(deps, record),
     restartCount: record.restartCount,
     startError: record.startError,
     paths: filesOf(deps, record),

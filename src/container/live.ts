@@ -3,6 +3,7 @@
 import type { AttachStream } from './attach-stream.ts';
 import type { WaitAnswer } from './engine.ts';
 import type { Exec } from './exec.ts';
+import type { Health } from './health.ts';
 import type { Task } from './port.ts';
 import type { Sampler } from './stats.ts';
 
@@ -47,6 +48,8 @@ export class Live {
   oomKills = 0;
   /** While somebody watches what it uses. */
   sampler: Sampler | undefined;
+  /** Of its current or last run; undefined without a check. */
+  health: Health | undefined;
   readonly attachments = new Set<AttachStream>();
   readonly execs = new Map<string, Exec>();
   /** The back-off of the restart policy. */

@@ -12,6 +12,7 @@ import { EngineError } from '#base/error.ts';
 import { createContainerEngine } from '#container/container-engine.ts';
 import type { Deps, Settings } from '#container/deps.ts';
 import { isRunning } from '#container/guard.ts';
+import { watchHealth } from '#container/health-watch.ts';
 import { Lives } from '#container/live.ts';
 import { watchOom } from '#container/oom.ts';
 import { recover, startAtBoot } from '#container/recover.ts';
@@ -102,6 +103,7 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
   for (const problem of problems) log.error('a record cannot be read, ignoring it', { problem });
   await images.loadBuiltin(busyboxPath(), new AbortController().signal);
   const containers = createContainerEngine(deps);
+  parts.use(watchHealth({ ...deps, events, engine: containers }));
   const facts = await collectFacts(config, host, features);
   const all = parts.move();
   return {

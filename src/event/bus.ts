@@ -29,6 +29,7 @@ type Subscriber = {
 export class EventBus implements Publisher {
   #history: EngineEvent[] = [];
   readonly #subscribers = new Set<Subscriber>();
+  readonly #watchers = new Set<(event: EngineEvent) => void>();
 
   publish(happening: Happening): void {
     const event = stamp(happening);
@@ -40,6 +41,13 @@ export class EventBus implements Publisher {
       else subscriber.queue.push(event);
       subscriber.wake();
     }
+    for (const look of this.#watchers) look(event);
+  }
+
+  /** Told of every event as it happens, before publish() returns; for parts of this program. */
+  watch(look: (event: EngineEvent) => void): Disposable {
+    this.#watchers.add(look);
+    return { [Symbol.dispose]: () => this.#watchers.delete(look) };
   }
 
   /** How many streams are open; for `info`. */

@@ -47,6 +47,7 @@ export function viewOf(
     },
     imageId: IMAGE_ID,
     imageName: config.image,
+    health: undefined,
     state: { status: 'created' },
     restartCount: 0,
     startError: undefined,

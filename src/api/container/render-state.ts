@@ -19,11 +19,28 @@ const RESTING = {
 
 export function renderState(view: ContainerView): ContainerState {
   const failed = view.startError;
-  const state = renderOf(view.state);
+  const state = { ...renderOf(view.state), ...renderHealth(view) };
   // A failed start leaves the state as it was, but says why and how (docker inspect shows both).
   return failed === undefined
     ? state
     : { ...state, Error: failed.message, ExitCode: failed.exitCode };
+}
+
+function renderHealth({ health }: ContainerView): Pick<ContainerState, 'Health'> {
+  if (health === undefined) return {};
+  const { status, failingStreak, log } = health;
+  return {
+    Health: {
+      Status: status,
+      FailingStreak: failingStreak,
+      Log: log.map(({ start, end, exitCode, output }) => ({
+        Start: time(start),
+        End: time(end),
+        ExitCode: exitCode,
+        Output: output,
+      })),
+    },
+  };
 }
 
 function renderOf(state: ContainerView['state']): ContainerState {
@@ -74,7 +91,7 @@ export function statusText(view: ContainerView, now: bigint): string {
     case 'created':
       return 'Created';
     case 'running':
-      return `Up ${formatAge(now - state.startedAt)}`;
+      return `Up ${formatAge(now - state.startedAt)}${healthText(view)}`;
     case 'paused':
       return `Up ${formatAge(now - state.startedAt)} (Paused)`;
     case 'restarting':
@@ -88,6 +105,11 @@ export function statusText(view: ContainerView, now: bigint): string {
     default:
       return state satisfies never;
   }
+}
+
+function healthText({ health }: ContainerView): string {
+  if (health === undefined) return '';
+  return health.status === 'starting' ? ' (health: starting)' : ` (${health.status})`;
 }
 
 function time(nanoseconds: bigint): string {

@@ -67,8 +67,7 @@ function compile(selection: Selection, find: (ref: string) => ContainerView): re
   checkWords(filters, 'status', STATUSES);
   checkWords(filters, 'health', HEALTH);
   any('status', (view, value) => view.state.status === value);
-  // Health checks are a later issue: every container has none.
-  any('health', (_view, value) => value === 'none');
+  any('health', (view, value) => value === (view.health?.status ?? 'none'));
   any('id', (view, value) => view.id.startsWith(value));
   any(
     'name',
