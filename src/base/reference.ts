@@ -23,6 +23,7 @@ const PATH = `${COMPONENT}(?:/${COMPONENT})*`;
 const TAG = '[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}';
 const DIGEST = '[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}';
 const REFERENCE = new RegExp(`^(${DOMAIN})/(${PATH})(?::(${TAG}))?(?:@(${DIGEST}))?$`);
+const WHOLE_TAG = new RegExp(`^${TAG}$`);
 const IDENTIFIER = /^[a-f0-9]{64}$/;
 const DIGEST_LENGTHS: Readonly<Record<string, number>> = { sha256: 64, sha384: 96, sha512: 128 };
 /** Longest text worth matching: a name, a tag and a sha512. */
@@ -76,6 +77,11 @@ function checkDigest(digest: string): void {
   if (length === undefined) throw invalid('unsupported digest algorithm');
   if (hex.length !== length) throw invalid('invalid checksum digest length');
   if (hex !== hex.toLowerCase()) throw invalid('invalid checksum digest format');
+}
+
+/** A tag alone, as a registry lists it. */
+export function isTag(text: unknown): text is string {
+  return typeof text === 'string' && WHOLE_TAG.test(text);
 }
 
 /** An id, a digest, or a name: what `docker run IMAGE` and `docker rmi IMAGE` accept. */

@@ -2,7 +2,7 @@
 // Registry HTTP API v2). The contract only: how a host is reached (TLS, mirrors, tokens, retries)
 // is behind it, in a worker thread that exists while there is work.
 import type { Digest } from '#base/digest.ts';
-import type { Reference } from '../reference.ts';
+import type { Reference } from '#base/reference.ts';
 
 /** What a client sent in X-Registry-Auth; every field may be ''. */
 export type RegistryAuth = {
