@@ -50,6 +50,8 @@ export interface Context {
   readonly flags: Flags;
   readonly args: readonly string[];
   readonly client: EngineClient;
+  /** --config, '' if not given: where docker's client configuration is. */
+  readonly configFolder: string;
   /** "coracle run": for texts that name the command. */
   readonly path: string;
 }

@@ -62,7 +62,8 @@ async function runCommand(at: Found, words: readonly string[], globals: Flags): 
   }
   const { run } = await at.spec.load();
   const client = openClient(globals.list('host').at(-1));
-  return run({ flags: parsed.flags, args: parsed.args, client, path: at.path });
+  const configFolder = globals.string('config');
+  return run({ flags: parsed.flags, args: parsed.args, client, configFolder, path: at.path });
 }
 
 /** Undefined when --help has been printed. */

@@ -89,3 +89,40 @@ export type ProgressMessage = {
   readonly errorDetail?: { readonly code?: number; readonly message: string };
   readonly error?: string;
 };
+
+/** `POST /auth`. */
+export type AuthReply = { readonly IdentityToken: string; readonly Status: string };
+
+/** `GET /distribution/{name}/json`. */
+export type DistributionInspect = {
+  readonly Descriptor: {
+    readonly mediaType: string;
+    readonly digest: string;
+    readonly size: number;
+  };
+  readonly Platforms: readonly {
+    readonly architecture: string;
+    readonly os: string;
+    readonly 'os.version'?: string;
+    readonly 'os.features'?: Strings;
+    readonly variant?: string;
+  }[];
+};
+
+/** One row of `GET /images/search`. */
+export type SearchResult = {
+  readonly star_count: number;
+  readonly is_official: boolean;
+  readonly name: string;
+  readonly is_automated: boolean;
+  readonly description: string;
+};
+
+/** What the docker CLI sends in X-Registry-Auth and to `POST /auth`. */
+export type AuthConfig = {
+  readonly username?: string;
+  readonly password?: string;
+  readonly serveraddress?: string;
+  readonly identitytoken?: string;
+  readonly registrytoken?: string;
+};

@@ -1,6 +1,7 @@
 // POST /containers/create for `run` and `create`, with --cidfile and the words for what can fail.
 import { existsSync, unlinkSync, writeFileSync } from 'node:fs';
 import { EngineError, messageOf } from '#base/error.ts';
+import { familiarReference, parseReference, withDefaultTag } from '#base/reference.ts';
 import { isDaemonError } from '#client/client.ts';
 import type { ContainerCreateReply } from '#wire/container.ts';
 import { CliError, type Context } from '../command.ts';
@@ -16,43 +17,66 @@ export async function createContainer(
   body: CreateBody,
   failure: FailureStyle,
 ): Promise<string> {
-  const { client, flags, path } = context;
+  const { flags, path } = context;
   const pull = flags.string('pull', 'missing');
   if (!['always', 'missing', 'never'].includes(pull)) {
     const choices = '"always", "missing" or "never"';
     throw runError(path, `invalid pull option: '${pull}': must be one of ${choices}`, 125);
   }
   using cidFile = openCidFile(context);
-  const query = { name: flags.string('name'), platform: flags.string('platform') };
   let reply: ContainerCreateReply;
   try {
-    reply = await client.json('POST', '/containers/create', { query, json: body });
+    if (pull === 'always') await pullFor(context, body.Image);
+    reply = await post(context, body);
   } catch (error) {
-    throw createFailure(path, body.Image, pull, error, failure);
+    if (pull !== 'missing' || !isMissingImage(error)) throw createFailure(path, error, failure);
+    reply = await pullAndPost(context, body, failure);
   }
   for (const warning of reply.Warnings ?? []) process.stderr.write(`WARNING: ${warning}\n`);
   cidFile.write(reply.Id);
   return reply.Id;
 }
 
-function createFailure(
-  path: string,
-  image: string,
-  pull: string,
-  error: unknown,
+function post({ client, flags }: Context, body: CreateBody): Promise<ContainerCreateReply> {
+  const query = { name: flags.string('name'), platform: flags.string('platform') };
+  return client.json('POST', '/containers/create', { query, json: body });
+}
+
+async function pullAndPost(
+  context: Context,
+  body: CreateBody,
   failure: FailureStyle,
-): CliError {
-  const made = (text: string): CliError =>
-    failure === 'run' ? runError(path, text, 125, error) : new CliError(1, text, { cause: error });
-  if (error instanceof CliError) return error;
-  const missing = error instanceof EngineError && error.code === 'not_found';
-  if (missing && error.message.startsWith('No such image')) {
-    const named = /[:@]/.test(image.slice(image.lastIndexOf('/') + 1)) ? image : `${image}:latest`;
-    if (pull !== 'never') process.stderr.write(`Unable to find image '${named}' locally\n`);
-    const load = `'coracle load -i FILE.tar' or 'coracle import ROOTFS.tar ${named}'`;
-    return made(`${daemonText(error)}\nLoad it with ${load}.`);
+): Promise<ContainerCreateReply> {
+  const { flags, path } = context;
+  try {
+    if (!flags.bool('quiet')) {
+      const named = familiarReference(withDefaultTag(parseReference(body.Image)));
+      process.stderr.write(`Unable to find image '${named}' locally\n`);
+    }
+    await pullFor(context, body.Image);
+    return await post(context, body);
+  } catch (error) {
+    throw createFailure(path, error, failure);
   }
-  return made(daemonText(error));
+}
+
+/** Its progress is no output of the command: that is the container's. */
+async function pullFor(context: Context, image: string): Promise<void> {
+  const { pullImage } = await import('../pull.ts');
+  const name = withDefaultTag(parseReference(image));
+  const wish = { name, all: false, platform: context.flags.string('platform') };
+  await pullImage(context, wish, { out: process.stderr, quiet: context.flags.bool('quiet') });
+}
+
+function isMissingImage(error: unknown): boolean {
+  const missing = error instanceof EngineError && error.code === 'not_found';
+  return missing && /^No such image/i.test(error.message);
+}
+
+function createFailure(path: string, error: unknown, failure: FailureStyle): CliError {
+  const text = daemonText(error);
+  if (failure === 'run') return runError(path, text, 125, error);
+  return error instanceof CliError ? error : new CliError(1, text, { cause: error });
 }
 
 function daemonText(error: unknown): string {

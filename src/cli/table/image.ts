@@ -1,6 +1,6 @@
 // The verbs of images.
 import type { CommandSpec } from '../command.ts';
-import { bool, list, string, strings } from '../flag-kind.ts';
+import { bool, int, list, string, strings } from '../flag-kind.ts';
 import { flag } from '../flags.ts';
 import {
   FILTER,
@@ -14,6 +14,17 @@ import {
 
 const MANY = { rule: 'at-least', count: 1 } as const;
 const QUIET = flag('quiet', bool, 'Only show image IDs', { short: 'q' });
+
+const QUIET_TRANSFER = flag('quiet', bool, 'Suppress verbose output', { short: 'q' });
+/** Docker's scripts give it; images are not signed here. */
+const CONTENT_TRUST = flag(
+  'disable-content-trust',
+  bool,
+  'Skip image verification (default true)',
+  {
+    hidden: true,
+  },
+);
 
 /** The verbs that exist with and without `image` before them. */
 export const IMAGE_VERBS: readonly CommandSpec[] = [
@@ -58,6 +69,37 @@ export const IMAGE_VERBS: readonly CommandSpec[] = [
       flag('quiet', bool, 'Suppress the load output', { short: 'q' }),
     ],
     load: () => import('../command/load.ts'),
+  },
+  {
+    name: 'pull',
+    usage: '[OPTIONS] NAME[:TAG|@DIGEST]',
+    short: 'Download an image from a registry',
+    args: { rule: 'exact', count: 1 },
+    flags: [
+      flag('all-tags', bool, 'Download all tagged images in the repository', { short: 'a' }),
+      CONTENT_TRUST,
+      flag('platform', string, 'Set platform if server is multi-platform capable'),
+      QUIET_TRANSFER,
+    ],
+    group: 'common',
+    completes: 'image',
+    completesOne: true,
+    load: () => import('../command/pull.ts'),
+  },
+  {
+    name: 'push',
+    usage: '[OPTIONS] NAME[:TAG]',
+    short: 'Upload an image to a registry',
+    args: { rule: 'exact', count: 1 },
+    flags: [
+      flag('all-tags', bool, 'Push all tags of an image to the repository', { short: 'a' }),
+      CONTENT_TRUST,
+      QUIET_TRANSFER,
+    ],
+    group: 'common',
+    completes: 'image',
+    completesOne: true,
+    load: () => import('../command/push.ts'),
   },
   {
     name: 'save',
@@ -144,5 +186,44 @@ export const IMAGE_ONLY: readonly CommandSpec[] = [
       FORCE_PRUNE,
     ],
     load: () => import('../command/image-prune.ts'),
+  },
+];
+
+/** The verbs about registries that have no noun. */
+export const REGISTRY_VERBS: readonly CommandSpec[] = [
+  {
+    name: 'login',
+    usage: '[OPTIONS] [SERVER]',
+    short: 'Authenticate to a registry',
+    args: { rule: 'range', min: 0, max: 1 },
+    flags: [
+      flag('password', string, 'Password or Personal Access Token (PAT)', { short: 'p' }),
+      flag('password-stdin', bool, 'Take the Password or Personal Access Token (PAT) from stdin'),
+      flag('username', string, 'Username', { short: 'u' }),
+    ],
+    group: 'common',
+    load: () => import('../command/login.ts'),
+  },
+  {
+    name: 'logout',
+    usage: '[SERVER]',
+    short: 'Log out from a registry',
+    args: { rule: 'range', min: 0, max: 1 },
+    group: 'common',
+    load: () => import('../command/logout.ts'),
+  },
+  {
+    name: 'search',
+    usage: '[OPTIONS] TERM',
+    short: 'Search Docker Hub for images',
+    args: { rule: 'exact', count: 1 },
+    flags: [
+      FILTER,
+      flag('format', string, 'Pretty-print search using a Go template'),
+      flag('limit', int, 'Max number of search results'),
+      NO_TRUNC,
+    ],
+    group: 'common',
+    load: () => import('../command/search.ts'),
   },
 ];

@@ -4,7 +4,7 @@ import { bool, list, string } from '../flag-kind.ts';
 import { type FlagSpec, flag } from '../flags.ts';
 import { CGROUP_VERBS } from './cgroup.ts';
 import { CONTAINER_ONLY, CONTAINER_VERBS, PS } from './container.ts';
-import { IMAGE_ONLY, IMAGE_VERBS, IMAGES, RMI } from './image.ts';
+import { IMAGE_ONLY, IMAGE_VERBS, IMAGES, REGISTRY_VERBS, RMI } from './image.ts';
 import { NETWORK_VERBS } from './network.ts';
 import { SLICE_VERBS } from './slice.ts';
 import { SYSTEM_ONLY, SYSTEM_VERBS, TOP_LEVEL } from './system.ts';
@@ -51,6 +51,7 @@ export const ROOT: CommandSpec = {
     ...IMAGE,
     IMAGES,
     RMI,
+    ...REGISTRY_VERBS,
     ...SYSTEM,
     ...TOP_LEVEL,
     noun('cgroup', 'Look at cgroups', CGROUP_VERBS),
