@@ -72,7 +72,7 @@ export async function startDaemon(flags: readonly string[] = []): Promise<Daemon
   };
 }
 
-async function runProgram(
+export async function runProgram(
   argv: readonly string[],
   env: NodeJS.ProcessEnv,
   options: RunOptions,

@@ -140,8 +140,11 @@ function nameOf(pid: number): string {
   return `${HERE} ${pid} ${stat.slice(stat.lastIndexOf(')')).split(' ')[20] ?? ''}`;
 }
 
+/** The slice "coracle-x.slice" is inside it. */
+const SLICE_AROUND = `${PREFIX.slice(0, -1)}.slice`;
+
 /**
- * The cgroup with the folder's name in each hierarchy, those that its engine mounted too, and all
+ * The cgroup or slice with the folder's name in each hierarchy, those that its engine mounted too, and all
  * below it, parents first.
  */
 export function cgroupsOf(directory: string): readonly string[] {
@@ -151,9 +154,12 @@ export function cgroupsOf(directory: string): readonly string[] {
     found.push(path);
     for (const name of foldersIn(path)) walk(join(path, name));
   };
+  const name = basename(directory);
   for (const mounts of [CGROUP_MOUNTS, join(directory, 'run/cgroup')]) {
-    walk(join(mounts, basename(directory)));
-    for (const name of foldersIn(mounts)) walk(join(mounts, name, basename(directory)));
+    for (const root of [mounts, ...foldersIn(mounts).map((each) => join(mounts, each))]) {
+      walk(join(root, name));
+      walk(join(root, SLICE_AROUND, `${name}.slice`));
+    }
   }
   return [...new Set(found)];
 }

@@ -19,6 +19,8 @@ export type Settings = {
   /** `<exec root>/c`: one directory a container for its monitor. */
   readonly runDirectory: string;
   readonly cgroupParent: string;
+  /** Of a container's own cgroup. */
+  readonly cgroupName: (id: string) => string;
   readonly cgroupVersion: 1 | 2;
   /** `--cpu-rt-runtime`: what all containers together may have of real-time. */
   readonly realtime: Box['cgroup']['realtime'];

@@ -40,9 +40,10 @@ export function unseen(): TaskExit {
 /** Everything that the kernel and the run directory may still hold of a container. */
 export async function sweepRun(deps: Deps, id: string): Promise<void> {
   const host = deps.store.find(id)?.spec.host;
-  const cgroupParent =
-    host === undefined ? deps.settings.cgroupParent : deps.slices.place(host).parent;
-  await deps.runtime.sweep(id, cgroupParent, runDirectoryOf(deps.settings, id));
+  const { cgroupParent, cgroupName } = deps.settings;
+  const parent = host === undefined ? cgroupParent : deps.slices.place(host).parent;
+  const cgroup = { parent, name: cgroupName(id) };
+  await deps.runtime.sweep(cgroup, runDirectoryOf(deps.settings, id));
 }
 
 async function onExit(deps: Deps, id: string, task: Task, exit: TaskExit): Promise<void> {

@@ -66,7 +66,7 @@ function viewOf(
     driver: deps.snapshots.driver,
     graph: deps.snapshots.graph(record.id),
     platform: record.platform,
-    cgroupPath: posix.join(parent, record.id),
+    cgroupPath: posix.join(parent, deps.settings.cgroupName(record.id)),
     sandbox: deps.networks.sandbox(record.id),
     links: (record.links ?? []).flatMap(({ container, alias }) => {
       const other = deps.store.find(container);

@@ -79,6 +79,7 @@ export function makeBox(record: ContainerRecord, facts: BoxFacts): Box {
     shm: facts.shm,
     cgroup: {
       parent: facts.cgroupParent,
+      name: settings.cgroupName(record.id),
       resources: facts.resources,
       ...(facts.realtime === undefined ? {} : { realtime: facts.realtime }),
     },

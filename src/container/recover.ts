@@ -144,7 +144,7 @@ async function removeOrphans(deps: Deps): Promise<void> {
       continue;
     }
     await quietly(deps, `remove the run directory ${name}`, () =>
-      deps.runtime.sweep(name, deps.settings.cgroupParent, directory),
+      deps.runtime.sweep({ parent: deps.settings.cgroupParent, name }, directory),
     );
   }
   // A container whose record cannot be read may run: it is left alone.

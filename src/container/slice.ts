@@ -30,6 +30,7 @@ export function cgroupOf(
 
 /** Throws when its slice is gone, or has less than the container asks for. */
 export function checkSlice(deps: SliceDeps, host: HostConfig): readonly string[] {
+  deps.slices.checkParent(host.cgroupParent);
   const place = deps.slices.place(host);
   if (place.slice === undefined) return [];
   const { resources } = deps.resources.check(host, 'skip');

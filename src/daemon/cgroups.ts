@@ -1,43 +1,83 @@
 // The cgroups around all containers: the parents exist before the first of them, so that what they
 // offer can be looked at; hierarchies that were mounted for single containers go with the daemon.
-import { existsSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf } from '#base/error.ts';
 import type { UndoReport } from '#base/undo.ts';
 import { factFiles, planParents } from '#kernel/cgroup/cgroup.ts';
 import { withFiles } from '#kernel/cgroup/features.ts';
-import { directoryOf, type Hierarchy, lineage } from '#kernel/cgroup/host.ts';
+import { type CgroupHost, directoryOf, type Hierarchy, lineage } from '#kernel/cgroup/host.ts';
+import { type CgroupNaming, delegatedUnit, namingOf } from '#kernel/cgroup/naming.ts';
 import type { Agent } from '#kernel/native/native.ts';
 import { cgroupOp, readTexts } from '#runtime/cgroup.ts';
 import { type HostFacts, readHostFacts } from '#runtime/facts.ts';
 import type { Config } from './config.ts';
 
-export type Cgroups = AsyncDisposable & { readonly host: HostFacts };
+export type Cgroups = AsyncDisposable & {
+  readonly host: HostFacts;
+  readonly naming: CgroupNaming;
+  /** The cgroup of all containers. */
+  readonly parent: string;
+};
+
+type CgroupConfig = Pick<Config, 'execRoot' | 'cgroupDriver' | 'cgroupParent' | 'realtime'>;
 
 export async function openCgroups(
   agent: Agent,
-  { execRoot, cgroupParent, realtime }: Pick<Config, 'execRoot' | 'cgroupParent' | 'realtime'>,
+  { execRoot, cgroupDriver, cgroupParent, realtime }: CgroupConfig,
   report: UndoReport,
 ): Promise<Cgroups> {
   const facts = readHostFacts(join(execRoot, 'cgroup'));
-  const texts = readTexts(factFiles(facts.cgroups, { parent: cgroupParent }));
+  const base = existsSync(SYSTEMD) ? delegatedUnit(facts.cgroups) : '/';
+  const naming = namingOf(cgroupDriver, base);
+  const parent = naming.parent(cgroupParent);
+  const texts = readTexts(factFiles(facts.cgroups, { parent }));
   try {
-    const parents = planParents(facts.cgroups, cgroupParent, realtime, texts);
+    if (parent.startsWith(`${base}/`)) leaveUnit(facts.cgroups, base);
+    const parents = planParents(facts.cgroups, parent, realtime, texts);
     await agent.perform(parents.map(cgroupOp));
   } catch (error) {
     // A start makes them again, and says of itself what is wrong.
-    report(`make the parent cgroups ${cgroupParent}`, error);
+    report(`make the parent cgroups ${parent}`, error);
   }
   const list = (directory: string): readonly string[] =>
     existsSync(directory) ? readdirSync(directory) : [];
-  const cgroups = withFiles(facts.cgroups, cgroupParent, list);
+  const cgroups = withFiles(facts.cgroups, parent, list);
   return {
     host: { ...facts, cgroups },
+    naming,
+    parent,
     [Symbol.asyncDispose]: async () => {
-      for (const each of cgroups.onDemand ?? []) await unmount(agent, each, cgroupParent, report);
+      for (const each of cgroups.onDemand ?? []) await unmount(agent, each, parent, report);
     },
   };
+}
+
+/** It runs as the first process (sd_booted(3)). */
+const SYSTEMD = '/run/systemd/system';
+/** As DelegateSubgroup= of systemd.resource-control(5) would have it. */
+const SUPERVISOR = 'supervisor';
+
+/**
+ * A cgroup2 that hands controllers down holds no processes (cgroup-v2.rst, "No Internal Process
+ * Constraint"), and the one of our unit holds us, unless the unit says DelegateSubgroup=.
+ */
+function leaveUnit({ unified, version }: CgroupHost, unit: string): void {
+  if (version !== 2 || unified === undefined) return;
+  const directory = directoryOf(unified, unit);
+  const pids = readFileSync(`${directory}/cgroup.procs`, 'utf8').split('\n').filter(Boolean);
+  if (pids.length === 0) return;
+  const below = join(directory, SUPERVISOR);
+  mkdirSync(below, { recursive: true });
+  for (const pid of pids) writeFileSync(`${below}/cgroup.procs`, pid);
 }
 
 /** Not while containers are in it: they outlive the daemon, and the next one finds it mounted. */

@@ -27,3 +27,21 @@ test('what is said twice or not known is refused with the text of dockerd', () =
     message: "the following directives don't match any configuration option: pid-file",
   });
 });
+
+test('how cgroups are called is said as in daemon.json, and the parent must be called so', () => {
+  const { cgroupDriver, cgroupParent } = configOf([]);
+  assert.deepEqual([cgroupDriver, cgroupParent], ['cgroupfs', '/coracle']);
+  const systemd = configOf([], '{"exec-opts": ["native.cgroupdriver=systemd"]}');
+  assert.deepEqual([systemd.cgroupDriver, systemd.cgroupParent], ['systemd', 'coracle.slice']);
+  const flag = ['--exec-opt', 'native.cgroupdriver=systemd'];
+  assert.equal(configOf([...flag, '--cgroup-parent', 'a-b.slice']).cgroupParent, 'a-b.slice');
+  assert.throws(() => configOf([...flag, '--cgroup-parent', '/a']), {
+    message: 'cgroup-parent for systemd cgroup should be a valid slice named as "xxx.slice"',
+  });
+  assert.throws(() => configOf(['--exec-opt', 'native.cgroupdriver=x']), {
+    message: 'native.cgroupdriver option x not supported',
+  });
+  assert.throws(() => configOf(['--exec-opt', 'native.umask']), {
+    message: 'unknown exec-opt native.umask: there is native.cgroupdriver=cgroupfs|systemd',
+  });
+});

@@ -6,6 +6,7 @@ import { EngineError, errnoOf, messageOf } from '#base/error.ts';
 import { LOG_LEVELS, type LogLevel } from '#base/log.ts';
 import { checkUlimit } from '#container/check.ts';
 import type { RegistryConfig } from '#image/registry/registry.ts';
+import { CGROUP_DRIVERS, type CgroupDriver, namingOf } from '#kernel/cgroup/naming.ts';
 import type { RealtimeBudget } from '#kernel/cgroup/resources.ts';
 import type { Flags } from './flags.ts';
 import { makeNetworkConfig, type NetworkConfig } from './network-config.ts';
@@ -19,6 +20,9 @@ export type Config = {
   readonly pidfile: string;
   readonly logLevel: LogLevel;
   readonly hosts: readonly string[];
+  /** How cgroups are called. */
+  readonly cgroupDriver: CgroupDriver;
+  /** A slice where the driver is systemd. */
   readonly cgroupParent: string;
   /** What all containers together may have of real-time; undefined = as their cgroup has it. */
   readonly realtime: RealtimeBudget | undefined;
@@ -73,6 +77,7 @@ const KEYS: Readonly<Record<string, Kind>> = {
   'host-gateway-ip': 'text',
   'firewall-backend': 'text',
   'cgroup-parent': 'text',
+  'exec-opts': 'texts',
   'cpu-rt-period': 'number',
   'cpu-rt-runtime': 'number',
   'firewall-table': 'text',
@@ -180,7 +185,7 @@ export function makeConfig(flags: Flags, file: Values): Config {
     pidfile: resolve(text('pidfile', `${execRoot}/coracle.pid`)),
     logLevel: parseLogLevel(values.get('debug') === true ? 'debug' : text('log-level', 'info')),
     hosts: hosts === undefined || hosts.length === 0 ? defaultHosts(execRoot) : hosts,
-    cgroupParent: text('cgroup-parent', '/coracle'),
+    ...parseCgroups(values),
     realtime: parseRealtime(values),
     network: makeNetworkConfig(values),
     registry: makeRegistryConfig(values),
@@ -194,6 +199,29 @@ export function makeConfig(flags: Flags, file: Values): Config {
     seccompProfile: text('seccomp-profile', ''),
     labels: labels ?? [],
   };
+}
+
+const DRIVER_OPTION = 'native.cgroupdriver';
+
+/** Docker's text; an option that dockerd has not it would ignore. */
+function parseCgroups(values: Values): Pick<Config, 'cgroupDriver' | 'cgroupParent'> {
+  let cgroupDriver: CgroupDriver = 'cgroupfs';
+  for (const option of (values.get('exec-opts') ?? []) as readonly string[]) {
+    const [, name = option, value = ''] = /^([^=]*)=(.*)$/.exec(option) ?? [];
+    if (name.toLowerCase() !== DRIVER_OPTION) {
+      const text = `unknown exec-opt ${option}: there is ${DRIVER_OPTION}=`;
+      throw new EngineError('invalid_argument', `${text}${CGROUP_DRIVERS.join('|')}`);
+    }
+    const driver = CGROUP_DRIVERS.find((each) => each === value);
+    if (driver === undefined) {
+      throw new EngineError('invalid_argument', `${DRIVER_OPTION} option ${value} not supported`);
+    }
+    cgroupDriver = driver;
+  }
+  const fallback = cgroupDriver === 'systemd' ? 'coracle.slice' : '/coracle';
+  const cgroupParent = String(values.get('cgroup-parent') || fallback);
+  namingOf(cgroupDriver).check(cgroupParent);
+  return { cgroupDriver, cgroupParent };
 }
 
 /** The kernel's own period (sched-rt-group.rst). */

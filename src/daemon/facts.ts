@@ -43,7 +43,7 @@ export async function collectFacts(
       ['Backing Filesystem', 'host'],
       ['Mounted by', 'the container itself'],
     ],
-    cgroupDriver: 'cgroupfs',
+    cgroupDriver: config.cgroupDriver,
     cgroupVersion: host.cgroups.version,
     limits: {
       MemoryLimit: features.memory,

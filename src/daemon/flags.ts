@@ -33,7 +33,7 @@ export const FLAGS: Readonly<Record<string, FlagDefinition>> = {
   '--cgroup-parent': {
     kind: 'text',
     key: 'cgroup-parent',
-    help: 'Parent cgroup of all containers (/coracle)',
+    help: 'Parent cgroup of all containers (/coracle, or coracle.slice)',
   },
   '--config-file': {
     kind: 'text',
@@ -82,6 +82,11 @@ export const FLAGS: Readonly<Record<string, FlagDefinition>> = {
     kind: 'text',
     key: 'download-rate',
     help: 'Bytes a second of all pulls together, as 10mb (no limit)',
+  },
+  '--exec-opt': {
+    kind: 'list',
+    key: 'exec-opts',
+    help: 'native.cgroupdriver=cgroupfs|systemd: how cgroups are called (cgroupfs)',
   },
   '--exec-root': {
     kind: 'text',

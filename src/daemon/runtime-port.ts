@@ -1,9 +1,9 @@
 // The runtime as container/ asks for it, and the cgroups that nobody knows.
 import { existsSync, readdirSync } from 'node:fs';
 import { posix } from 'node:path';
-import { isFullId } from '#base/id.ts';
 import type { Runtime } from '#container/port.ts';
 import { allHierarchies, type CgroupHost, directoryOf, parentPath } from '#kernel/cgroup/host.ts';
+import type { CgroupNaming } from '#kernel/cgroup/naming.ts';
 import { connectMonitor } from '#kernel/native/monitor.ts';
 import type { Agent } from '#kernel/native/native.ts';
 import type { HostFacts } from '#runtime/facts.ts';
@@ -12,14 +12,18 @@ import { createRuntime, type ExternalRuntimes } from '#runtime/runtime.ts';
 export function makeRuntimePort(
   agent: Agent,
   facts: HostFacts,
-  cgroupParents: () => readonly string[],
+  cgroups: { readonly naming: CgroupNaming; readonly parents: () => readonly string[] },
   external: ExternalRuntimes,
 ): Runtime {
   return {
     ...createRuntime({ agent, connectMonitor }, facts, external),
     removeOrphanCgroups: async (known) => {
-      for (const parent of cgroupParents()) {
-        await removeOrphanCgroups(agent, facts.cgroups, parent, known);
+      const isOrphan = (name: string): boolean => {
+        const id = cgroups.naming.idOf(name);
+        return id !== undefined && !known.has(id);
+      };
+      for (const parent of cgroups.parents()) {
+        await removeOrphanCgroups(agent, facts.cgroups, parent, isOrphan);
       }
     },
   };
@@ -29,13 +33,12 @@ async function removeOrphanCgroups(
   agent: Agent,
   host: CgroupHost,
   parent: string,
-  known: ReadonlySet<string>,
+  isOrphan: (name: string) => boolean,
 ): Promise<void> {
   for (const hierarchy of allHierarchies(host)) {
     const directory = directoryOf(hierarchy, parentPath(hierarchy, parent));
     if (!existsSync(directory)) continue;
-    for (const name of readdirSync(directory)) {
-      if (!isFullId(name) || known.has(name)) continue;
+    for (const name of readdirSync(directory).filter(isOrphan)) {
       const path = posix.join(directory, name);
       await agent.perform([
         { op: 'cgroup_kill', path },

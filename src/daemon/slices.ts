@@ -16,12 +16,14 @@ import type { HostFacts } from '#runtime/facts.ts';
 import type { SliceCgroups } from '#slice/port.ts';
 import { Slices } from '#slice/slices.ts';
 import { SliceStore } from '#slice/store.ts';
+import type { Cgroups } from './cgroups.ts';
 import type { Config } from './config.ts';
+import type { makeRuntimePort } from './runtime-port.ts';
 
 export type SliceNeeds = {
-  readonly config: Pick<Config, 'dataRoot' | 'cgroupParent'>;
+  readonly config: Pick<Config, 'dataRoot'>;
   readonly agent: Agent;
-  readonly host: HostFacts;
+  readonly cgroups: Pick<Cgroups, 'host' | 'naming' | 'parent'>;
   readonly members: Pick<Deps, 'store' | 'locks' | 'lives' | 'resources'>;
   readonly report: UndoReport;
 };
@@ -29,13 +31,14 @@ export type SliceNeeds = {
 export type OpenSlices = {
   readonly service: Slices<Resources, LimitsChange>;
   readonly problems: readonly string[];
-  /** All cgroups that hold those of containers. */
-  readonly cgroupParents: () => readonly string[];
+  /** All cgroups that hold those of containers, and how these are called. */
+  readonly places: Parameters<typeof makeRuntimePort>[2];
 };
 
 export async function makeSlices(needs: SliceNeeds): Promise<OpenSlices> {
-  const { config, agent, host, members, report } = needs;
-  const store = new SliceStore<Resources>(join(config.dataRoot, 'slices'), (raw) => ({
+  const { agent, members, report } = needs;
+  const { host, naming, parent } = needs.cgroups;
+  const store = new SliceStore<Resources>(join(needs.config.dataRoot, 'slices'), (raw) => ({
     ...NO_LIMITS,
     ...raw,
   }));
@@ -43,7 +46,8 @@ export async function makeSlices(needs: SliceNeeds): Promise<OpenSlices> {
   const service: Slices<Resources, LimitsChange> = new Slices({
     store,
     host: host.cgroups,
-    root: config.cgroupParent,
+    root: parent,
+    naming,
     cgroups: sliceCgroups(agent, host),
     wishes: {
       none: NO_LIMITS,
@@ -60,7 +64,7 @@ export async function makeSlices(needs: SliceNeeds): Promise<OpenSlices> {
   return {
     service,
     problems,
-    cgroupParents: () => [config.cgroupParent, ...service.cgroups()],
+    places: { naming, parents: () => [parent, ...service.cgroups()] },
   };
 }
 

@@ -29,6 +29,8 @@ export type Box = {
   readonly shm: BoxShm;
   readonly cgroup: {
     readonly parent: string;
+    /** Of its own cgroup; absent = the id. */
+    readonly name?: string;
     readonly resources: BoxResources;
     /** What the cgroups above it get when it asks for real-time. */
     readonly realtime?: RealtimeBudget;

@@ -222,16 +222,12 @@ async function end(monitor: Monitor): Promise<void> {
  */
 export async function sweep(
   deps: RuntimeDeps,
-  request: { readonly id: string; readonly cgroupParent: string },
+  cgroup: Pick<Box['cgroup'], 'parent'> & { readonly name: string },
   facts: HostFacts,
   directory: string,
 ): Promise<void> {
   const monitor = await reach(deps, directory);
   if (monitor !== undefined) await end(monitor);
-  const cgroup = planContainerCgroup(
-    { parent: request.cgroupParent, name: request.id, resources: {} },
-    facts,
-  );
-  await removeCgroups(deps.agent, cgroup);
+  await removeCgroups(deps.agent, planContainerCgroup({ ...cgroup, resources: {} }, facts));
   rmSync(directory, { recursive: true, force: true });
 }

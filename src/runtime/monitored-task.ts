@@ -13,7 +13,7 @@ import { compileExec, type ExecBase, type ExecRequest } from './exec.ts';
 import type { HostFacts } from './facts.ts';
 import { describeExecFailure, failureOf } from './failure.ts';
 import { freeze, thaw } from './freeze.ts';
-import { cgroupRequest } from './spec.ts';
+import { cgroupName, cgroupRequest } from './spec.ts';
 import { type Size, type Task, type TaskExit, taskExit } from './task.ts';
 import { tryToWriteTrace, writeTrace } from './trace.ts';
 import { RereadFile, UsageReader } from './usage.ts';
@@ -127,7 +127,7 @@ export class MonitoredTask implements Task {
 
   openUsage(pid: number = this.pid): UsageReader {
     const { box, facts } = this.#parts;
-    const request = { parent: box.cgroup.parent, name: box.id };
+    const request = { parent: box.cgroup.parent, name: cgroupName(box) };
     return new UsageReader(planUsage(facts.cgroups, request), pid);
   }
 

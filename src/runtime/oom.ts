@@ -27,10 +27,10 @@ export class OomSource implements Disposable {
     return parseOomTotal(this.#vmstat.read() ?? '');
   }
 
-  /** The last `count` victims of a cgroup, or of one below it; each is told once. */
+  /** The last `count` victims in cgroups with this id in their path; each is told once. */
   take(id: string, count: number): readonly OomVictim[] {
     this.#read();
-    const mine = this.#victims.filter(({ cgroup }) => cgroup.split('/').includes(id));
+    const mine = this.#victims.filter(({ cgroup }) => cgroup.includes(id));
     this.#victims = this.#victims.filter((victim) => !mine.includes(victim));
     // The first reading begins with what the kernel still knows of earlier runs.
     return count === 0 ? [] : mine.slice(-count);

@@ -21,7 +21,10 @@ export interface BoxRuntime {
   /** What became of a container of an earlier daemon. */
   find(box: Box, directory: string): Promise<Found>;
   /** Takes away all that the kernel and the run directory may still hold; success if nothing. */
-  sweep(id: string, cgroupParent: string, directory: string): Promise<void>;
+  sweep(
+    cgroup: { readonly parent: string; readonly name: string },
+    directory: string,
+  ): Promise<void>;
   /** The operations that launch() would have performed. */
   plan(box: Box): readonly ExplainedGroup[];
   /** Those that it has performed; when the run directory is gone, as keepTrace() kept them. */
@@ -57,7 +60,7 @@ export function createRuntime(
         ? find(deps, box, facts, directory)
         : findRunc(deps, program, box, facts, directory);
     },
-    sweep: (id, cgroupParent, directory) => sweep(deps, { id, cgroupParent }, facts, directory),
+    sweep: (cgroup, directory) => sweep(deps, cgroup, facts, directory),
     plan: (box) => explain(planOf(box, `/run/${OWN_RUNTIME}/${box.id}`), []),
     explain: async (directory, kept) => {
       const trace = (await readTrace(directory)) ?? (await readTrace(kept));

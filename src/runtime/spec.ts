@@ -44,7 +44,7 @@ export function makeSpec(box: Box, facts: HostFacts, user: OciUser = numericUser
         ? { uidMappings: userns.uid.map(idMapping), gidMappings: userns.gid.map(idMapping) }
         : {}),
       devices: makeDevices(box),
-      cgroupsPath: posix.join(box.cgroup.parent, box.id),
+      cgroupsPath: posix.join(box.cgroup.parent, cgroupName(box)),
       resources: ociResources(box.cgroup.resources, deviceRules(box)),
       ...rootPropagation(box),
       ...(seccomp === undefined ? {} : { seccomp }),
@@ -57,11 +57,15 @@ export function makeSpec(box: Box, facts: HostFacts, user: OciUser = numericUser
   };
 }
 
+export function cgroupName({ id, cgroup }: Box): string {
+  return cgroup.name ?? id;
+}
+
 /** The same limits, in the words of kernel/cgroup. */
 export function cgroupRequest(box: Box): CgroupRequest {
   return {
     parent: box.cgroup.parent,
-    name: box.id,
+    name: cgroupName(box),
     resources: { ...box.cgroup.resources, devices: deviceRules(box) },
     ...(box.cgroup.realtime === undefined ? {} : { realtime: box.cgroup.realtime }),
   };

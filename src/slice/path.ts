@@ -47,10 +47,6 @@ export function parentOf(path: string): string | undefined {
   return slash === -1 ? undefined : path.slice(0, slash);
 }
 
-export function nameOf(path: string): string {
-  return path.slice(path.lastIndexOf('/') + 1);
-}
-
 /** From the top down, itself last. */
 export function lineageOf(path: string): string[] {
   const names = path.split('/');

@@ -64,6 +64,8 @@ export type Place = {
 };
 
 export interface ContainerSlices {
+  /** Throws where nobody may ask for such a --cgroup-parent; "" is none. */
+  checkParent(cgroupParent: string): void;
   /** Never fails: what it names may be gone. */
   place(host: { readonly slice: string; readonly cgroupParent: string }): Place;
   /**
@@ -75,7 +77,7 @@ export interface ContainerSlices {
   hold(place: Place): Disposable;
   /** The limits of the container's own cgroup. */
   bind(place: Place, own: Resources): Resources;
-  effective(place: Place, name: string): EffectiveLimits;
+  effective(place: Place, id: string): EffectiveLimits;
 }
 
 /** What binds the processes of a cgroup: its own limits or those of a cgroup above it. */

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { CgroupHost } from '#kernel/cgroup/host.ts';
+import { namingOf } from '#kernel/cgroup/naming.ts';
 import type { DeviceRates, Resources } from '#kernel/cgroup/resources.ts';
 import type { Member, SliceCgroups } from './port.ts';
 import type { SliceRecord } from './record.ts';
@@ -37,6 +38,7 @@ async function fixture(directory: string) {
     store,
     host: V1,
     root: '/coracle',
+    naming: namingOf('cgroupfs'),
     cgroups,
     wishes: {
       none: {},

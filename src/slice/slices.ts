@@ -8,11 +8,12 @@ import { KeyedLock } from '#base/keyed-lock.ts';
 import { Undo, type UndoReport } from '#base/undo.ts';
 import type { CgroupRequest } from '#kernel/cgroup/cgroup.ts';
 import type { CgroupHost } from '#kernel/cgroup/host.ts';
+import type { CgroupNaming } from '#kernel/cgroup/naming.ts';
 import type { Resources } from '#kernel/cgroup/resources.ts';
 import { planUsage, type Usage } from '#kernel/cgroup/usage/usage.ts';
 import { cleanCgroup, effectiveLimits } from './effective.ts';
 import { bindContainer, bindSlice, checkBelow, type Level } from './inherit.ts';
-import { lineageOf, nameOf, parentOf, parseSlicePath } from './path.ts';
+import { lineageOf, parentOf, parseSlicePath } from './path.ts';
 import type {
   ContainerSlices,
   EffectiveLimits,
@@ -29,12 +30,15 @@ import { changeSlice } from './update.ts';
 
 /** More than people name, and a bound for whoever makes them by program. */
 export const SLICES_MAX = 10_000;
+/** NAME_MAX of limits.h. */
+const FILE_NAME_LENGTH_MAX = 255;
 
 export type SliceDeps<Wish, Change> = {
   readonly store: SliceStore<Wish>;
   readonly host: CgroupHost;
   /** The cgroup of all containers, which slices are below. */
   readonly root: string;
+  readonly naming: CgroupNaming;
   readonly cgroups: SliceCgroups;
   readonly wishes: Wishes<Wish, Change>;
   readonly members: Members;
@@ -92,6 +96,7 @@ export class Slices<Wish, Change> implements ContainerSlices {
   /** Levels that are missing above it are made without limits. */
   async create(name: string, change: Change): Promise<Made> {
     const path = parseSlicePath(name);
+    this.#checkLength(path);
     const { store, wishes, cgroups, report } = this.#deps;
     using _lock = await this.#lock.acquire('');
     if (store.find(path) !== undefined) {
@@ -120,6 +125,17 @@ export class Slices<Wish, Change> implements ContainerSlices {
     }
     undo.commit();
     return { made: missing, warnings: [...warnings, ...more] };
+  }
+
+  /** systemd's names of slices spell the whole way. */
+  #checkLength(path: string): void {
+    const name = posix.basename(this.#cgroup(path));
+    if (name.length <= FILE_NAME_LENGTH_MAX) return;
+    throw new EngineError(
+      'invalid_argument',
+      `invalid slice name "${path}": its cgroup would be called ${name}, which is longer than ` +
+        `${FILE_NAME_LENGTH_MAX} characters`,
+    );
   }
 
   /** Its containers at once; all or nothing. */
@@ -205,7 +221,12 @@ export class Slices<Wish, Change> implements ContainerSlices {
   place({ slice, cgroupParent }: Parameters<ContainerSlices['place']>[0]): Place {
     if (slice !== '') return { slice, parent: this.#cgroup(slice) };
     if (cgroupParent === '') return { slice: undefined, parent: this.#deps.root };
-    return { slice: this.#sliceAt(cleanCgroup(cgroupParent)), parent: cgroupParent };
+    const parent = this.#deps.naming.parent(cgroupParent);
+    return { slice: this.#sliceAt(cleanCgroup(parent)), parent };
+  }
+
+  checkParent(cgroupParent: string): void {
+    if (cgroupParent !== '') this.#deps.naming.check(cgroupParent);
   }
 
   check(what: string, place: Place, own: Resources): readonly string[] {
@@ -237,8 +258,8 @@ export class Slices<Wish, Change> implements ContainerSlices {
     return bindContainer(this.#deps.host, this.#levels(slice), own);
   }
 
-  effective(place: Place, name: string): EffectiveLimits {
-    const cgroup = posix.join(place.parent, name);
+  effective(place: Place, id: string): EffectiveLimits {
+    const cgroup = posix.join(place.parent, this.#deps.naming.container(id));
     return effectiveLimits(this.#deps.host, cgroup, (each) => this.#sliceAt(each));
   }
 
@@ -293,20 +314,17 @@ export class Slices<Wish, Change> implements ContainerSlices {
   }
 
   #request(path: string, resources: Resources): CgroupRequest {
-    const parent = parentOf(path);
-    const above = parent === undefined ? this.#deps.root : this.#cgroup(parent);
-    return { parent: above, name: nameOf(path), resources };
+    const cgroup = this.#cgroup(path);
+    return { parent: posix.dirname(cgroup), name: posix.basename(cgroup), resources };
   }
 
   #cgroup(path: string): string {
-    return posix.join(this.#deps.root, path);
+    return this.#deps.naming.slice(this.#deps.root, path);
   }
 
   #sliceAt(cgroup: string): string | undefined {
-    const root = cleanCgroup(this.#deps.root);
-    if (!cgroup.startsWith(`${root}/`)) return undefined;
-    const path = cgroup.slice(root.length + 1);
-    return this.#deps.store.find(path) === undefined ? undefined : path;
+    const path = this.#deps.naming.sliceOf(cleanCgroup(this.#deps.root), cgroup);
+    return path === undefined ? undefined : this.#deps.store.find(path)?.path;
   }
 
   async #quietly(what: string, run: () => Promise<unknown>): Promise<void> {

@@ -36,7 +36,7 @@ test('nothing is left of a container that runc made', async () => {
   await task.go();
   await task.exited;
   await task.close();
-  await host.runtime.sweep(box.id, host.parent, host.runDirectory(box));
+  await host.runtime.sweep({ parent: host.parent, name: box.id }, host.runDirectory(box));
   for (const { mountpoint } of host.facts.cgroups.hierarchies) {
     assert.ok(!existsSync(join(mountpoint, host.parent, box.id)), mountpoint);
   }

@@ -173,7 +173,7 @@ test('a task given up before go() is undone', async () => {
   const box = host.box('true');
   const task = await host.launch(box);
   await task.close();
-  await host.runtime.sweep(box.id, host.parent, host.runDirectory(box));
+  await host.runtime.sweep({ parent: host.parent, name: box.id }, host.runDirectory(box));
   checkNoCgroups(box.id);
   assert.ok(!existsSync(`/proc/${task.pid}`));
 });
@@ -340,7 +340,7 @@ test('another daemon finds a running task again, and the exit of one that ended 
   const later = await host.runtime.find(box, host.runDirectory(box));
   assert.equal(later.kind, 'exited');
   assert.equal(later.kind === 'exited' ? later.exit.exitCode : 0, 7);
-  await host.runtime.sweep(box.id, host.parent, host.runDirectory(box));
+  await host.runtime.sweep({ parent: host.parent, name: box.id }, host.runDirectory(box));
   assert.equal((await host.runtime.find(box, host.runDirectory(box))).kind, 'gone');
 });
 

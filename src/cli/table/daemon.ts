@@ -17,7 +17,7 @@ export const DAEMON_FLAGS: readonly FlagSpec[] = [
     string,
     'HOST[:PORT]/*.crt of registries (/etc/coracle/certs.d, /etc/docker/certs.d)',
   ),
-  flag('cgroup-parent', string, 'Parent cgroup of all containers (/coracle)'),
+  flag('cgroup-parent', string, 'Parent cgroup of all containers (/coracle, or coracle.slice)'),
   flag('config-file', string, 'Configuration file (/etc/coracle/daemon.json)'),
   flag(
     'cpu-rt-period',
@@ -38,6 +38,7 @@ export const DAEMON_FLAGS: readonly FlagSpec[] = [
   flag('dns-opt', list, 'Option of resolv.conf (many allowed)'),
   flag('dns-search', list, 'Search domain (many allowed)'),
   flag('download-rate', string, 'Bytes a second of all pulls together, as 10mb (no limit)'),
+  flag('exec-opt', list, 'native.cgroupdriver=cgroupfs|systemd: how cgroups are called (cgroupfs)'),
   flag('exec-root', string, 'Directory of runtime state (/run/coracle)'),
   flag('firewall-backend', string, 'nftables or iptables (nftables)'),
   flag(

@@ -145,7 +145,7 @@ function mountStep({ mountpoint, controllers }: Hierarchy): CgroupStep {
 }
 
 function checkName(name: string): void {
-  if (/^[A-Za-z0-9_.-]+$/.test(name) && name !== '.' && name !== '..') return;
+  if (/^[A-Za-z0-9_.\\-]+$/.test(name) && name !== '.' && name !== '..') return;
   throw new EngineError('invalid_argument', `invalid cgroup name: "${name}"`);
 }
 
