@@ -21,16 +21,18 @@ import { UsernsRanges } from '#container/userns.ts';
 import { EventBus } from '#event/bus.ts';
 import { ImageService } from '#image/image.ts';
 import { UnpackPool } from '#image/layer/pool.ts';
+import { openRegistries } from '#image/registry/open.ts';
 import { detectFeatures } from '#kernel/cgroup/features.ts';
 import { NativeAgent } from '#kernel/native/agent.ts';
 import { NO_BRIDGE } from '#network/predefined.ts';
+import type { HostFacts } from '#runtime/facts.ts';
 import { OomSource } from '#runtime/oom.ts';
 import { OverlaySnapshotter } from '#snapshot/overlay.ts';
 import { removeTrees } from '#snapshot/remove-tree.ts';
 import { VolumeStore } from '#volume/volume.ts';
 import { busyboxPath, nativePath } from './asset.ts';
 import { makeCgroupPort } from './cgroup-port.ts';
-import { type Cgroups, openCgroups } from './cgroups.ts';
+import { openCgroups } from './cgroups.ts';
 import type { Config } from './config.ts';
 import { collectFacts } from './facts.ts';
 import { openNetworks } from './networks.ts';
@@ -53,8 +55,7 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
   mkdirSync(config.execRoot, { recursive: true, mode: 0o711 });
   const native = nativePath(process.env);
   const agent = parts.use(new NativeAgent(native));
-  const cgroups = parts.use(await openCgroups(agent, config, report));
-  const { host } = cgroups;
+  const { host } = parts.use(await openCgroups(agent, config, report));
   const features = detectFeatures(host.cgroups);
   const events = new EventBus();
   // An agent of its own deletes what containers wrote, so that the other never waits for the disk.
@@ -62,7 +63,9 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
   const store = new ContainerStore(join(config.dataRoot, 'containers'), trash);
   const snapshots = parts.use(await OverlaySnapshotter.open(config.dataRoot, { trash }));
   const unpacker = parts.use(new UnpackPool({ nativePath: native }));
-  const needsOfImages = { snapshots, unpacker, publisher: events, report };
+  const registries = parts.use(openRegistries(config.registry));
+  const { uploadsMax } = config.registry;
+  const needsOfImages = { snapshots, unpacker, registries, uploadsMax, publisher: events, report };
   const images = await openImages(config, store, needsOfImages);
   const volumes = new VolumeStore(join(config.dataRoot, 'volumes'));
   const problems = [...images.problems.map((each) => `${each.path}: ${each.message}`)];
@@ -72,23 +75,27 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
   problems.push(...networks.problems);
   const lives = new Lives();
   parts.defer(() => lives.close());
+  const locks = new KeyedLock();
   const resources = makeResourceChecker(host.cgroups, features);
-  const members = { store, locks: new KeyedLock(), lives, resources };
-  const slices = await makeSlices({ config, agent, cgroups, members, report });
+  const members = { store, locks, lives, resources };
+  const slices = await makeSlices({ config, agent, host, members, report });
   problems.push(...slices.problems);
   const deps: Deps = {
-    ...members,
+    store,
+    locks,
+    lives,
     events,
     images: makeImagePort(images),
     snapshots: makeSnapshotPort(snapshots, images, config.dataRoot),
     volumes,
     networks,
-    runtime: makeRuntimePort(agent, host, slices.places, config.runtimes),
+    runtime: makeRuntimePort(agent, host, slices.cgroupParents, config.runtimes),
+    resources,
     slices: slices.service,
     oom: parts.use(new OomSource()),
     trash,
     usernsRanges: new UsernsRanges(join(config.dataRoot, 'userns-next')),
-    settings: makeSettings(config, cgroups),
+    settings: makeSettings(config, host),
     report,
   };
   await slices.service.open();
@@ -110,7 +117,7 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
       networks,
       slices: slices.service,
       events,
-      cgroups: makeCgroupPort(host.cgroups, cgroups.parent),
+      cgroups: makeCgroupPort(host.cgroups, config.cgroupParent),
       facts,
       log,
     },
@@ -121,12 +128,11 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
   };
 }
 
-function makeSettings(config: Config, cgroups: Cgroups): Settings {
+function makeSettings(config: Config, host: HostFacts): Settings {
   return {
     runDirectory: join(config.execRoot, 'c'),
-    cgroupParent: cgroups.parent,
-    cgroupName: cgroups.naming.container,
-    cgroupVersion: cgroups.host.cgroups.version,
+    cgroupParent: config.cgroupParent,
+    cgroupVersion: host.cgroups.version,
     realtime: config.realtime,
     hostHostname: hostname(),
     noBridge: config.network.defaultBridge.bridge === NO_BRIDGE,

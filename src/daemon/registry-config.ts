@@ -72,10 +72,10 @@ function isHost(text: string): boolean {
   return match !== null && Number(match[1] ?? 0) <= PORT_MAX;
 }
 
-/** "registry.example", "registry.example:5000", "*.example", or "*" for all. */
+/** "registry.example", "registry.example:5000" or "*.example". */
 function parseBlocked(text: string): string {
   const host = text.startsWith('*.') ? text.slice(2) : text;
-  if (text !== '*' && !isHost(host)) {
+  if (!isHost(host)) {
     throw invalid(
       `invalid blocked registry ${JSON.stringify(text)}: it is HOST[:PORT] or *.DOMAIN`,
     );

@@ -6,6 +6,7 @@ import type { Snapshotter } from '#snapshot/snapshotter.ts';
 import type { ContentStore } from './content/content.ts';
 import type { Unpacker } from './layer/pool.ts';
 import type { ImageId } from './record.ts';
+import type { Registries } from './registry/registry.ts';
 import type { ImageStore } from './store.ts';
 
 /** A container that was made from an image. */
@@ -20,6 +21,9 @@ export type ImageDeps = {
   readonly store: ImageStore;
   readonly snapshots: Snapshotter;
   readonly unpacker: Unpacker;
+  readonly registries: Registries;
+  /** Layers of one push that are sent at once. */
+  readonly uploadsMax: number;
   readonly publisher: Publisher;
   /** Asks container/ who uses an image. */
   readonly usedBy: (id: ImageId) => readonly ImageUser[];

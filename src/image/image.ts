@@ -12,11 +12,14 @@ import { ContentStore } from './content/content.ts';
 import { type ImageDeps, type ImageUser, Leases } from './deps.ts';
 import { type HistoryRow, imageHistory } from './history.ts';
 import { type ImportOptions, importImage } from './import.ts';
+import { inspectRemote, type RemoteImage, type RemoteOptions } from './inspect-remote.ts';
 import type { Unpacker } from './layer/pool.ts';
 import { type ListOptions, listImages } from './list.ts';
 import { type LoadOptions, loadImages } from './load.ts';
 import { type PruneOptions, type Pruned, pruneImages } from './prune.ts';
+import { type PushOptions, pushImage } from './push.ts';
 import type { ImageId, ImageRecord } from './record.ts';
+import type { Registries, RegistryAuth } from './registry/registry.ts';
 import { type RemoveOptions, type Removed, removeImage } from './remove.ts';
 import { resolveImage } from './resolve.ts';
 import { saveImages } from './save.ts';
@@ -27,6 +30,8 @@ export type ImageServiceOptions = {
   readonly dataRoot: string;
   readonly snapshots: Snapshotter;
   readonly unpacker: Unpacker;
+  readonly registries: Registries;
+  readonly uploadsMax: number;
   readonly publisher: Publisher;
   readonly usedBy: (id: ImageId) => readonly ImageUser[];
   readonly report: UndoReport;
@@ -88,6 +93,24 @@ export class ImageService {
 
   save(texts: readonly string[], signal: AbortSignal): AsyncIterable<Uint8Array> {
     return saveImages(this.#deps, texts, signal);
+  }
+
+  /** `tag` '' pushes every tag that the repository has here. */
+  push(name: string, tag: string, options: PushOptions): Promise<void> {
+    return pushImage(this.#deps, name, tag, options);
+  }
+
+  /** What a registry has under a name, without pulling it. */
+  inspectRemote(name: string, options: RemoteOptions): Promise<RemoteImage> {
+    return inspectRemote(this.#deps.registries, name, options);
+  }
+
+  /** Checks credentials with their registry. */
+  login(
+    auth: RegistryAuth,
+    options: { readonly signal: AbortSignal },
+  ): Promise<{ readonly identityToken: string }> {
+    return this.#deps.registries.login(auth, options);
   }
 
   tag(image: string, name: string): Promise<void> {

@@ -3,7 +3,8 @@
 import { EngineError } from '#base/error.ts';
 import { shortId } from '#base/id.ts';
 import { hexOf } from '#base/digest.ts';
-import type { PushDeps, PushOptions, PushProgress, PushTarget } from './push.ts';
+import type { ImageDeps } from './deps.ts';
+import type { PushOptions, PushProgress, PushTarget } from './push.ts';
 import { compressLayer } from './push-compress.ts';
 import type { LayerBlob } from './record.ts';
 import { type Reference, repositoryOf } from '#base/reference.ts';
@@ -19,7 +20,7 @@ type LayersTarget = Pick<PushTarget, 'reference' | 'hold'> & {
 
 /** The layers as they were sent, lowest first. */
 export async function pushLayers(
-  deps: PushDeps,
+  deps: ImageDeps,
   repository: Repository,
   target: LayersTarget,
   options: PushOptions,
@@ -67,7 +68,7 @@ function throwFirst(results: readonly PromiseSettledResult<void>[], signal: Abor
 }
 
 async function pushLayer(
-  deps: PushDeps,
+  deps: ImageDeps,
   repository: Repository,
   target: LayersTarget,
   kept: LayerBlob,
@@ -106,7 +107,7 @@ async function pushLayer(
 
 /** Repositories of the same registry that are known to have it: by digest, an image was there. */
 function mountSources(
-  { store }: Pick<PushDeps, 'store'>,
+  { store }: Pick<ImageDeps, 'store'>,
   wanted: Reference,
   layer: LayerBlob,
 ): readonly string[] {

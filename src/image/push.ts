@@ -15,13 +15,7 @@ import {
   parseReference,
   repositoryOf,
 } from '#base/reference.ts';
-import type { Registries, RegistryAuth, Repository } from './registry/registry.ts';
-
-export type PushDeps = ImageDeps & {
-  readonly registries: Registries;
-  /** Layers of one push that are sent at once. */
-  readonly uploadsMax: number;
-};
+import type { RegistryAuth, Repository } from './registry/registry.ts';
 
 /** One object of the progress stream; api/ writes it with Docker's field names. */
 export type PushProgress = {
@@ -47,7 +41,7 @@ export type PushTarget = {
 
 /** `tag` '' pushes every tag that the repository has here. */
 export async function pushImage(
-  deps: PushDeps,
+  deps: ImageDeps,
   name: string,
   tag: string,
   options: PushOptions,
@@ -92,7 +86,7 @@ function chosenTags(
 }
 
 async function pushOne(
-  deps: PushDeps,
+  deps: ImageDeps,
   repository: Repository,
   reference: PushTarget['reference'],
   id: ImageId,
@@ -116,7 +110,7 @@ async function pushOne(
 }
 
 async function sendImage(
-  deps: PushDeps,
+  deps: ImageDeps,
   repository: Repository,
   target: PushTarget,
   options: PushOptions,

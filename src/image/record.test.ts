@@ -41,10 +41,7 @@ const IMAGE: StoredImage = {
 test('a record tells the manifests that its image came by, and their blobs are needed', () => {
   const read = parseImageRecord(Buffer.from(encodeImageRecord(IMAGE)));
   assert.deepEqual(read.manifests, IMAGE.manifests);
-  assert.deepEqual(
-    blobsOf(IMAGE),
-    ['config', 'layer', 'manifest', 'manifest index'].map(digest),
-  );
+  assert.deepEqual(blobsOf(IMAGE), ['config', 'layer', 'manifest', 'manifest index'].map(digest));
 });
 
 test('a record of version 1 is read as one without manifests', () => {

@@ -155,6 +155,9 @@ function noImages(): ApiDeps['images'] {
     tag: async (ref) => missing(ref),
     remove: async (ref) => missing(ref),
     prune: async () => ({ removed: [], bytes: 0 }),
+    push: async (ref) => missing(ref),
+    inspectRemote: async (ref) => missing(ref),
+    login: async () => ({ identityToken: '' }),
     deps: { snapshots: { list: () => [] } },
   };
 }
@@ -174,7 +177,10 @@ function noVolumes(): ApiDeps['volumes'] {
       labels: {},
       options: {},
       anonymous: false,
+      source: { kind: 'directory' },
+      limit: undefined,
     }),
+    users: () => new Map(),
     remove: async (name) => missing(name),
   };
 }

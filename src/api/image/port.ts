@@ -4,7 +4,18 @@ import type { ImageService } from '#image/image.ts';
 
 export type ImagePort = Pick<
   ImageService,
-  'resolve' | 'list' | 'load' | 'import' | 'save' | 'tag' | 'remove' | 'prune' | 'history'
+  | 'resolve'
+  | 'list'
+  | 'load'
+  | 'import'
+  | 'save'
+  | 'tag'
+  | 'remove'
+  | 'prune'
+  | 'history'
+  | 'push'
+  | 'inspectRemote'
+  | 'login'
 > & {
   /** The layers that are there, for /system/df. */
   readonly deps: { readonly snapshots: Pick<ImageDeps['snapshots'], 'list'> };

@@ -1,6 +1,7 @@
 // A stream of progress objects, one JSON a line. The head goes out with the first of them, so a
 // failure before it is still an HTTP status; after it, it is an object of its own.
 import { isEngineError } from '#base/error.ts';
+import { progressBar } from '#base/progress-bar.ts';
 import type { Progress } from '#image/load.ts';
 import type { ProgressMessage } from '#wire/image.ts';
 import { closeStream, type Exchange, openStream, sendChunk } from '../exchange.ts';
@@ -37,7 +38,20 @@ export function renderProgress(progress: Progress): ProgressMessage {
   const { status, id, detail } = progress;
   return {
     status,
-    ...(detail === undefined ? {} : { progressDetail: detail }),
+    ...(detail === undefined ? {} : renderDetail(detail)),
     ...(id === undefined ? {} : { id }),
+  };
+}
+
+/** The numbers, and the bar that clients of old print as it comes. */
+export function renderDetail(detail: {
+  readonly current?: number;
+  readonly total?: number;
+}): Pick<ProgressMessage, 'progressDetail' | 'progress'> {
+  const { current = 0, total = 0 } = detail;
+  if (current <= 0 && total <= 0) return { progressDetail: {} };
+  return {
+    progressDetail: { ...(current > 0 ? { current } : {}), ...(total > 0 ? { total } : {}) },
+    progress: progressBar(current, total),
   };
 }

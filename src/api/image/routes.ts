@@ -1,8 +1,11 @@
 // The /images endpoints. A name may hold slashes.
 import { notImplemented } from '../refuse.ts';
 import type { Route } from '../router.ts';
+import { checkAuth } from './auth.ts';
 import { deleteImage, pruneImages, tagImage } from './change.ts';
+import { inspectDistribution } from './distribution.ts';
 import { imageHistory, inspectImage, listImages } from './list.ts';
+import { pushImage } from './push.ts';
 import { createImage, loadImages, saveImages } from './transfer.ts';
 
 export const IMAGE_ROUTES: readonly Route[] = [
@@ -16,10 +19,10 @@ export const IMAGE_ROUTES: readonly Route[] = [
   { method: 'GET', path: '/images/{name:.*}/history', handler: imageHistory },
   { method: 'GET', path: '/images/{name:.*}/get', handler: saveImages },
   { method: 'POST', path: '/images/{name:.*}/tag', handler: tagImage },
-  { method: 'POST', path: '/images/{name:.*}/push', handler: notImplemented('push') },
+  { method: 'POST', path: '/images/{name:.*}/push', handler: pushImage },
   { method: 'DELETE', path: '/images/{name:.*}', handler: deleteImage },
-  { method: 'GET', path: '/distribution/{name:.*}/json', handler: notImplemented('distribution') },
-  { method: 'POST', path: '/auth', handler: notImplemented('login to a registry') },
+  { method: 'GET', path: '/distribution/{name:.*}/json', handler: inspectDistribution },
+  { method: 'POST', path: '/auth', handler: checkAuth },
   { method: 'POST', path: '/build', handler: notImplemented('build') },
   { method: 'POST', path: '/build/prune', handler: notImplemented('the build cache') },
 ];

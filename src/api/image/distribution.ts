@@ -1,0 +1,26 @@
+// GET /distribution/{name}/json: what a registry has under a name, without pulling it.
+import type { DistributionInspect } from '#wire/image.ts';
+import { type Exchange, sendJson } from '../exchange.ts';
+import { registryAuth } from './auth.ts';
+
+export async function inspectDistribution(exchange: Exchange): Promise<void> {
+  const { deps, params, request, signal } = exchange;
+  const auth = registryAuth(request);
+  const remote = await deps.images.inspectRemote(params['name'] ?? '', { auth, signal });
+  const { descriptor, platforms } = remote;
+  const reply: DistributionInspect = {
+    Descriptor: {
+      mediaType: descriptor.mediaType,
+      digest: descriptor.digest,
+      size: descriptor.size,
+    },
+    Platforms: platforms.map((platform) => ({
+      architecture: platform.architecture,
+      os: platform.os,
+      ...(platform.osVersion === '' ? {} : { 'os.version': platform.osVersion }),
+      ...(platform.osFeatures.length === 0 ? {} : { 'os.features': platform.osFeatures }),
+      ...(platform.variant === '' ? {} : { variant: platform.variant }),
+    })),
+  };
+  sendJson(exchange, 200, reply);
+}
