@@ -25,14 +25,13 @@ import { openRegistries } from '#image/registry/open.ts';
 import { detectFeatures } from '#kernel/cgroup/features.ts';
 import { NativeAgent } from '#kernel/native/agent.ts';
 import { NO_BRIDGE } from '#network/predefined.ts';
-import type { HostFacts } from '#runtime/facts.ts';
 import { OomSource } from '#runtime/oom.ts';
 import { OverlaySnapshotter } from '#snapshot/overlay.ts';
 import { removeTrees } from '#snapshot/remove-tree.ts';
 import { VolumeStore } from '#volume/volume.ts';
 import { busyboxPath, nativePath } from './asset.ts';
 import { makeCgroupPort } from './cgroup-port.ts';
-import { openCgroups } from './cgroups.ts';
+import { type Cgroups, openCgroups } from './cgroups.ts';
 import type { Config } from './config.ts';
 import { collectFacts } from './facts.ts';
 import { openNetworks } from './networks.ts';
@@ -55,7 +54,8 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
   mkdirSync(config.execRoot, { recursive: true, mode: 0o711 });
   const native = nativePath(process.env);
   const agent = parts.use(new NativeAgent(native));
-  const { host } = parts.use(await openCgroups(agent, config, report));
+  const cgroups = parts.use(await openCgroups(agent, config, report));
+  const { host } = cgroups;
   const features = detectFeatures(host.cgroups);
   const events = new EventBus();
   // An agent of its own deletes what containers wrote, so that the other never waits for the disk.
@@ -75,27 +75,23 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
   problems.push(...networks.problems);
   const lives = new Lives();
   parts.defer(() => lives.close());
-  const locks = new KeyedLock();
   const resources = makeResourceChecker(host.cgroups, features);
-  const members = { store, locks, lives, resources };
-  const slices = await makeSlices({ config, agent, host, members, report });
+  const members = { store, locks: new KeyedLock(), lives, resources };
+  const slices = await makeSlices({ config, agent, cgroups, members, report });
   problems.push(...slices.problems);
   const deps: Deps = {
-    store,
-    locks,
-    lives,
+    ...members,
     events,
     images: makeImagePort(images),
     snapshots: makeSnapshotPort(snapshots, images, config.dataRoot),
     volumes,
     networks,
-    runtime: makeRuntimePort(agent, host, slices.cgroupParents, config.runtimes),
-    resources,
+    runtime: makeRuntimePort(agent, host, slices.places, config.runtimes),
     slices: slices.service,
     oom: parts.use(new OomSource()),
     trash,
     usernsRanges: new UsernsRanges(join(config.dataRoot, 'userns-next')),
-    settings: makeSettings(config, host),
+    settings: makeSettings(config, cgroups),
     report,
   };
   await slices.service.open();
@@ -117,7 +113,7 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
       networks,
       slices: slices.service,
       events,
-      cgroups: makeCgroupPort(host.cgroups, config.cgroupParent),
+      cgroups: makeCgroupPort(host.cgroups, cgroups.parent),
       facts,
       log,
     },
@@ -128,11 +124,12 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
   };
 }
 
-function makeSettings(config: Config, host: HostFacts): Settings {
+function makeSettings(config: Config, cgroups: Cgroups): Settings {
   return {
     runDirectory: join(config.execRoot, 'c'),
-    cgroupParent: config.cgroupParent,
-    cgroupVersion: host.cgroups.version,
+    cgroupParent: cgroups.parent,
+    cgroupName: cgroups.naming.container,
+    cgroupVersion: cgroups.host.cgroups.version,
     realtime: config.realtime,
     hostHostname: hostname(),
     noBridge: config.network.defaultBridge.bridge === NO_BRIDGE,
