@@ -144,6 +144,27 @@ describe('slices', { skip: cannotRun() }, () => {
     assert.match(stderr, /slice cg1\/more wants 0\.8 CPUs, but slice cg1 has 0\.5/);
   });
 
+  test('quota and period of a slice change together while a container inside has all of it', async () => {
+    const part = ['--cpu-quota', '50000', '--cpu-period', '100000'];
+    await ok('slice', 'create', ...part, 'tight');
+    await ok('slice', 'create', ...part, 'tight/inner');
+    const wish = ['--slice', 'tight/inner', ...part];
+    await ok('run', '-d', '--name', 'full', ...wish, 'busybox', 'sleep', '1000');
+    for (const [quota, period] of [
+      ['25000', '50000'],
+      ['100000', '200000'],
+      ['50000', '100000'],
+    ] as const) {
+      for (const path of ['tight/inner', 'tight']) {
+        await ok('slice', 'update', '--cpu-quota', quota, '--cpu-period', period, path);
+        const { EffectiveLimits: limits, Limits: own } = await slice(path);
+        assert.deepEqual([own['CpuQuota'], limits.NanoCpus?.Value], [Number(quota), 5e8]);
+      }
+    }
+    await ok('rm', '-f', 'full');
+    await ok('slice', 'rm', 'tight/inner', 'tight');
+  });
+
   test('real-time is what a slice was given, and a container in it has no more', async (t) => {
     if (!existsSync('/sys/fs/cgroup/cpu/cpu.rt_runtime_us')) return t.skip('no real-time groups');
     const file = `/sys/fs/cgroup/cpu${daemon.engine.cgroupParent}/rt/cpu.rt_runtime_us`;

@@ -82,7 +82,7 @@ test('v1: what bounds memory moves out of its way first, in both directions and 
   ]);
 });
 
-test('v1: quota over period is at no time above where it started or ends, and the burst follows', () => {
+test('v1: quota over period is at no time outside of where it started and ends, and the burst follows', () => {
   const at = {
     'cpu.cfs_period_us': '100000',
     'cpu.cfs_quota_us': '50000',
@@ -90,13 +90,19 @@ test('v1: quota over period is at no time above where it started or ends, and th
   };
   const half = { cpuPeriod: 100_000, cpuQuota: 50_000 };
   assert.deepEqual(change(V1, half, { cpuPeriod: 50_000, cpuQuota: 25_000, cpuBurst: 9 }, at), [
-    'cpu.cfs_quota_us = 25000 (cpu.cfs_quota_us = 50000)',
+    'cpu.cfs_quota_us = -1 (cpu.cfs_quota_us = 50000)',
     'cpu.cfs_period_us = 50000 (cpu.cfs_period_us = 100000)',
+    'cpu.cfs_quota_us = 25000 (cpu.cfs_quota_us = -1)',
     'cpu.cfs_burst_us = 9 (cpu.cfs_burst_us = 0)',
   ]);
   assert.deepEqual(change(V1, half, { cpuPeriod: 200_000, cpuQuota: 100_000 }, at), [
+    'cpu.cfs_quota_us = -1 (cpu.cfs_quota_us = 50000)',
     'cpu.cfs_period_us = 200000 (cpu.cfs_period_us = 100000)',
-    'cpu.cfs_quota_us = 100000 (cpu.cfs_quota_us = 50000)',
+    'cpu.cfs_quota_us = 100000 (cpu.cfs_quota_us = -1)',
+  ]);
+  assert.deepEqual(change(V1, half, { cpuPeriod: 200_000, cpuQuota: 20_000 }, at), [
+    'cpu.cfs_period_us = 200000 (cpu.cfs_period_us = 100000)',
+    'cpu.cfs_quota_us = 20000 (cpu.cfs_quota_us = 50000)',
   ]);
   const burst = { ...at, 'cpu.cfs_burst_us': '40000' };
   assert.deepEqual(change(V1, { ...half, cpuBurst: 40_000 }, { cpuQuota: 20_000 }, burst), [

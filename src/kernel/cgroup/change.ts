@@ -71,13 +71,20 @@ export function settleChange(
   { steps }: ChangePlan,
   texts: Readonly<Record<string, string>>,
 ): readonly ChangeStep[] {
+  const opener = openQuota(steps, texts);
   const ranked = steps.map((each) => ({ each, rank: rankOf(each.step, texts) }));
+  if (opener !== undefined) {
+    // The period next, of whichever direction, and the quota behind it.
+    for (const entry of ranked) if (isPeriod(entry.each.step)) entry.rank = OPENER + 1;
+    ranked.push({ each: opener, rank: OPENER });
+  }
   ranked.sort((a, b) => a.rank - b.rank);
   return ranked.map(({ each }) => {
     const { step } = each;
     const text = texts[step.path];
     if (each.undo !== undefined || step.op !== 'cgroup_write' || text === undefined) return each;
-    const value = presentValue(step, text.trim());
+    const opened = opener !== undefined && step.path === opener.step.path;
+    const value = opened ? NO_QUOTA : presentValue(step, text.trim());
     if (value === undefined) return each;
     return { step, undo: [{ ...step, value, check: 'write_only' }] };
   });
@@ -163,10 +170,45 @@ const SWITCHES = new Set(['cpu.idle', 'cpuset.cpus.partition']);
 const PERIODS = new Set(['cpu.cfs_period_us', 'cpu.rt_period_us']);
 const OFF = new Set(['0', 'member']);
 
+/** Behind a burst that falls, before all else of bandwidth. */
+const OPENER = MIDDLE - 5;
+const NO_QUOTA = '-1';
+const PERIOD = 'cpu.cfs_period_us';
+
+function isPeriod(step: CgroupStep): boolean {
+  return step.op === 'cgroup_write' && fileOf(step.path) === PERIOD;
+}
+
+/**
+ * Quota / period of version 1 is at no time above the parent's, nor below that of a child (EINVAL,
+ * tg_cfs_schedulable_down()). When both grow or both shrink, either order passes through a ratio
+ * outside of the two: so there is no quota in between, which both the parent and children allow.
+ */
+function openQuota(
+  steps: readonly ChangeStep[],
+  texts: Readonly<Record<string, string>>,
+): ChangeStep | undefined {
+  const writeOf = (file: string): CgroupWriteStep | undefined => {
+    for (const { step } of steps) {
+      if (step.op === 'cgroup_write' && fileOf(step.path) === file) return step;
+    }
+    return undefined;
+  };
+  const [quota, period] = [writeOf('cpu.cfs_quota_us'), writeOf(PERIOD)];
+  if (quota === undefined || period === undefined) return undefined;
+  const present = texts[quota.path]?.trim() ?? NO_QUOTA;
+  if (present === NO_QUOTA || quota.value === NO_QUOTA || quota.value === present) return undefined;
+  if (texts[period.path]?.trim() === period.value) return undefined;
+  if (rises(quota, texts) !== rises(period, texts)) return undefined;
+  return {
+    step: { ...quota, value: NO_QUOTA },
+    undo: [{ ...quota, value: present, check: 'write_only' }],
+  };
+}
+
 /**
  * - memory and swap bounds memory, the quota bounds the burst (EINVAL);
- * - quota / period must at no time be above the parent's: a longer period goes first, a shorter one
- *   last, and the same for real-time;
+ * - the same holds of real-time, where a longer period goes first and a shorter one last;
  * - the shares of an idle cgroup, and the CPUs that a partition was made of, cannot be changed.
  */
 function rankOf(step: CgroupStep, texts: Readonly<Record<string, string>>): number {
