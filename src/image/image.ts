@@ -19,7 +19,7 @@ import { type LoadOptions, loadImages } from './load.ts';
 import { type PruneOptions, type Pruned, pruneImages } from './prune.ts';
 import { type PushOptions, pushImage } from './push.ts';
 import type { ImageId, ImageRecord } from './record.ts';
-import type { Registries, RegistryAuth } from './registry/registry.ts';
+import type { Registries, RegistryAuth, SearchResult, SearchWish } from './registry/registry.ts';
 import { type RemoveOptions, type Removed, removeImage } from './remove.ts';
 import { resolveImage } from './resolve.ts';
 import { saveImages } from './save.ts';
@@ -111,6 +111,14 @@ export class ImageService {
     options: { readonly signal: AbortSignal },
   ): Promise<{ readonly identityToken: string }> {
     return this.#deps.registries.login(auth, options);
+  }
+
+  /** What a registry has by a word, where it can search. */
+  search(
+    wish: SearchWish,
+    options: { readonly signal: AbortSignal },
+  ): Promise<readonly SearchResult[]> {
+    return this.#deps.registries.search(wish, options);
   }
 
   tag(image: string, name: string): Promise<void> {

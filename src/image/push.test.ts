@@ -71,6 +71,10 @@ class Shelf implements Registries {
     return assert.fail('a push does not log in');
   }
 
+  search(): never {
+    return assert.fail('a push searches nothing');
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {}
 }
 

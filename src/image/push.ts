@@ -1,7 +1,7 @@
 // `docker push`: the layers that the registry does not have yet, then the config, then the manifest,
 // for one tag or for all that the repository has here. Progress is told in Docker's own words.
 import type { Digest } from '#base/digest.ts';
-import { EngineError } from '#base/error.ts';
+import { EngineError, isEngineError } from '#base/error.ts';
 import { collect } from './collect.ts';
 import { CONFIG_BYTES_MAX } from './config.ts';
 import type { ImageDeps } from './deps.ts';
@@ -117,12 +117,13 @@ async function sendImage(
 ): Promise<void> {
   const { image, reference } = target;
   const { signal } = options;
+  const known = await askFirst(repository, image.id, signal);
   const { kept, layers } = await planPush(deps, image, target.hold);
   // A kept manifest says which layers they are, even plain ones; else they are compressed first.
   const compress = kept === undefined;
   const sent = await pushLayers(deps, repository, { ...target, layers, compress }, options);
   const manifest = await manifestToPush(deps, image, { kept, layers: sent });
-  await pushConfig(deps, repository, manifest, signal);
+  if (!known) await pushConfig(deps, repository, manifest, signal);
   const { bytes, mediaType } = manifest;
   const digest = await repository.putManifest(reference.tag, bytes, mediaType, { signal });
   const { tag } = reference;
@@ -131,6 +132,21 @@ async function sendImage(
   tell({ detail: {}, aux: { Tag: tag, Digest: digest, Size: bytes.length } });
   if (deps.store.has(image.id))
     await deps.store.setReference({ ...reference, tag: undefined, digest }, image.id);
+}
+
+/** Nothing is told of layers before the registry has answered at all, as dockerd has it. */
+async function askFirst(
+  repository: Repository,
+  config: Digest,
+  signal: AbortSignal,
+): Promise<boolean> {
+  try {
+    return await repository.hasBlob(config, { signal });
+  } catch (error) {
+    // It has answered; the layers will say what it wants.
+    if (isEngineError(error, 'unauthorized')) return false;
+    throw error;
+  }
 }
 
 async function pushConfig(

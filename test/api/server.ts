@@ -158,6 +158,7 @@ function noImages(): ApiDeps['images'] {
     push: async (ref) => missing(ref),
     inspectRemote: async (ref) => missing(ref),
     login: async () => ({ identityToken: '' }),
+    search: async () => [],
     deps: { snapshots: { list: () => [] } },
   };
 }
@@ -181,6 +182,8 @@ function noVolumes(): ApiDeps['volumes'] {
       limit: undefined,
     }),
     users: () => new Map(),
+    usage: async () => ({ bytes: 0 }),
+    pruned: () => {},
     remove: async (name) => missing(name),
   };
 }

@@ -16,6 +16,7 @@ export type ImagePort = Pick<
   | 'push'
   | 'inspectRemote'
   | 'login'
+  | 'search'
 > & {
   /** The layers that are there, for /system/df. */
   readonly deps: { readonly snapshots: Pick<ImageDeps['snapshots'], 'list'> };

@@ -6,11 +6,12 @@ import { deleteImage, pruneImages, tagImage } from './change.ts';
 import { inspectDistribution } from './distribution.ts';
 import { imageHistory, inspectImage, listImages } from './list.ts';
 import { pushImage } from './push.ts';
+import { searchImages } from './search.ts';
 import { createImage, loadImages, saveImages } from './transfer.ts';
 
 export const IMAGE_ROUTES: readonly Route[] = [
   { method: 'GET', path: '/images/json', handler: listImages },
-  { method: 'GET', path: '/images/search', handler: notImplemented('searching registries') },
+  { method: 'GET', path: '/images/search', handler: searchImages },
   { method: 'GET', path: '/images/get', handler: saveImages },
   { method: 'POST', path: '/images/create', handler: createImage },
   { method: 'POST', path: '/images/load', handler: loadImages },

@@ -6,6 +6,7 @@ import { headManifest, readManifest } from './manifest-read.ts';
 import type { Performers, WorkerSettings } from './protocol.ts';
 import { ByteRate, Slots } from './rate.ts';
 import { Reader } from './reader.ts';
+import { search } from './search.ts';
 import { Sites } from './sites.ts';
 import { listTags } from './tags.ts';
 import { Writer } from './upload.ts';
@@ -36,6 +37,7 @@ export class RegistryClient {
         await writer.upload(args, options);
       },
       putManifest: (args, options) => writer.putManifest(args, options),
+      search: (wish, options) => search({ http, reader }, wish, options),
       login: ({ auth }, options) => login(reader, auth, options),
     };
   }

@@ -5,7 +5,7 @@ import { EngineError } from '#base/error.ts';
 import { contains, isLoopback, readCidr, readIp } from '#base/ip-address.ts';
 import type { RegistryConfig } from './registry.ts';
 
-const HUB = 'docker.io';
+export const HUB = 'docker.io';
 /** Of old: `docker login` without a server sends the URL of its index. */
 const HUB_NAMES: readonly string[] = [HUB, 'index.docker.io', 'registry-1.docker.io'];
 const HUB_ORIGIN = 'https://registry-1.docker.io';

@@ -56,6 +56,10 @@ export function openRegistries(config: RegistryConfig, options: OpenOptions = {}
       refuseBlocked(domainOfServer(auth.serverAddress), config.blocked);
       return thread.call('login', { auth }, transfer);
     },
+    search: async (wish, transfer) => {
+      refuseBlocked(domainOfServer(wish.host), config.blocked);
+      return thread.call('search', wish, transfer);
+    },
     [Symbol.asyncDispose]: () => thread[Symbol.asyncDispose](),
   };
 }

@@ -11,6 +11,8 @@ import type {
   RegistryAction,
   RegistryAuth,
   RegistryConfig,
+  SearchResult,
+  SearchWish,
   TransferOptions,
 } from './registry.ts';
 
@@ -34,6 +36,7 @@ export type Ops = {
   mountBlob: [About<{ readonly digest: Digest; readonly from: string }>, boolean];
   upload: [About<{ readonly blob: BlobName; readonly file: string }>, void];
   putManifest: [About<Put>, Digest];
+  search: [SearchWish, readonly SearchResult[]];
   login: [{ readonly auth: RegistryAuth }, { readonly identityToken: string }];
 };
 export type OpName = keyof Ops;

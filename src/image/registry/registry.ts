@@ -68,11 +68,27 @@ export interface Repository {
   ): Promise<Digest>;
 }
 
+export type SearchWish = {
+  /** "docker.io", or another registry that has Docker Hub's search API. */
+  readonly host: string;
+  readonly term: string;
+  readonly limit: number;
+  readonly auth: RegistryAuth | undefined;
+};
+export type SearchResult = {
+  readonly name: string;
+  readonly description: string;
+  readonly stars: number;
+  readonly official: boolean;
+};
+
 export interface Registries extends AsyncDisposable {
   /** Throws `forbidden` for a registry that the configuration blocks. No request is made. */
   repository(name: Reference, action: RegistryAction, auth: RegistryAuth | undefined): Repository;
   /** Checks credentials; answers an identity token where the registry gives one, else ''. */
   login(auth: RegistryAuth, options: TransferOptions): Promise<{ readonly identityToken: string }>;
+  /** Throws not_implemented for a registry without search. */
+  search(wish: SearchWish, options: TransferOptions): Promise<readonly SearchResult[]>;
 }
 
 /** How registries are reached; daemon/ makes it from flags and the config file. */
