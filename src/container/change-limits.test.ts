@@ -52,6 +52,19 @@ test('a limit is taken away by its name, memory together with its swap', () => {
   assert.deepEqual(change({ nanoCpus: 5e8 }, replaced), { cpuQuota: 5000 });
 });
 
+test('a limit goes below the reservation of before, not below one that is wished with it', () => {
+  const before = { memory: 100, memorySwap: 200, memoryReservation: 80 };
+  assert.deepEqual(change(before, { set: { memory: 50 } }), { ...before, memory: 50 });
+  assert.deepEqual(change(before, { set: { memoryReservation: 300 } }), {
+    ...before,
+    memoryReservation: 300,
+  });
+  assert.throws(() => change(before, { set: { memory: 50, memoryReservation: 60 } }), {
+    code: 'invalid_argument',
+    message: 'Minimum memory limit can not be less than memory reservation limit, see usage',
+  });
+});
+
 test('of a slice, memory where there was no limit comes with the default of swap', () => {
   assert.deepEqual(change({}, { set: { memory: 100 } }), { memory: 100, memorySwap: 200 });
   assert.deepEqual(change({ memorySwap: -1 }, { set: { memory: 100 } }), {

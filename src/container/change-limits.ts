@@ -108,7 +108,18 @@ function byPath<T extends { readonly path: string }>(
   return [...devices.values()];
 }
 
+/**
+ * Of what is wished at once. A limit may be updated to less than the reservation of before, as with
+ * dockerd: the kernel takes that.
+ */
+export function checkReservation({ memory = 0, memoryReservation = 0 }: Partial<Resources>): void {
+  if (memory === 0 || memory >= memoryReservation) return;
+  const text = 'Minimum memory limit can not be less than memory reservation limit, see usage';
+  throw new EngineError('invalid_argument', text);
+}
+
 function checkTogether(what: string, before: Resources, set: Partial<Resources>): void {
+  checkReservation(set);
   const { nanoCpus = 0, cpuPeriod = 0, cpuQuota = 0, memory = 0, memorySwap = 0 } = set;
   if (nanoCpus > 0 && before.cpuPeriod > 0) {
     throw conflict(

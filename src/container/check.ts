@@ -3,6 +3,7 @@
 import { parseSize } from '#base/bytes.ts';
 import { EngineError } from '#base/error.ts';
 import type { NetworkMode } from '#network/mode.ts';
+import { checkReservation } from './change-limits.ts';
 import { parseUsernsMode } from './userns.ts';
 import type { ContainerConfig, Healthcheck, HostConfig } from './spec.ts';
 
@@ -98,6 +99,7 @@ export function checkHost(host: HostConfig, network: NetworkMode): void {
   if (Object.hasOwn(host.annotations, '')) {
     throw invalid('invalid Annotations: the empty string is not permitted as an annotation key');
   }
+  checkReservation(host);
   checkUserns(host, network);
   checkNetPrio(host);
   for (const limit of host.ulimits) checkUlimit(limit);

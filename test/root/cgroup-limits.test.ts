@@ -441,6 +441,10 @@ test('the docker CLI sets, shows and changes what it has words for', { skip }, a
     );
   }
   assert.deepEqual(await show(...fields), [1e9, 30, 300, 96 * MIB, -1]);
+  // Below the reservation of before, which dockerd takes too, but could not start again.
+  await daemon.ok('update', '-m', '24m', '--memory-swap', '24m', 'limited');
+  await daemon.ok('restart', '-t', '0', 'limited');
+  assert.deepEqual(await show('Memory', 'MemoryReservation'), [24 * MIB, 32 * MIB]);
   await daemon.ok('rm', '-f', 'limited');
 });
 

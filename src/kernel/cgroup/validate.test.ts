@@ -75,10 +75,6 @@ test('validateResources() refuses with the words of Docker', () => {
     ],
     [{ memorySwappiness: 101 }, 'Invalid value: 101, valid memory swappiness range is 0-100'],
     [{ memoryReservation: MIB }, 'Minimum memory reservation allowed is 6MB'],
-    [
-      { memory: 8 * MIB, memoryReservation: 16 * MIB },
-      'Minimum memory limit can not be less than memory reservation limit, see usage',
-    ],
     [{ nanoCpus: 3e9 }, 'Range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available'],
     [{ nanoCpus: 9e6 }, 'Range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available'],
     [

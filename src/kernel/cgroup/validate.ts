@@ -100,12 +100,9 @@ function validateMemoryTuning(draft: Draft, features: CgroupFeatures, warnings: 
     warnings.push(lacks('memory soft limit', 'Limitation discarded.'));
     delete draft.memoryReservation;
   }
-  const { memory, memoryReservation } = draft;
+  const { memoryReservation } = draft;
   if (memoryReservation !== undefined && memoryReservation < MEMORY_BYTES_MIN) {
     throw invalid('Minimum memory reservation allowed is 6MB');
-  }
-  if (memory !== undefined && memoryReservation !== undefined && memory < memoryReservation) {
-    throw invalid('Minimum memory limit can not be less than memory reservation limit, see usage');
   }
   if (draft.oomKillDisable === true && !features.oomKillDisable) {
     warnings.push('Your kernel does not support OomKillDisable. OomKillDisable discarded.');
