@@ -68,7 +68,8 @@ export class Authorizer {
       return kept;
     }
     const request = tokenRequest({ realm, service, ...access, offline });
-    const answer = await this.#http.ask({ ...request, signal });
+    const home = new URL(wish.origin).host;
+    const answer = await this.#http.ask({ ...request, home, signal });
     if (answer.status !== 200) throw await refusedToken(answer);
     const body = await readBody(answer, { what: 'token', max: TOKEN_BYTES_MAX, signal });
     const token = parseToken(body, Date.now());

@@ -14,8 +14,9 @@ import { Writer } from './upload.ts';
 export class RegistryClient {
   readonly performers: Performers;
 
-  constructor({ config, limits }: WorkerSettings) {
-    const http = new Http({ ...config, limits });
+  constructor(settings: WorkerSettings) {
+    const { config, limits } = settings;
+    const http = new Http(settings);
     const sites = new Sites(http);
     const reader = new Reader(config, limits, sites);
     const writer = new Writer(reader, limits);

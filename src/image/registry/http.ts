@@ -1,19 +1,18 @@
 // One request and its answer, over connections that are kept: redirects are followed here, and
 // every host is looked up in the list of blocked ones first. Nothing here knows about registries.
 import { Readable } from 'node:stream';
-import { Agent, type Dispatcher, request } from 'undici';
+import { type Dispatcher, request } from 'undici';
 import type { EngineError } from '#base/error.ts';
-import { isInsecure, refuseBlocked } from './endpoint.ts';
+import { Connections } from './connection.ts';
+import { refuseBlocked } from './endpoint.ts';
 import { requestFailure } from './failure.ts';
 import type { RegistryLimits } from './limit.ts';
+import type { WorkerSettings } from './protocol.ts';
 import { TransferError } from './retry.ts';
 import { isSameOrigin, REDIRECTS_MAX, resolveLocation } from './url.ts';
 
-/** Of an answer; Node's own limit is the same. */
-const HEADER_BYTES_MAX = 16 * 1024;
 /** What is read of a body that nobody wants, so that its connection can be used again. */
 const DISCARD_BYTES_MAX = 64 * 1024;
-const KEEP_ALIVE_MS = 4_000;
 const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
 const USER_AGENT = 'coracle';
 
@@ -24,6 +23,8 @@ export type Ask = {
   /** Made anew for each attempt. */
   readonly body?: Uint8Array | (() => AsyncIterable<Uint8Array>);
   readonly signal: AbortSignal;
+  /** The registry on whose behalf another host is asked: its authorities are trusted there. */
+  readonly home?: string;
   /** In place of `limits.headersMs`. */
   readonly headersMs?: number;
 };
@@ -44,36 +45,24 @@ export function fieldOf({ headers }: Answer, name: string): string | undefined {
 }
 
 export class Http implements AsyncDisposable {
+  readonly #connections: Connections;
   readonly #blocked: readonly string[];
   readonly #limits: RegistryLimits;
-  readonly #insecure: readonly string[];
-  readonly #agents: { readonly verified: Agent; readonly unverified: Agent };
   /** Hosts that have answered: what fails there later is worth another attempt. */
   readonly #answered = new Set<string>();
 
-  constructor(options: {
-    readonly insecure: readonly string[];
-    readonly blocked: readonly string[];
-    readonly limits: RegistryLimits;
-  }) {
-    this.#blocked = options.blocked;
-    this.#limits = options.limits;
-    const agent = (rejectUnauthorized: boolean) =>
-      new Agent({
-        allowH2: false,
-        maxHeaderSize: HEADER_BYTES_MAX,
-        keepAliveTimeout: KEEP_ALIVE_MS,
-        connect: { timeout: options.limits.connectMs, rejectUnauthorized },
-      });
-    this.#insecure = options.insecure;
-    this.#agents = { verified: agent(true), unverified: agent(false) };
+  constructor({ config, limits, environment }: WorkerSettings) {
+    this.#blocked = config.blocked;
+    this.#limits = limits;
+    const { connectMs } = limits;
+    this.#connections = new Connections({ ...config, environment, connectMs });
   }
 
   /** Follows redirects; credentials stay with the origin that they are for. */
   async ask(first: Ask): Promise<Answer> {
     let ask = first;
     for (let hop = 0; hop <= REDIRECTS_MAX; hop += 1) {
-      const answer = await this.#send(ask);
+      const answer = await this.#send(ask, first.home ?? first.url.host);
       if (!REDIRECTS.includes(answer.status)) return answer;
       const kept = answer.status === 307 || answer.status === 308;
       if (!kept && ask.method !== 'GET' && ask.method !== 'HEAD') return answer;
@@ -87,7 +76,7 @@ export class Http implements AsyncDisposable {
     });
   }
 
-  async #send(ask: Ask): Promise<Answer> {
+  async #send(ask: Ask, home: string): Promise<Answer> {
     const { method, url, signal, body } = ask;
     refuseBlocked(url.host, this.#blocked);
     signal.throwIfAborted();
@@ -97,9 +86,7 @@ export class Http implements AsyncDisposable {
         headers,
         body: content,
       } = await request(url, {
-        dispatcher: isInsecure(url.host, this.#insecure)
-          ? this.#agents.unverified
-          : this.#agents.verified,
+        dispatcher: await this.#connections.to(url, home),
         method,
         headers: { 'user-agent': USER_AGENT, ...ask.headers },
         body: bodyOf(body),
@@ -123,8 +110,7 @@ export class Http implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#agents.verified.destroy();
-    await this.#agents.unverified.destroy();
+    await this.#connections[Symbol.asyncDispose]();
   }
 }
 

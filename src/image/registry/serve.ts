@@ -33,6 +33,7 @@ export function serveRegistry(performers: Performers): void {
     } catch (error) {
       tell({ type: 'failed', id, error: sentError(error, abort.signal) });
     } finally {
+      progress.drop();
       running.delete(id);
     }
   };
@@ -49,11 +50,12 @@ function perform(performers: Performers, call: Call, options: TransferOptions): 
   return operation(call.args, options);
 }
 
-/** Passes the first on, then at most one in PROGRESS_MS_MIN, and the last in the end. */
+/** Passes the first on, then at most one in PROGRESS_MS_MIN, and always the last. */
 class Progress {
   readonly #tell: (current: number) => void;
   #toldAtMs = Number.NEGATIVE_INFINITY;
   #untold: number | undefined;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(tell: (current: number) => void) {
     this.#tell = tell;
@@ -61,10 +63,20 @@ class Progress {
 
   report(current: number): void {
     this.#untold = current;
-    if (performance.now() - this.#toldAtMs >= PROGRESS_MS_MIN) this.flush();
+    const waitMs = this.#toldAtMs + PROGRESS_MS_MIN - performance.now();
+    if (waitMs <= 0) this.flush();
+    else this.#timer ??= setTimeout(() => this.flush(), waitMs);
+  }
+
+  /** Nothing is told after the answer. */
+  drop(): void {
+    clearTimeout(this.#timer);
+    this.#untold = undefined;
   }
 
   flush(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
     if (this.#untold === undefined) return;
     this.#toldAtMs = performance.now();
     this.#tell(this.#untold);
