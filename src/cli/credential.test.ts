@@ -36,7 +36,11 @@ function makeHelper(folder: string, name: string, script: string): Disposable {
   chmodSync(program, 0o755);
   const before = process.env['PATH'];
   process.env['PATH'] = `${folder}:${before}`;
-  return { [Symbol.dispose]: () => void (process.env['PATH'] = before) };
+  return {
+    [Symbol.dispose]: () => {
+      process.env['PATH'] = before;
+    },
+  };
 }
 
 function decode(header: Readonly<Record<string, string>>): unknown {

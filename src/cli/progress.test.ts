@@ -13,10 +13,10 @@ const MESSAGES: readonly ProgressMessage[] = [
 ];
 
 function shown(out: { isTTY?: boolean; columns?: number }, messages = MESSAGES): string {
-  let text = '';
-  const display = new ProgressDisplay({ ...out, write: (piece) => void (text += piece) });
+  const pieces: string[] = [];
+  const display = new ProgressDisplay({ ...out, write: (piece) => pieces.push(piece) });
   for (const message of messages) display.show(message);
-  return text;
+  return pieces.join('');
 }
 
 test('on a terminal each layer has a line that is written anew', () => {

@@ -52,9 +52,20 @@ export async function pushImage(
   const repository = deps.registries.repository(wanted, 'push', options.auth);
   tell({ status: `The push refers to repository [${repositoryOf(wanted)}]` });
   for (const [reference, id] of chosenTags(deps, wanted)) {
-    await pushOne(deps, repository, reference, id, options);
+    try {
+      await pushOne(deps, repository, reference, id, options);
+    } catch (error) {
+      throw refusalAlone(error);
+    }
   }
   publishPush(deps, wanted);
+}
+
+/** dockerd tells "no basic auth credentials" without the request that was not made. */
+function refusalAlone(error: unknown): unknown {
+  if (!isEngineError(error, 'unauthorized')) return error;
+  const text = error.message.replace(/^[A-Z][a-z]+ "[^"]*": /, '');
+  return new EngineError(error.code, text, { cause: error, facts: error.facts });
 }
 
 function parseWanted(name: string, tag: string): Reference {

@@ -3,6 +3,7 @@ import { now, parseTime, parseUnixTime } from '#base/clock.ts';
 import type { ListOptions } from '#image/list.ts';
 import { type Exchange, sendJson } from '../exchange.ts';
 import { boolFilter, type Filters, invalidFilter, parseFilters } from '../filters.ts';
+import { withSharedSize } from './shared-size.ts';
 import { renderHistory, renderImage, summarizeImages } from './render-image.ts';
 
 const LIST_FILTERS = ['before', 'dangling', 'label', 'reference', 'since', 'until'];
@@ -22,7 +23,7 @@ export function listImages(exchange: Exchange): void {
   const images = deps.images.list(options);
   const shared = query.bool('shared-size');
   const list = summarizeImages(images, version);
-  sendJson(exchange, 200, shared ? list.map((image) => ({ ...image, SharedSize: 0 })) : list);
+  sendJson(exchange, 200, shared ? withSharedSize(deps.images, images, list) : list);
 }
 
 /** A moment, or how long ago: "24h", "1h30m", "2026-01-02", seconds since 1970. */

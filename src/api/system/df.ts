@@ -4,6 +4,7 @@ import type { DiskUsage } from '#wire/system.ts';
 import { summaries } from '../container/render-summary.ts';
 import { type Exchange, sendJson } from '../exchange.ts';
 import { summarizeImages } from '../image/render-image.ts';
+import { withSharedSize } from '../image/shared-size.ts';
 import { renderVolume } from '../volume/routes.ts';
 
 const TYPES = ['container', 'image', 'volume', 'build-cache'];
@@ -18,7 +19,7 @@ export async function getDiskUsage(exchange: Exchange): Promise<void> {
   }
   const wants = (type: string): boolean => types.length === 0 || types.includes(type);
   const views = deps.containers.list();
-  const images = deps.images.list({ all: true });
+  const images = deps.images.list();
   const used = (id: string): number => views.filter((view) => view.imageId === id).length;
   const volumes = await deps.volumes.list();
   const layers = deps.images.deps.snapshots.list();
@@ -26,7 +27,10 @@ export async function getDiskUsage(exchange: Exchange): Promise<void> {
   const usage: DiskUsage = {
     LayersSize: layersSize,
     Images: wants('image')
-      ? summarizeImages(images, version).map((image) => ({ ...image, Containers: used(image.Id) }))
+      ? withSharedSize(deps.images, images, summarizeImages(images, version)).map((image) => ({
+          ...image,
+          Containers: used(image.Id),
+        }))
       : [],
     Containers: wants('container')
       ? await summaries(deps, views, { size: true, networks: deps.networks.records(), version })

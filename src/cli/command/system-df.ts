@@ -1,7 +1,9 @@
-// system df: what images and containers take on disk, and how much of it is unused.
+// system df: what images, containers and volumes take on disk, and how much of it is unused. The
+// tables and what counts as used are docker's.
 import { formatSize } from '#base/bytes.ts';
 import type { ImageSummary } from '#wire/image.ts';
 import type { DiskUsage } from '#wire/system.ts';
+import type { Volume } from '#wire/volume.ts';
 import type { Context } from '../command.ts';
 import { CONTAINERS, containerRow } from '../format/container.ts';
 import { imageListing, imageRows } from '../format/image.ts';
@@ -19,54 +21,131 @@ const USAGE: Listing = {
   quiet: '{{.Type}}',
 };
 
+const IMAGES: Listing = {
+  ...imageListing(false),
+  table:
+    '{{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}\t{{.SharedSize}}\t{{.UniqueSize}}\t{{.Containers}}',
+};
+
+const USED_CONTAINERS: Listing = {
+  ...CONTAINERS,
+  table:
+    '{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.LocalVolumes}}\t{{.Size}}\t{{.RunningFor}}\t{{.Status}}\t{{.Names}}',
+};
+
+const VOLUMES: Listing = {
+  headers: { Name: 'VOLUME NAME', Links: 'LINKS', Size: 'SIZE' },
+  table: '{{.Name}}\t{{.Links}}\t{{.Size}}',
+  quiet: '{{.Name}}',
+};
+
+const CACHE: Listing = {
+  headers: {
+    ID: 'CACHE ID',
+    CacheType: 'CACHE TYPE',
+    Size: 'SIZE',
+    CreatedSince: 'CREATED',
+    LastUsedSince: 'LAST USED',
+    UsageCount: 'USAGE',
+    Shared: 'SHARED',
+  },
+  table:
+    '{{.ID}}\t{{.CacheType}}\t{{.Size}}\t{{.CreatedSince}}\t{{.LastUsedSince}}\t{{.UsageCount}}\t{{.Shared}}',
+  quiet: '{{.ID}}',
+};
+
 export async function run({ flags, client }: Context): Promise<number> {
   const usage = await client.json<DiskUsage>('GET', '/system/df');
-  const options = { format: flags.string('format'), quiet: false };
-  if (!flags.bool('verbose')) {
-    process.stdout.write(renderList(summary(usage), USAGE, options));
-    return 0;
-  }
-  const images = (usage.Images ?? []).flatMap((image) => imageRows(image, false, false));
-  const containers = (usage.Containers ?? []).map((each) => containerRow(each, false));
-  const listing = { ...CONTAINERS, table: `${CONTAINERS.table}\t{{.Size}}` };
-  const imageTable = renderList(images, imageListing(false), options);
-  const containerTable = renderList(containers, listing, options);
-  process.stdout.write(`Images space usage:\n\n${imageTable}`);
-  process.stdout.write(`\nContainers space usage:\n\n${containerTable}`);
+  const format = flags.string('format').trim();
+  const text = flags.bool('verbose')
+    ? verbose(usage, format)
+    : renderList(summary(usage), USAGE, { format, quiet: false });
+  process.stdout.write(text);
   return 0;
+}
+
+function verbose(usage: DiskUsage, format: string): string {
+  const plain = format === '' || format === 'table';
+  const images = (usage.Images ?? []).flatMap((image) => imageRows(image, !plain, false));
+  const containers = (usage.Containers ?? []).map((each) => containerRow(each, !plain));
+  const volumes = (usage.Volumes ?? []).map(volumeRow);
+  if (!plain) {
+    const all = { Images: images, Containers: containers, Volumes: volumes, BuildCache: [] };
+    if (format !== 'json') return renderList([all], USAGE, { format, quiet: false });
+    return `${JSON.stringify(all, sortedKeys)}\n`;
+  }
+  const table = (rows: readonly Row[], listing: Listing): string =>
+    renderList(rows, listing, { format: '', quiet: false });
+  return [
+    `Images space usage:\n\n${table(images, IMAGES)}`,
+    `\nContainers space usage:\n\n${table(containers, USED_CONTAINERS)}`,
+    `\nLocal Volumes space usage:\n\n${table(volumes, VOLUMES)}`,
+    `\nBuild cache usage: ${formatSize(0)}\n\n${table([], CACHE)}`,
+  ].join('');
+}
+
+/** The four lists stay in docker's order; within a row names are sorted, as Go does. */
+function sortedKeys(key: string, value: unknown): unknown {
+  if (key === '' || typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return value;
+  }
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function volumeRow(volume: Volume): Row {
+  const { RefCount = -1, Size = -1 } = volume.UsageData ?? {};
+  const count = (value: number, text: string): string => (value === -1 ? 'N/A' : text);
+  return {
+    Availability: 'N/A',
+    Driver: volume.Driver,
+    Group: 'N/A',
+    Labels: Object.entries(volume.Labels ?? {})
+      .map(([key, value]) => `${key}=${value}`)
+      .sort()
+      .join(','),
+    Links: count(RefCount, String(RefCount)),
+    Mountpoint: volume.Mountpoint,
+    Name: volume.Name,
+    Scope: volume.Scope,
+    Size: count(Size, formatSize(Size, 4)),
+    Status: 'N/A',
+  };
 }
 
 function summary(usage: DiskUsage): Row[] {
   const images = usage.Images ?? [];
   const containers = usage.Containers ?? [];
   const volumes = usage.Volumes ?? [];
+  const sum = <T>(list: readonly T[], size: (each: T) => number): number =>
+    list.reduce((total, each) => total + Math.max(0, size(each)), 0);
   const used = images.filter((image) => image.Containers > 0);
   const own = (image: ImageSummary): number => image.Size - Math.max(0, image.SharedSize);
-  const usedBytes = used.reduce((sum, image) => sum + own(image), 0);
-  const live = containers.filter(({ State: state }) => ['running', 'paused'].includes(state));
-  const size = (list: typeof containers): number =>
-    list.reduce((sum, each) => sum + (each.SizeRw ?? 0), 0);
+  const live = containers.filter(({ State: state }) =>
+    ['running', 'paused', 'restarting'].includes(state),
+  );
+  const written = (each: { readonly SizeRw?: number }): number => each.SizeRw ?? 0;
+  const linked = volumes.filter((volume) => (volume.UsageData?.RefCount ?? 0) > 0);
+  const held = (volume: Volume): number => volume.UsageData?.Size ?? 0;
   return [
-    row('Images', images.length, used.length, usage.LayersSize, usage.LayersSize - usedBytes),
-    row(
-      'Containers',
-      containers.length,
-      live.length,
-      size(containers),
-      size(containers) - size(live),
-    ),
-    row('Local Volumes', volumes.length, 0, 0, 0),
-    row('Build Cache', (usage.BuildCache ?? []).length, 0, 0, 0),
+    row('Images', [images, used], usage.LayersSize, sum(used, own)),
+    row('Containers', [containers, live], sum(containers, written), sum(live, written)),
+    row('Local Volumes', [volumes, linked], sum(volumes, held), sum(linked, held)),
+    row('Build Cache', [usage.BuildCache ?? [], []], 0, 0),
   ];
 }
 
-function row(type: string, count: number, active: number, size: number, free: number): Row {
-  const left = Math.max(0, free);
-  const share = size > 0 ? ` (${Math.trunc((left * 100) / size)}%)` : '';
+function row(
+  type: string,
+  [all, active]: readonly [readonly unknown[], readonly unknown[]],
+  size: number,
+  used: number,
+): Row {
+  const left = Math.max(0, size - used);
+  const share = size > 0 && type !== 'Build Cache' ? ` (${Math.trunc((left * 100) / size)}%)` : '';
   return {
     Type: type,
-    TotalCount: String(count),
-    Active: String(active),
+    TotalCount: String(all.length),
+    Active: String(active.length),
     Size: formatSize(size, 4),
     Reclaimable: `${formatSize(left, 4)}${share}`,
   };

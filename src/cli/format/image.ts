@@ -75,8 +75,8 @@ function row(
     Size: formatSize(image.Size),
     Containers: count(image.Containers, String(image.Containers)),
     VirtualSize: formatSize(image.Size, 4),
-    SharedSize: count(shared, formatSize(shared)),
-    UniqueSize: count(shared, formatSize(image.Size - shared)),
+    SharedSize: count(shared, formatSize(shared, 4)),
+    UniqueSize: count(shared, formatSize(image.Size - shared, 4)),
   };
 }
 
