@@ -1,7 +1,7 @@
 /*
  * Copies a tree as exactly as the file system can: owners, modes, times, attributes, hard links, holes
- * and nodes; and hands a tree to another owner. Content is shared instead of copied where the file
- * system has copy-on-write (ioctl_ficlone(2)). Links are never followed, mounts never crossed.
+ * and nodes. Content is shared instead of copied where the file system has copy-on-write
+ * (ioctl_ficlone(2)). Links are never followed, mounts never crossed.
  */
 #define _GNU_SOURCE
 #include "volume.h"
@@ -16,7 +16,6 @@
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
-#define CLONE_DEPTH_MAX 300 /* each level holds three descriptors, of 1024 */
 #define XATTR_LIST_BYTES_MAX 65536
 #define XATTR_BYTES_MAX 65536
 #define LINK_BUCKETS 4096
@@ -200,7 +199,7 @@ static int copy_one(struct walk *w, int from, int to, const char *name, int dept
 
 static int copy_below(struct walk *w, int from, int to, int depth)
 {
-	if (depth > CLONE_DEPTH_MAX)
+	if (depth > TREE_DEPTH_MAX)
 		return errno = FAULT_TOO_MANY, -1;
 	int fd = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
@@ -251,20 +250,6 @@ int clone_tree(int from, int to, struct copied *done)
 		}
 	free(w);
 	return errno = saved, result;
-}
-
-bool is_empty(int directory)
-{
-	int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
-	bool empty = stream != NULL;
-	for (struct dirent *e; empty && (e = readdir(stream));)
-		empty = !strcmp(e->d_name, ".") || !strcmp(e->d_name, "..");
-	if (stream)
-		closedir(stream);
-	else
-		closing(fd, 0);
-	return empty;
 }
 
 static void tell(struct context *c, const struct copied *done)
@@ -334,48 +319,4 @@ int op_copy_up(struct context *c, const struct op *op)
 	if (result == 0)
 		tell(c, &done);
 	return closing(view, closing(source, closing(from, closing(target, result))));
-}
-
-static int chown_below(int directory, dev_t device, const struct context *c, int depth)
-{
-	if (depth > CLONE_DEPTH_MAX)
-		return errno = FAULT_TOO_MANY, -1;
-	int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
-	if (!stream)
-		return closing(fd, -1);
-	int result = 0;
-	for (struct dirent *e; result == 0 && (e = readdir(stream));) {
-		struct stat st;
-		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
-			continue;
-		int entry = openat(directory, e->d_name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-		if (entry < 0 || fstat(entry, &st) < 0) {
-			result = closing(entry, errno == ENOENT ? 0 : -1);
-			continue;
-		}
-		if (!S_ISDIR(st.st_mode) || st.st_dev == device) {
-			if (S_ISDIR(st.st_mode))
-				result = chown_below(entry, device, c, depth + 1);
-			if (result == 0 && (st.st_uid != c->uid || st.st_gid != c->gid))
-				result = fchownat(entry, "", c->uid, c->gid, AT_EMPTY_PATH);
-		}
-		closing(entry, 0);
-	}
-	int saved = errno;
-	closedir(stream);
-	return errno = saved, result;
-}
-
-/* After lookup_user and pivot_root: the path is the container's own. */
-int op_chown_tree(struct context *c, const struct op *op)
-{
-	struct stat st;
-	int top = c->inside ? open_in(c->root, op->a[0].s, O_PATH, 0) : (errno = FAULT_BAD_PLAN, -1);
-	if (top < 0 || fstat(top, &st) < 0)
-		return closing(top, -1);
-	int result = S_ISDIR(st.st_mode) ? chown_below(top, st.st_dev, c, 0) : 0;
-	if (result == 0 && (st.st_uid != c->uid || st.st_gid != c->gid))
-		result = fchownat(top, "", c->uid, c->gid, AT_EMPTY_PATH);
-	return closing(top, result);
 }

@@ -115,9 +115,10 @@ performer op_root_overlay, op_root_overlay_joined, op_root_bind, op_source, op_s
 	op_bind, op_tmpfs_copy, op_directory, op_file, op_symlink, op_node, op_mask, op_readonly, op_root_readonly, op_terminal, op_console,
 	op_pivot_root, op_root_propagation;
 void forget_sources(struct context *c);
-/* disk.c, clone.c: volumes, and copies of what they hold */
+/* disk.c, clone.c, walk.c: volumes, and copies of what they hold */
 performer op_volume_mount, op_volume_bind, op_volume_unmount, op_disk_mount, op_disk_grow, op_quota_set,
-	op_quota_read, op_copy_up, op_copy_tree, op_copy_file, op_chown_tree;
+	op_quota_read, op_copy_up, op_copy_tree, op_copy_file, op_empty_directory, op_tree_usage,
+	op_chown_tree;
 /* namespace.c */
 performer op_userns, op_join_init, op_join_userns, op_setns, op_unshare, op_hostname, op_domainname, op_sysctl,
 	op_oom_score_adj, op_loopback_up;
@@ -137,8 +138,10 @@ int agent_main(void);
 int serve_daemon(struct context *c, enum place place);
 /* tree.c */
 performer op_tree_dir, op_tree_file, op_tree_data, op_tree_hole, op_tree_symlink, op_tree_link, op_tree_node,
-	op_tree_whiteout, op_tree_remove, op_tree_opaque, op_tree_xattr, op_tree_finish;
+	op_tree_whiteout, op_tree_remove, op_tree_opaque, op_tree_xattr, op_tree_finish, op_tree_end, op_tree_strict;
 int tree_main(const char *root);
+/* visit.c, records.c */
+performer op_tree_enter, op_tree_layer, op_tree_settle, op_tree_stat, op_tree_user, op_tree_walk, op_tree_next;
 /* spawn.c: from a plan to a process that waits at its ready step */
 enum packet { PACKET_JOINED = 1, PACKET_TERMINAL, PACKET_READY, PACKET_RESULTS, PACKET_FAILED };
 struct spawn {

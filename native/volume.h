@@ -3,6 +3,8 @@
 #define CORACLE_VOLUME_H
 #include "mountapi.h"
 
+#define TREE_DEPTH_MAX 300 /* each level holds up to three descriptors, of 1024 */
+
 struct copied {
 	uint64_t copied;  /* bytes that were written anew */
 	uint64_t shared;  /* bytes that both files have in common */
@@ -11,6 +13,7 @@ struct copied {
 
 /* clone.c */
 int clone_tree(int from, int to, struct copied *done);
+/* walk.c */
 bool is_empty(int directory);
 /* disk.c */
 int put_on(int tree, const char *target);

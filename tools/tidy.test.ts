@@ -29,6 +29,7 @@ const EXEMPT: Readonly<Record<string, string>> = {};
 const SPAWNERS: Readonly<Record<string, string>> = {
   'src/kernel/native/': 'the C program itself',
   'src/kernel/netfilter/': 'nft and iptables-restore, whose text is their interface',
+  'src/kernel/disk/': 'mkfs.ext4, which lays out a file system',
   'src/runtime/runc/': 'an OCI runtime that the user chose',
   'src/container/top.ts': 'ps, whose columns the client chooses',
   'src/cli/connect.ts': 'the daemon, when none runs',

@@ -168,8 +168,6 @@ function checkSysctl(name: string, host: HostConfig, network: NetworkMode): void
 }
 
 function checkUnsupported(host: HostConfig): void {
-  const refuse = (text: string): EngineError => new EngineError('not_implemented', text);
-  if (host.volumesFrom.length > 0) throw refuse('volumes-from is not supported yet');
   if (Object.keys(host.storageOpt).length > 0) {
     throw invalid(
       "--storage-opt is supported only for overlay over xfs with 'pquota' mount option",

@@ -15,15 +15,16 @@ import { checkNetworking, checkTogether, settleNetworking } from './endpoint.ts'
 import { publish } from './event.ts';
 import { settleLinks } from './link.ts';
 import { hostnameOf, mergeConfig } from './merge.ts';
-import { type MountWish, planMounts } from './mount-point.ts';
+import { planMounts } from './mount-point.ts';
 import { generateName, NAME_TRIES_MAX, parseName } from './name.ts';
 import { settleJoins } from './namespace.ts';
 import { networkFinder } from './network.ts';
 import type { Image } from './port.ts';
 import { portWishes } from './publish.ts';
-import { type ContainerRecord, type MountPoint, RECORD_VERSION } from './record.ts';
+import { type ContainerRecord, RECORD_VERSION } from './record.ts';
 import { checkRestartPolicy } from './restart-policy.ts';
 import { parseSecurityOpt } from './security.ts';
+import { inheritedMounts, type MountsWanted, settleMounts } from './settle-mounts.ts';
 import { parseSignal } from './signal.ts';
 import { checkSlice } from './slice.ts';
 import type { ContainerSpec, HostConfig } from './spec.ts';
@@ -46,7 +47,8 @@ export async function create(deps: Deps, wish: ContainerSpec): Promise<CreateAns
   const draft = draftRecord(deps, spec, id, name, image);
   deps.store.prepare(id);
   undo.add('remove the directory', () => deps.store.remove(id, { durable: false }));
-  const mounts = await settleMounts(deps, draft.wishes, undo);
+  using reserved = new DisposableStack();
+  const mounts = await settleMounts(deps, draft.wanted, { undo, reserved });
   const userns = await settleUserns(deps, spec);
   await deps.snapshots.prepare(id, image.chain);
   undo.add('remove the snapshot', () => deps.snapshots.remove(id));
@@ -118,17 +120,19 @@ function checkNetwork(deps: Pick<Deps, 'networks'>, spec: ContainerSpec, mode: N
 
 /** The record without what has to be made: mounts and user ids. */
 export function draftRecord(
-  deps: Pick<Deps, 'settings'>,
+  deps: Pick<Deps, 'settings' | 'store'>,
   spec: ContainerSpec,
   id: string,
   name: string,
   image: Image,
-): { readonly record: ContainerRecord; readonly wishes: readonly MountWish[] } {
+): { readonly record: ContainerRecord; readonly wanted: MountsWanted } {
   const merged = mergeConfig(spec.config, image.config);
   const hostname = hostnameOf(id, spec.config, spec.host, deps.settings.hostHostname);
-  const wishes = planMounts(spec.host, merged.volumes, existsSync);
+  const inherited = inheritedMounts(deps, spec.host);
+  const taken = inherited.map(({ destination }) => destination);
+  const wishes = planMounts(spec.host, merged.volumes, existsSync, taken);
   return {
-    wishes,
+    wanted: { id, wishes, inherited, chain: image.chain },
     record: {
       version: RECORD_VERSION,
       id: id as ContainerId,
@@ -163,56 +167,6 @@ function reserveName(deps: Pick<Deps, 'store'>, wish: string | undefined, id: st
   }
   deps.store.reserve(shortId(id), id);
   return shortId(id);
-}
-
-async function settleMounts(
-  deps: Pick<Deps, 'volumes'>,
-  wishes: readonly MountWish[],
-  undo: Undo,
-): Promise<readonly MountPoint[]> {
-  const mounts: MountPoint[] = [];
-  for (const wish of wishes) {
-    if (wish.type !== 'volume') {
-      mounts.push(pointOf(wish, { source: wish.source, name: undefined, anonymous: false }));
-      continue;
-    }
-    const volume = await deps.volumes.create({
-      name: wish.source,
-      driver: wish.driver,
-      labels: wish.labels,
-      options: wish.driverOptions,
-    });
-    const anonymous = wish.source === '';
-    if (anonymous) undo.add('remove the volume', () => deps.volumes.remove(volume.name));
-    mounts.push(pointOf(wish, { source: volume.mountpoint, name: volume.name, anonymous }));
-  }
-  return mounts;
-}
-
-function pointOf(
-  wish: MountWish,
-  made: {
-    readonly source: string;
-    readonly name: string | undefined;
-    readonly anonymous: boolean;
-  },
-): MountPoint {
-  return {
-    type: wish.type,
-    name: made.name,
-    source: made.source,
-    destination: wish.target,
-    driver: wish.type === 'volume' ? 'local' : undefined,
-    mode: wish.mode,
-    rw: !wish.readonly,
-    // Docker shows no propagation for volumes and tmpfs.
-    propagation: wish.type === 'bind' ? wish.propagation : '',
-    recursive: wish.recursive,
-    recursiveReadonly: wish.recursiveReadonly,
-    createSource: wish.createSource,
-    anonymous: made.anonymous,
-    options: wish.options,
-  };
 }
 
 async function settleUserns(

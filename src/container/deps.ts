@@ -6,7 +6,7 @@ import type { Publisher } from '#event/event.ts';
 import type { NetworkEngine } from '#network/engine.ts';
 import type { Box } from '#runtime/box.ts';
 import type { ContainerSlices } from '#slice/port.ts';
-import type { VolumeStore } from '#volume/volume.ts';
+import type { VolumeService } from '#volume/service.ts';
 import type { Lives } from './live.ts';
 import type { OomPort } from './oom.ts';
 import type { Images, ResourceChecker, Runtime, Snapshots } from './port.ts';
@@ -27,6 +27,8 @@ export type Settings = {
   readonly hostHostname: string;
   /** `--bridge none`: who names no network gets none. */
   readonly noBridge: boolean;
+  /** The kernel takes all layers of a union in one option (before Linux 6.8). */
+  readonly layersJoined: boolean;
   readonly init: boolean;
   readonly logConfig: HostConfig['logConfig'];
   readonly ulimits: HostConfig['ulimits'];
@@ -43,7 +45,7 @@ export type Deps = {
   readonly events: Publisher;
   readonly images: Images;
   readonly snapshots: Snapshots;
-  readonly volumes: VolumeStore;
+  readonly volumes: VolumeService;
   readonly networks: NetworkEngine;
   readonly runtime: Runtime;
   readonly resources: ResourceChecker;

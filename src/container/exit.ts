@@ -16,6 +16,7 @@ import { removeLocked } from './remove.ts';
 import { nextDelayMs, shouldRestart } from './restart-policy.ts';
 import { startLocked } from './start.ts';
 import type { ExitFacts } from './state.ts';
+import { releaseVolumes } from './volumes.ts';
 
 /** How a process ended that nobody saw end: Docker's code for the unknown. */
 const EXIT_UNSEEN = 255;
@@ -105,6 +106,7 @@ export async function settleExit(
   if (!host.autoRemove) keepNetworkAccount(deps, record);
   // Before anybody is told: who starts the next container wants the ports of this one.
   await closeNetwork(deps, record.id);
+  await releaseVolumes(deps, record);
   tellPlainNetworks(deps, record, 'disconnect');
   for (const exec of live.execs.values()) exec.containerEnded();
   live.attachments.clear();

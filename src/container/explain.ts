@@ -6,14 +6,15 @@ import { readDevices } from './device.ts';
 import { settleNetworking } from './endpoint.ts';
 import type { Explanation } from './engine.ts';
 import { makeBox, runDirectoryOf } from './make-box.ts';
-import type { MountWish } from './mount-point.ts';
 import { generateName, parseName } from './name.ts';
 import { joiner, planNamespaces } from './namespace.ts';
 import { networkFinder, networkNamespace, sourceOf } from './network.ts';
 import { networkAccount, withNetwork } from './network-account.ts';
-import type { ContainerRecord } from './record.ts';
+import type { ContainerRecord, MountPoint } from './record.ts';
+import { imagePoint, type MountsWanted, pointOf } from './settle-mounts.ts';
 import { cgroupOf } from './slice.ts';
 import type { ContainerSpec } from './spec.ts';
+import { layersOf } from './sources.ts';
 import { type BoxNetwork, boxOf } from './start.ts';
 import { AUTO_COUNT, AUTO_FIRST, parseUsernsMode } from './userns.ts';
 
@@ -57,7 +58,7 @@ export async function plan(deps: Deps, wish: ContainerSpec): Promise<Explanation
   const draft = draftRecord(deps, spec, id, name, image);
   const record: ContainerRecord = {
     ...draft.record,
-    mounts: draft.wishes.map((wish) => wouldBe(wish)),
+    mounts: await wouldBe(deps, draft.wanted),
     userns: usernsOf(spec),
   };
   const network = plannedNetwork(deps, record);
@@ -76,6 +77,7 @@ export async function plan(deps: Deps, wish: ContainerSpec): Promise<Explanation
     directory: deps.store.directory(id),
     filesOf: deps.store.directory(id),
     isFile: () => false,
+    layersOf: (chain) => layersOf(deps, id, chain),
   });
   return {
     id,
@@ -86,23 +88,23 @@ export async function plan(deps: Deps, wish: ContainerSpec): Promise<Explanation
   };
 }
 
-function wouldBe(wish: MountWish): ContainerRecord['mounts'][number] {
-  const isVolume = wish.type === 'volume';
-  return {
-    type: wish.type,
-    name: isVolume ? wish.source : undefined,
-    source: isVolume ? `VOLUME${wish.source === '' ? '' : `:${wish.source}`}` : wish.source,
-    destination: wish.target,
-    driver: isVolume ? 'local' : undefined,
-    mode: wish.mode,
-    rw: !wish.readonly,
-    propagation: wish.type === 'bind' ? wish.propagation : '',
-    recursive: wish.recursive,
-    recursiveReadonly: wish.recursiveReadonly,
-    createSource: false,
-    anonymous: isVolume && wish.source === '',
-    options: wish.options,
-  };
+/** Volumes are not made: the plan shows a name where their directory will be. */
+async function wouldBe(
+  deps: Pick<Deps, 'images'>,
+  { wishes, inherited }: MountsWanted,
+): Promise<readonly MountPoint[]> {
+  const own = new Set(wishes.map(({ target }) => target));
+  const points = await Promise.all(
+    wishes.map((wish): MountPoint | Promise<MountPoint> => {
+      if (wish.type === 'image') return imagePoint(deps, wish);
+      const isVolume = wish.type === 'volume';
+      const source = isVolume ? ['VOLUME', wish.source].filter(Boolean).join(':') : wish.source;
+      const name = isVolume ? wish.source : undefined;
+      const point = pointOf(wish, { source, name, anonymous: name === '' });
+      return { ...point, createSource: false };
+    }),
+  );
+  return [...inherited.filter(({ destination }) => !own.has(destination)), ...points];
 }
 
 function usernsOf(spec: ContainerSpec): ContainerRecord['userns'] {

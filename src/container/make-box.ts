@@ -1,19 +1,13 @@
 // A container's record → the Box that the runtime puts a process into. Decisions only: what it
 // needs to know of the host comes as arguments.
 import { join } from 'node:path';
-import type {
-  Box,
-  BoxDevice,
-  BoxMount,
-  BoxNamespaces,
-  BoxResources,
-  BoxRoot,
-  BoxShm,
-} from '#runtime/box.ts';
+import type { Box, BoxDevice, BoxNamespaces, BoxResources, BoxRoot, BoxShm } from '#runtime/box.ts';
+import type { ChainId } from '#snapshot/chain.ts';
 import { parseLogConfig } from './check.ts';
 import type { Settings } from './deps.ts';
 import { processEnv } from './merge.ts';
-import type { ContainerRecord, MountPoint } from './record.ts';
+import { boxMounts } from './box-mounts.ts';
+import type { ContainerRecord } from './record.ts';
 import { parseSecurityOpt } from './security.ts';
 
 export type BoxFacts = {
@@ -33,6 +27,8 @@ export type BoxFacts = {
   /** Variables of links; the image's and the user's win. */
   readonly env: readonly string[];
   readonly isFile: (path: string) => boolean;
+  /** Directories of an image's layers, the top one first. */
+  readonly layersOf: (chain: ChainId) => readonly string[];
 };
 
 /** Half an id is enough to be unique, and leaves room in sun_path (unix(7)). */
@@ -71,7 +67,7 @@ export function makeBox(record: ContainerRecord, facts: BoxFacts): Box {
     namespaces: facts.namespaces,
     // After a power cut a container of --rm is removed, whatever it had written.
     root: { readonly: host.readonlyRootfs, volatile: host.autoRemove, mount: facts.root },
-    mounts: record.mounts.map((mount) => boxMount(mount, facts.isFile)),
+    mounts: boxMounts(record, facts),
     files: ownFiles(record, pathsOf(facts.filesOf, record.id)),
     devices: facts.devices,
     deviceRules: host.deviceCgroupRules,
@@ -144,22 +140,6 @@ function makeSecurity(record: ContainerRecord, settings: Settings): Box['securit
     seccomp: security.seccomp,
     maskedPaths: host.maskedPaths,
     readonlyPaths: host.readonlyPaths,
-  };
-}
-
-function boxMount(mount: MountPoint, isFile: (path: string) => boolean): BoxMount {
-  if (mount.type === 'tmpfs') {
-    return { kind: 'tmpfs', target: mount.destination, options: mount.options };
-  }
-  return {
-    kind: 'bind',
-    source: mount.source,
-    target: mount.destination,
-    file: isFile(mount.source),
-    readonly: !mount.rw,
-    recursive: mount.recursive,
-    recursiveReadonly: mount.recursiveReadonly,
-    propagation: (mount.propagation === '' ? 'rprivate' : mount.propagation) as 'rprivate',
   };
 }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseBind, planMounts } from './mount-point.ts';
+import { parseBind } from './bind-text.ts';
+import { planMounts } from './mount-point.ts';
 import type { MountSpec } from './spec.ts';
 
 const none = { binds: [], mounts: [], tmpfs: {}, volumeDriver: '' };
@@ -30,6 +31,7 @@ test('binds are host paths, names and anonymous volumes', () => {
 test('bad binds get the texts of dockerd', () => {
   const refused = (text: string, message: string) =>
     assert.throws(() => parseBind(text, ''), { code: 'invalid_argument', message });
+  const bind = 'invalid mount config for type "bind"';
   refused(':/x', "invalid volume specification: ':/x'");
   refused('/a:/b:ro:x', "invalid volume specification: '/a:/b:ro:x'");
   refused('/foo:ro', "invalid volume specification: '/foo:ro'");
@@ -37,11 +39,11 @@ test('bad binds get the texts of dockerd', () => {
   refused('/a:/b:fast', 'invalid mode: fast');
   refused(
     '/a:/',
-    "invalid volume specification: '/a:/': invalid specification: destination can't be '/'",
+    `invalid volume specification: '/a:/': ${bind}: invalid specification: destination can't be '/'`,
   );
   refused(
     '/a:b',
-    "invalid volume specification: '/a:b': invalid mount path: 'b' mount path must be absolute",
+    `invalid volume specification: '/a:b': ${bind}: invalid mount path: 'b' mount path must be absolute`,
   );
   assert.throws(() => parseBind('a/b:/c', ''), { message: /includes invalid characters/ });
 });

@@ -26,6 +26,16 @@ export type MountPoint = MountView & {
   readonly anonymous: boolean;
   /** tmpfs only. */
   readonly options: readonly string[];
+  /** What follows is absent where it was not asked for. The part of a volume or image to show. */
+  readonly subpath?: string;
+  /** Given to the user of the container, with all in it. */
+  readonly chown?: boolean;
+  /** Changes go to a top that ends with the container's run. */
+  readonly throwaway?: boolean;
+  /** Owners shifted by the user namespace. */
+  readonly idmap?: boolean;
+  /** type image. */
+  readonly image?: { readonly id: string; readonly chain: ChainId };
 };
 
 export type ContainerRecord = {

@@ -18,6 +18,7 @@ import { removeLocked } from './remove.ts';
 import { shouldStartAtBoot } from './restart-policy.ts';
 import { cgroupOf } from './slice.ts';
 import { startLocked } from './start.ts';
+import { recoverVolumes } from './volumes.ts';
 
 const RECOVER_CONCURRENCY_MAX = 16;
 const START_CONCURRENCY_MAX = 4;
@@ -31,6 +32,9 @@ export async function recover(deps: Deps): Promise<void> {
     found.set(record.id, await look(deps, record));
   });
   await recoverNetworks(deps, found);
+  await quietly(deps, 'recover the volumes', () =>
+    recoverVolumes(deps, ({ id }) => found.get(id)?.kind === 'running'),
+  );
   await inParallel(deps.store.list(), RECOVER_CONCURRENCY_MAX, (record) =>
     quietly(deps, `recover container ${record.id}`, () =>
       recoverOne(deps, record.id, found.get(record.id)),
@@ -117,6 +121,7 @@ async function find(deps: Deps, record: ContainerRecord): Promise<Found> {
     directory: deps.store.directory(record.id),
     filesOf: deps.store.directory(record.id),
     isFile: () => false,
+    layersOf: () => [],
   });
   return deps.runtime.find(box, runDirectoryOf(deps.settings, record.id));
 }

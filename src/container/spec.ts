@@ -127,6 +127,8 @@ export type MountSpec = {
         readonly createMountpoint: boolean;
         readonly readOnlyNonRecursive: boolean;
         readonly readOnlyForceRecursive: boolean;
+        /** Ours. */
+        readonly idmap?: boolean;
       }
     | undefined;
   readonly volumeOptions:

@@ -8,6 +8,7 @@ import { Undo } from '#base/undo.ts';
 import type { Sandbox } from '#network/engine.ts';
 import type { Box, BoxDevice } from '#runtime/box.ts';
 import { readHostDevices } from '#runtime/facts.ts';
+import { throwawayTop } from './box-mounts.ts';
 import type { Deps } from './deps.ts';
 import { readDevices } from './device.ts';
 import { publish } from './event.ts';
@@ -30,7 +31,9 @@ import type { Task } from './port.ts';
 import type { ContainerRecord } from './record.ts';
 import { removeLocked } from './remove.ts';
 import { cgroupOf, checkSlice } from './slice.ts';
+import { layersOf, makeTop } from './sources.ts';
 import type { Pid } from './state.ts';
+import { holdVolumes } from './volumes.ts';
 
 export async function start(deps: Deps, ref: string): Promise<void> {
   const { id } = deps.store.get(ref);
@@ -63,7 +66,8 @@ async function run(deps: Deps, stored: ContainerRecord, live: Live): Promise<Con
   const source = sourceOf(stored, deps.settings);
   const record = withHostname(deps, stored, source);
   const network = beginNetwork(deps, record, source, undo);
-  makeSources(record);
+  makeSources(deps, record);
+  await holdVolumes(deps, record, undo);
   if (record.hasRun && record.spec.host.autoRemove) deps.snapshots.reopen(record.id);
   const box = boxOf(deps, record, network.box);
   const directory = runDirectoryOf(deps.settings, record.id);
@@ -158,6 +162,7 @@ export function boxOf(deps: Deps, record: ContainerRecord, network: BoxNetwork):
       source.kind === 'join' ? deps.store.get(source.container).id : record.id,
     ),
     isFile,
+    layersOf: (chain) => layersOf(deps, record.id, chain),
   });
 }
 
@@ -173,10 +178,11 @@ function isFile(path: string): boolean {
   return !(statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? true);
 }
 
-/** The host directories of -v that are missing. */
-function makeSources(record: ContainerRecord): void {
-  for (const mount of record.mounts) {
+/** The host directories of -v that are missing, and empty tops. */
+function makeSources(deps: Pick<Deps, 'store'>, record: ContainerRecord): void {
+  for (const [index, mount] of record.mounts.entries()) {
     if (mount.createSource) makeSource(mount.source);
+    if (mount.throwaway) makeTop(mount, throwawayTop(deps.store.directory(record.id), index));
   }
 }
 

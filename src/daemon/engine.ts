@@ -16,6 +16,7 @@ import { watchHealth } from '#container/health-watch.ts';
 import { Lives } from '#container/live.ts';
 import { watchOom } from '#container/oom.ts';
 import { recover, startAtBoot } from '#container/recover.ts';
+import type { MountPoint } from '#container/record.ts';
 import { ContainerStore } from '#container/store.ts';
 import { UsernsRanges } from '#container/userns.ts';
 import { EventBus } from '#event/bus.ts';
@@ -26,9 +27,11 @@ import { detectFeatures } from '#kernel/cgroup/features.ts';
 import { NativeAgent } from '#kernel/native/agent.ts';
 import { NO_BRIDGE } from '#network/predefined.ts';
 import { OomSource } from '#runtime/oom.ts';
+import { takesLayers } from '#runtime/plan.ts';
 import { OverlaySnapshotter } from '#snapshot/overlay.ts';
 import { removeTrees } from '#snapshot/remove-tree.ts';
-import { VolumeStore } from '#volume/volume.ts';
+import { VolumeService } from '#volume/service.ts';
+import type { VolumeNeeds } from '#volume/volume.ts';
 import { busyboxPath, nativePath } from './asset.ts';
 import { makeCgroupPort } from './cgroup-port.ts';
 import { type Cgroups, openCgroups } from './cgroups.ts';
@@ -67,7 +70,7 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
   const { uploadsMax } = config.registry;
   const needsOfImages = { snapshots, unpacker, registries, uploadsMax, publisher: events, report };
   const images = await openImages(config, store, needsOfImages);
-  const volumes = new VolumeStore(join(config.dataRoot, 'volumes'));
+  const volumes = makeVolumes(native, config, parts, { trash, events });
   const problems = [...images.problems.map((each) => `${each.path}: ${each.message}`)];
   problems.push(...(await volumes.load()));
   const needs = { config, agent, nativePath: native, events, report, log };
@@ -109,7 +112,7 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
     api: {
       containers,
       images,
-      volumes: makeVolumePort(volumes, store),
+      volumes: makeVolumePort(volumes, store, events),
       networks,
       slices: slices.service,
       events,
@@ -132,6 +135,7 @@ function makeSettings(config: Config, cgroups: Cgroups): Settings {
     cgroupVersion: cgroups.host.cgroups.version,
     realtime: config.realtime,
     hostHostname: hostname(),
+    layersJoined: !takesLayers(cgroups.host),
     noBridge: config.network.defaultBridge.bridge === NO_BRIDGE,
     init: config.init,
     logConfig: config.logConfig,
@@ -143,6 +147,22 @@ function makeSettings(config: Config, cgroups: Cgroups): Settings {
     runtimes: ['coracle', ...Object.keys(config.runtimes)],
     defaultRuntime: config.defaultRuntime,
   };
+}
+
+/** Agents that start when they are needed: a server or a large copy keeps only volumes waiting. */
+function makeVolumes(
+  native: string,
+  { dataRoot }: Config,
+  parts: AsyncDisposableStack,
+  needs: Pick<VolumeNeeds, 'trash' | 'events'>,
+): VolumeService {
+  const mounter = parts.use(new NativeAgent(native));
+  const carrier = parts.use(new NativeAgent(native));
+  return new VolumeService(join(dataRoot, 'volumes'), {
+    ...needs,
+    perform: mounter.perform.bind(mounter),
+    carry: carrier.perform.bind(carrier),
+  });
 }
 
 function readSeccomp(profile: string): Settings['security']['seccomp'] {
@@ -177,10 +197,15 @@ function openImages(
   return ImageService.open({ ...needs, dataRoot, usedBy: (id) => usersOf(store, id) });
 }
 
+const showsImage =
+  (id: string) =>
+  ({ image }: MountPoint): boolean =>
+    image?.id === id;
+
 function usersOf(store: ContainerStore, imageId: string) {
   return store
     .list()
-    .filter((record) => record.image.id === imageId)
+    .filter(({ image, mounts }) => image.id === imageId || mounts.some(showsImage(imageId)))
     .map((record) => ({
       containerId: record.id,
       name: record.name,

@@ -142,12 +142,33 @@ export type BoxMount =
        */
       readonly recursiveReadonly: 'no' | 'yes' | 'force';
       readonly propagation: Propagation;
+      /** The part of the source to show, found as if the source were "/". */
+      readonly below?: string;
+      /** Owners shifted by the user namespace; try: where the file system can. */
+      readonly idmap?: 'yes' | 'try';
+      /** Given to the user of the container, with all in it. */
+      readonly chown?: boolean;
     }
+  | BoxUnion
   /**
    * options: as the user gave them (size=64m, noexec, mode=1777); defaults of --tmpfs are applied
    * by the runtime.
    */
   | { readonly kind: 'tmpfs'; readonly target: string; readonly options: readonly string[] };
+
+/** Directories of the host as one: the layers of an image, or one directory under a top. */
+export type BoxUnion = {
+  readonly kind: 'union';
+  readonly target: string;
+  /** The top one first. */
+  readonly lower: readonly string[];
+  /** Where changes go; none = read-only. */
+  readonly top?: { readonly upper: string; readonly work: string };
+  readonly below: string;
+  /** What is shown is no directory. */
+  readonly file: boolean;
+  readonly chown?: boolean;
+};
 
 export type BoxDevice = {
   readonly path: string;

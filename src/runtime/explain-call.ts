@@ -215,5 +215,7 @@ const CALLS: Callers = {
   copy_up: (op) => `copy(${q(op.path)} of the image, ${q(op.target)})`,
   copy_tree: (op) => `copy(${q(op.from)}, ${q(op.to)})`,
   copy_file: (op) => `ioctl(FICLONE, ${q(op.from)}, ${q(op.to)})`,
+  empty_directory: (op) => `unlinkat(all below ${q(op.path)})`,
+  tree_usage: (op) => `fstatat(all below ${q(op.path)})`,
   tree_finish: () => 'utimensat(directories); syncfs()',
 };

@@ -104,6 +104,8 @@ const GROUP_OF = {
   copy_up: 'mounts',
   copy_tree: 'mounts',
   copy_file: 'mounts',
+  empty_directory: 'clean-up',
+  tree_usage: 'mounts',
 } as const satisfies Record<OpName, GroupName>;
 
 export function groupOf(op: Op, place: Place): GroupName {

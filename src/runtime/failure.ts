@@ -12,7 +12,7 @@ import {
   type OpOf,
   type OpResult,
 } from '#kernel/native/op.ts';
-import { errnoText } from './errno.ts';
+import { errnoText } from '#kernel/native/errno.ts';
 
 const { errno: E } = constants;
 

@@ -6,6 +6,7 @@ import type { Box, BoxMount } from './box.ts';
 import { ALWAYS_WRITABLE, DEFAULT_MOUNTS, TMPFS_OPTIONS } from './baseline.ts';
 import type { HostFacts, KernelVersion } from './facts.ts';
 import type { OciMount } from './oci.ts';
+import { bindSource, unionSource } from './sources.ts';
 
 export const SHM = '/dev/shm';
 
@@ -119,10 +120,14 @@ function userMount(mount: BoxMount, kernel: KernelVersion): OciMount {
     const options = [...TMPFS_OPTIONS, 'rprivate', ...mount.options];
     return { destination, type: 'tmpfs', source: 'tmpfs', options };
   }
+  if (mount.kind === 'union') {
+    const options = mount.top === undefined ? ['bind', 'ro', 'rprivate'] : ['bind', 'rprivate'];
+    return bindOf(destination, unionSource(mount), options);
+  }
   const options = [mount.recursive ? 'rbind' : 'bind'];
   if (mount.readonly) options.push(...readonlyOptions(mount, kernel));
   options.push(mount.propagation);
-  return bindOf(destination, mount.source, options);
+  return bindOf(destination, bindSource(mount), options);
 }
 
 /** One spelling for each path, so that what is compared by name is the same by place. */

@@ -17,6 +17,7 @@ import type { HostFacts } from './facts.ts';
 import { becomeOps, rlimitOps, settleOps } from './identity-ops.ts';
 import { type MountFacts, mountOps } from './mount-ops.ts';
 import { cleanPath, joinedShm, SHM } from './mounts.ts';
+import { chownOps, hostSources } from './sources.ts';
 import type { OciDevice, OciIdMapping, OciNamespaceType, OciRlimit, OciSpec } from './oci.ts';
 
 /** What a launch needs beside the OCI spec, which has no words for it. */
@@ -31,6 +32,8 @@ export type LaunchExtras = {
   readonly reaper: boolean;
   readonly cgroup: CgroupPlan;
   readonly fileTargets: readonly string[];
+  /** The user's, for those whose source is made by the monitor. */
+  readonly mounts: Box['mounts'];
   /** Where on the host a device is that has another path inside. */
   readonly deviceSources: Readonly<Record<string, string>>;
   readonly shm: BoxShm;
@@ -41,7 +44,7 @@ export function launchExtras(box: Box, cgroup: CgroupPlan): LaunchExtras {
     ['/etc/resolv.conf', '/etc/hostname', '/etc/hosts'].map((path) => [path, true]),
   );
   for (const mount of box.mounts) {
-    targets.set(cleanPath(mount.target), mount.kind === 'bind' && mount.file);
+    targets.set(cleanPath(mount.target), mount.kind !== 'tmpfs' && mount.file);
   }
   const sources = box.devices.flatMap(({ path, source }) =>
     source === undefined ? [] : [[path, source] as const],
@@ -56,6 +59,7 @@ export function launchExtras(box: Box, cgroup: CgroupPlan): LaunchExtras {
     reaper: box.process.init,
     cgroup,
     fileTargets: [...targets].flatMap(([path, file]) => (file ? [path] : [])),
+    mounts: box.mounts,
     deviceSources: Object.fromEntries(sources),
     shm: box.shm,
   };
@@ -136,11 +140,13 @@ function hostOps(spec: OciSpec, extras: LaunchExtras, facts: HostFacts): Op[] {
   if (uidMappings.length > 0) {
     ops.push({ op: 'userns', uid_map: mapText(uidMappings), gid_map: mapText(gidMappings) });
   }
+  const mapped = uidMappings.length > 0;
   if (root.kind === 'bind') {
     ops.push({ op: 'root_bind', path: root.path });
   } else {
-    ops.push(overlayOp(root, extras.volatile, takesLayers(facts, uidMappings.length > 0)));
+    ops.push(overlayOp(root, extras.volatile, takesLayers(facts, mapped)));
   }
+  ops.push(...hostSources(extras.mounts, !takesLayers(facts)).ops);
   return ops;
 }
 
@@ -179,7 +185,7 @@ function joinOps(spec: OciSpec, extras: LaunchExtras, modes: Modes, facts: HostF
   return [
     { op: 'oom_score_adj', value: String(spec.process.oomScoreAdj) },
     ...rlimitOps(earlyLimits(spec.process.rlimits)),
-    ...sourceOps(worldOps(spec, extras, modes, facts), extras.shm),
+    ...sourceOps(worldOps(spec, extras, modes, facts), extras),
     ...cgroupJoins(extras.cgroup),
     ...modes.joins(true),
     ...(modes.own('network') ? [] : sysctlOps(spec, isNetwork)),
@@ -241,7 +247,7 @@ function initOps(spec: OciSpec, extras: LaunchExtras, modes: Modes, facts: HostF
       ? []
       : [{ op: 'domainname', name: spec.domainname } as const]),
     ...(modes.own('network') ? [{ op: 'loopback_up' } as const] : []),
-    ...sourceOps(world.filter(isShared), extras.shm),
+    ...sourceOps(world.filter(isShared), extras),
     { op: 'propagation', flags: MS.REC | MS.SLAVE },
     { op: 'root_attach', directory: '/' },
     ...world,
@@ -254,6 +260,7 @@ function initOps(spec: OciSpec, extras: LaunchExtras, modes: Modes, facts: HostF
       ? [{ op: 'root_propagation', flags: MS.SHARED } as const]
       : []),
     ...settleOps(process, { user: extras.user, groups: extras.groups, makeCwd: true }),
+    ...chownOps(extras.mounts),
     // After workdir, which may have to make the directory.
     ...(spec.root.readonly ? [{ op: 'root_readonly' } as const] : []),
     ...rlimitOps(process.rlimits),
@@ -263,10 +270,11 @@ function initOps(spec: OciSpec, extras: LaunchExtras, modes: Modes, facts: HostF
 }
 
 /** Takes copies now of what these operations bind later. */
-function sourceOps(ops: readonly Op[], shm: BoxShm): Op[] {
+function sourceOps(ops: readonly Op[], { shm, mounts }: LaunchExtras): Op[] {
+  const made = new Set(hostSources(mounts, false).names);
   return ops.flatMap((op): Op[] => {
     if (isJoinedShm(op, shm)) return joinShmOps(shm);
-    if (op.op !== 'bind') return [];
+    if (op.op !== 'bind' || made.has(op.source)) return [];
     return [{ op: 'source', path: op.source, flags: Number(op.flags) & BIND.RECURSIVE }];
   });
 }

@@ -220,7 +220,7 @@ test('names are unique, and a volume without a name goes with its container', as
   assert.match(again.body, /name \\"\/twice\\" is already in use by container/);
   assert.equal(readdirSync(join(engine.directory, 'data/volumes')).length, 1);
   await remove(id);
-  assert.equal(readdirSync(join(engine.directory, 'data/volumes')).length, 0);
+  await eventuallyEmpty(join(engine.directory, 'data/volumes'));
   assert.equal(existsSync(join(engine.directory, 'data/containers', id)), false);
 });
 

@@ -1,6 +1,8 @@
 // /system/df: what takes space on disk.
 import { EngineError } from '#base/error.ts';
 import type { DiskUsage } from '#wire/system.ts';
+import type { Volume } from '#wire/volume.ts';
+import type { ApiDeps } from '../deps.ts';
 import { summaries } from '../container/render-summary.ts';
 import { type Exchange, sendJson } from '../exchange.ts';
 import { summarizeImages } from '../image/render-image.ts';
@@ -21,7 +23,6 @@ export async function getDiskUsage(exchange: Exchange): Promise<void> {
   const views = deps.containers.list();
   const images = deps.images.list();
   const used = (id: string): number => views.filter((view) => view.imageId === id).length;
-  const volumes = await deps.volumes.list();
   const layers = deps.images.deps.snapshots.list();
   const layersSize = layers.reduce((sum, layer) => sum + layer.bytes, 0);
   const usage: DiskUsage = {
@@ -35,18 +36,21 @@ export async function getDiskUsage(exchange: Exchange): Promise<void> {
     Containers: wants('container')
       ? await summaries(deps, views, { size: true, networks: deps.networks.records(), version })
       : [],
-    Volumes: wants('volume')
-      ? volumes.map((volume) => ({
-          ...renderVolume(volume),
-          UsageData: {
-            RefCount: views.filter(({ mounts }) =>
-              mounts.some((mount) => mount.type === 'volume' && mount.name === volume.name),
-            ).length,
-            Size: -1,
-          },
-        }))
-      : [],
+    Volumes: wants('volume') ? await volumeUsages(deps) : [],
     BuildCache: [],
   };
   sendJson(exchange, 200, usage);
+}
+
+/** Those whose data is on this host, as dockerd; one after the other, which is what a disk does. */
+async function volumeUsages(deps: Pick<ApiDeps, 'volumes'>): Promise<Volume[]> {
+  const users = deps.volumes.users();
+  const usages: Volume[] = [];
+  for (const volume of deps.volumes.list()) {
+    if (volume.source.kind !== 'directory') continue;
+    const { bytes } = await deps.volumes.usage(volume.name);
+    const RefCount = users.get(volume.name)?.length ?? 0;
+    usages.push({ ...renderVolume(volume), UsageData: { RefCount, Size: bytes } });
+  }
+  return usages;
 }

@@ -1,6 +1,7 @@
 // The /volumes endpoints.
-import { EngineError } from '#base/error.ts';
-import type { Volume as VolumeRecord } from '#volume/volume.ts';
+import { EngineError, isEngineError } from '#base/error.ts';
+import type { Volume as VolumeRecord } from '#volume/record.ts';
+import { olderThan } from '#wire/version.ts';
 import type { Volume, VolumeList, VolumePruneReply } from '#wire/volume.ts';
 import { readJsonBody } from '../body.ts';
 import { type Exchange, sendEmpty, sendJson } from '../exchange.ts';
@@ -29,20 +30,23 @@ async function listVolumes(exchange: Exchange): Promise<void> {
   const dangling = boolFilter(filters, 'dangling');
   const names = filters.get('name') ?? [];
   const drivers = filters.get('driver') ?? [];
-  const found = (await deps.volumes.list()).filter(
-    (volume) =>
-      (names.length === 0 || names.some((name) => volume.name.includes(name))) &&
-      (drivers.length === 0 || drivers.includes(volume.driver)) &&
-      matchLabels(volume.labels, filters.get('label') ?? []) &&
-      (dangling === undefined || dangling === (usersOf(exchange, volume.name).length === 0)),
-  );
+  const users = deps.volumes.users();
+  const found = deps.volumes
+    .list()
+    .filter(
+      (volume) =>
+        (names.length === 0 || names.some((name) => volume.name.includes(name))) &&
+        (drivers.length === 0 || drivers.includes(volume.driver)) &&
+        matchLabels(volume.labels, filters.get('label') ?? []) &&
+        (dangling === undefined || dangling === !users.has(volume.name)),
+    );
   const list: VolumeList = { Volumes: found.map(renderVolume), Warnings: null };
   sendJson(exchange, 200, list);
 }
 
 async function inspectVolume(exchange: Exchange): Promise<void> {
   const { deps, params } = exchange;
-  sendJson(exchange, 200, renderVolume(await deps.volumes.get(params['name'] ?? '')));
+  sendJson(exchange, 200, renderVolume(deps.volumes.get(params['name'] ?? '')));
 }
 
 async function createVolume(exchange: Exchange): Promise<void> {
@@ -62,55 +66,68 @@ async function removeVolume(exchange: Exchange): Promise<void> {
   const { deps, params, query } = exchange;
   const name = params['name'] ?? '';
   try {
-    await deps.volumes.get(name);
+    await deps.volumes.remove(name);
   } catch (error) {
-    if (query.bool('force')) return sendEmpty(exchange, 204);
-    throw error;
+    if (!query.bool('force') || !isEngineError(error, 'not_found')) throw error;
   }
-  const users = usersOf(exchange, name);
-  if (users.length > 0) {
-    const text = `remove ${name}: volume is in use - [${users.join(', ')}]`;
-    throw new EngineError('conflict', text);
-  }
-  await deps.volumes.remove(name);
   sendEmpty(exchange, 204);
 }
 
-/** Without all=1 only volumes that nobody named. */
+/**
+ * Without all=1 only volumes that nobody named; before API 1.42 there was no difference. What lies
+ * in a directory or on a server of somebody else is left alone, as in dockerd.
+ */
 async function pruneVolumes(exchange: Exchange): Promise<void> {
-  const { deps, query } = exchange;
+  const { deps, query, version } = exchange;
   const filters = parseFilters(query.text('filters'), PRUNE_FILTERS);
-  const all = boolFilter(filters, 'all') === true;
+  const all = boolFilter(filters, 'all') ?? olderThan(version, ALL_SINCE);
   const deleted: string[] = [];
-  for (const volume of await deps.volumes.list()) {
-    if (!all && !volume.anonymous) continue;
-    if (!wanted(filters, volume) || usersOf(exchange, volume.name).length > 0) continue;
-    await deps.volumes.remove(volume.name);
+  let reclaimed = 0;
+  const users = deps.volumes.users();
+  for (const volume of deps.volumes.list()) {
+    if (!(all || volume.anonymous) || volume.source.kind !== 'directory') continue;
+    if (!wanted(filters, volume) || users.has(volume.name)) continue;
+    const { bytes } = await deps.volumes.usage(volume.name);
+    try {
+      await deps.volumes.remove(volume.name);
+    } catch (error) {
+      // A container has it by now, or somebody else has removed it.
+      if (isEngineError(error, 'conflict') || isEngineError(error, 'not_found')) continue;
+      throw error;
+    }
     deleted.push(volume.name);
+    reclaimed += Math.max(0, bytes);
   }
   const reply: VolumePruneReply = {
     VolumesDeleted: deleted.length > 0 ? deleted : null,
-    SpaceReclaimed: 0,
+    SpaceReclaimed: reclaimed,
   };
+  deps.volumes.pruned(reclaimed);
   sendJson(exchange, 200, reply);
 }
+
+const ALL_SINCE = '1.42';
 
 function wanted(filters: Filters, volume: VolumeRecord): boolean {
   if (!matchLabels(volume.labels, filters.get('label') ?? [])) return false;
   return (filters.get('label!') ?? []).every((label) => !matchLabels(volume.labels, [label]));
 }
 
-function usersOf({ deps }: Exchange, name: string): readonly string[] {
-  return deps.containers
-    .list()
-    .filter(({ mounts }) => mounts.some((mount) => mount.type === 'volume' && mount.name === name))
-    .map(({ id }) => id);
+/** Of cluster volumes, which only a swarm has. */
+function updateVolume({ deps, params }: Exchange): never {
+  deps.volumes.get(params['name'] ?? '');
+  throw new EngineError('unavailable', NOT_A_MANAGER);
 }
+
+const NOT_A_MANAGER =
+  'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect ' +
+  'this node to swarm and try again.';
 
 export const VOLUME_ROUTES: readonly Route[] = [
   { method: 'GET', path: '/volumes', handler: listVolumes },
   { method: 'POST', path: '/volumes/create', handler: createVolume },
   { method: 'POST', path: '/volumes/prune', handler: pruneVolumes },
   { method: 'GET', path: '/volumes/{name:.*}', handler: inspectVolume },
+  { method: 'PUT', path: '/volumes/{name:.*}', handler: updateVolume },
   { method: 'DELETE', path: '/volumes/{name:.*}', handler: removeVolume },
 ];

@@ -96,9 +96,20 @@ export const OPS = {
   copy_up: 'lower:l path:s target:s joined:u',
   copy_tree: 'from:s to:s',
   copy_file: 'from:s to:s',
+  empty_directory: 'path:s',
+  tree_usage: 'path:s limit:u',
   source_below: 'path:s below:s name:s flags:u',
   source_overlay: 'name:s lower:l upper:s work:s below:s joined:u',
   chown_tree: 'path:s',
+  tree_enter: 'pid:u alone:u',
+  tree_layer: 'path:s lower:l joined:u',
+  tree_settle: 'uid:u gid:u',
+  tree_stat: 'directory:s name:s',
+  tree_user: 'user:s',
+  tree_walk: 'directory:s name:s flags:u omit:l hidden:l base:s',
+  tree_next: 'bytes:u',
+  tree_strict: 'on:u',
+  tree_end: '',
 } as const;
 
 export type OpName = keyof typeof OPS;
@@ -156,6 +167,8 @@ export const FAULT = {
   CWD_OUTSIDE: 10_006, // workdir: the cwd is not below the root (D4)
   BAD_PLAN: 10_007, // an operation in a place where it cannot run
   TOO_MANY: 10_008, // a named limit of the C program
+  OVER_DIRECTORY: 10_009, // tree_strict: what is no directory would replace one
+  OVER_FILE: 10_010,
 } as const;
 
 /** Everything one container's monitor needs to make and keep it. */

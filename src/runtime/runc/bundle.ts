@@ -26,6 +26,14 @@ export function bundleSpec(box: Box, facts: HostFacts, shm: string): OciSpec {
         'mounts',
     );
   }
+  const odd = box.mounts.find((mount) => mount.kind === 'union' || 'chown' in mount);
+  if (odd !== undefined) {
+    throw new EngineError(
+      'not_implemented',
+      `the mount at ${odd.target} needs the built-in runtime: an external one has no words for ` +
+        'mounts of images, for O and for U',
+    );
+  }
   const user = resolveUser(box.root.mount, box.process.user, box.process.groups);
   const spec = makeSpec(box, facts, user);
   const namespaces = spec.linux.namespaces.filter(({ type }) => type !== 'time');

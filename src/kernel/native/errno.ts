@@ -2,7 +2,7 @@
 // Docker's clients look for "no such file or directory" and "permission denied" in messages, and
 // libuv's texts differ ("illegal operation on a directory").
 import { constants } from 'node:os';
-import { FAULT } from '#kernel/native/op.ts';
+import { FAULT } from './op.ts';
 
 const ERRNO: Readonly<Record<string, number>> = constants.errno;
 
