@@ -15,7 +15,7 @@
 
 static struct {
 	int fd;
-	const char *path;
+	const char *path, *attributes;
 	uint64_t max_bytes, size;
 	uint32_t max_files;
 	char *line[2]; /* a line that has not ended, per stream */
@@ -30,8 +30,10 @@ static void open_file(void)
 	log.size = log.fd >= 0 && fstat(log.fd, &st) == 0 ? (uint64_t)st.st_size : 0;
 }
 
-void log_open(const char *path, uint64_t max_bytes, uint32_t max_files)
+/* attributes: a JSON object that each record has, or "". */
+void log_open(const char *path, uint64_t max_bytes, uint32_t max_files, const char *attributes)
 {
+	log.attributes = attributes;
 	log.path = strdup(path);
 	log.max_bytes = max_bytes;
 	log.max_files = max_files ? max_files : 1;
@@ -110,25 +112,35 @@ static void put_record(int which, const char *head, size_t head_length, const ch
 	static time_t second;
 	static char date[32];
 	struct timespec now;
-	char tail[96];
+	char tail[64];
 	clock_gettime(CLOCK_REALTIME, &now);
 	if (now.tv_sec != second) {
 		struct tm tm;
 		second = now.tv_sec;
 		strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", gmtime_r(&second, &tm));
 	}
-	int n = snprintf(tail, sizeof tail, "\",\"stream\":\"%s\",\"time\":\"%s.%09ldZ\"}\n",
-			 which == ERR ? "stderr" : "stdout", date, now.tv_nsec);
+	int n = snprintf(tail, sizeof tail, ",\"time\":\"%s.%09ldZ\"}\n", date, now.tv_nsec);
+	const char *stream = which == ERR ? "\",\"stream\":\"stderr\"" : "\",\"stream\":\"stdout\"";
 	put(&log.out, "{\"log\":\"", 8);
 	put_escaped(&log.out, head, head_length);
 	put_escaped(&log.out, data, length);
+	put(&log.out, stream, strlen(stream));
+	if (*log.attributes) {
+		put(&log.out, ",\"attrs\":", 9);
+		put(&log.out, log.attributes, strlen(log.attributes));
+	}
 	put(&log.out, tail, (size_t)n);
+	sink_write(which, head, head_length, data, length);
 }
 
 static void flush(void)
 {
-	if (log.fd < 0 || log.out.used == 0)
+	struct stat st;
+	if (log.out.used == 0)
 		return;
+	/* Somebody may have cleared it meanwhile. */
+	if (log.max_bytes && log.size + log.out.used > log.max_bytes && fstat(log.fd, &st) == 0)
+		log.size = (uint64_t)st.st_size;
 	if (log.max_bytes && log.size && log.size + log.out.used > log.max_bytes)
 		rotate();
 	/* A full disk costs log lines, never the container. */
@@ -155,7 +167,7 @@ static size_t whole(const char *data, size_t length)
 
 void log_write(int which, const char *data, size_t length)
 {
-	if (log.fd < 0)
+	if (!log.path)
 		return;
 	while (length > 0) {
 		const char *end = memchr(data, '\n', length);
@@ -195,4 +207,5 @@ void log_end(void)
 		log.used[which] = 0;
 	}
 	flush();
+	sink_end();
 }

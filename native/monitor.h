@@ -84,8 +84,16 @@ bool input_wanted(const struct process *p);
 void flush_client(struct client *c);
 void close_output(struct process *p, int which);
 /* log.c */
-void log_open(const char *path, uint64_t max_bytes, uint32_t max_files);
+void log_open(const char *path, uint64_t max_bytes, uint32_t max_files, const char *attributes);
 void log_write(int which, const char *data, size_t length);
 void log_end(void);
+/* sink.c */
+struct sink_plan { /* the strings live as long as the monitor */
+	uint32_t transport, port, time;
+	const char *address, *head[2], *tail; /* HEAD of the stream, time, TAIL, line */
+};
+void sink_open(const struct sink_plan *plan);
+void sink_write(int which, const char *first, size_t first_length, const char *second, size_t second_length);
+void sink_end(void);
 
 #endif

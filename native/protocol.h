@@ -66,6 +66,9 @@ enum frame_kind {
 enum place { PLACE_AGENT, PLACE_HOST, PLACE_JOIN, PLACE_INIT, PLACE_TEARDOWN, PLACE_TREE };
 enum stdin_mode { STDIN_NONE, STDIN_OPEN, STDIN_ONCE };
 enum log_driver { LOG_NONE, LOG_JSON_FILE };
+/* Where log lines go besides (sink.c), and the form of the time before each. */
+enum sink_transport { SINK_NONE, SINK_UNIX, SINK_UDP, SINK_TCP };
+enum sink_time { SINK_TIME_NONE, SINK_TIME_STAMP, SINK_TIME_SECONDS, SINK_TIME_MICRO };
 enum stream_bit { STREAM_STDIN = 1, STREAM_STDOUT = 2, STREAM_STDERR = 4 };
 
 /* Failures that have no errno; FAULT in op.ts. */

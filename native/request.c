@@ -61,16 +61,23 @@ static void on_launch(struct monitor *m, struct client *c, uint32_t id, struct r
 {
 	struct ops host, join, init;
 	struct context context;
-	uint32_t length;
 	m->launched = true;
 	m->frame = frame;
 	struct process *p = m->first = new_process(m, "", c, id);
 	p->tty = get_u32(r);
 	p->stdin_mode = get_u32(r);
 	bool json = get_u32(r) == LOG_JSON_FILE;
-	const char *path = get_string(r, &length);
+	const char *path = get_string(r, NULL);
 	uint64_t max_bytes = get_u64(r);
 	uint32_t max_files = get_u32(r);
+	const char *attributes = get_string(r, NULL);
+	struct sink_plan sink = { .transport = get_u32(r) };
+	sink.address = get_string(r, NULL);
+	sink.port = get_u32(r);
+	sink.time = get_u32(r);
+	sink.head[OUT] = get_string(r, NULL);
+	sink.head[ERR] = get_string(r, NULL);
+	sink.tail = get_string(r, NULL);
 	bool good = get_ops(r, &host) && get_ops(r, &join);
 	uint64_t flags = get_u64(r);
 	good = good && get_ops(r, &init) && get_ops(r, &m->teardown);
@@ -79,8 +86,9 @@ static void on_launch(struct monitor *m, struct client *c, uint32_t id, struct r
 		errno = EPROTO;
 	} else if (perform(&context, PLACE_HOST, &host, 0, &p->results) == 0) {
 		m->cgroup = context.cgroup;
-		if (json && length)
-			log_open(path, max_bytes, max_files);
+		if (json)
+			log_open(path, max_bytes, max_files, attributes);
+		sink_open(&sink);
 		struct spawn s = { .join = &join, .init = &init, .clone_flags = flags, .init_pidfd = -1,
 				   .userns = context.userns, .root = context.root, .cgroup = m->cgroup,
 				   .sources = context.sources };

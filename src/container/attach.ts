@@ -1,12 +1,12 @@
 // attach: a client on a container's streams. May come before start; then it waits.
 import type { Duplex } from 'node:stream';
 import { AttachStream } from './attach-stream.ts';
-import { parseLogConfig } from './check.ts';
 import type { Deps } from './deps.ts';
 import { DetachScanner, parseDetachKeys } from './detach-keys.ts';
 import type { AttachSession, AttachWish } from './engine.ts';
 import { publish } from './event.ts';
 import { guard, isRunning } from './guard.ts';
+import { parseLogConfig } from './log-config.ts';
 import { logs } from './logs.ts';
 import { onTask } from './pause.ts';
 import type { ContainerRecord } from './record.ts';
@@ -57,7 +57,7 @@ function serve(
     else if (!wish.stream) stream.finish();
   };
   const logged = parseLogConfig(record.spec.host.logConfig, deps.settings.logConfig);
-  if (!wish.logs || logged.driver === 'none' || (!wish.stdout && !wish.stderr)) {
+  if (!wish.logs || logged.file.maxFiles === 0 || (!wish.stdout && !wish.stderr)) {
     present();
     return;
   }

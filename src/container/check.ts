@@ -1,6 +1,5 @@
 // What is refused at create: modes, ulimits, sysctls, log drivers, ranges. Pure; texts are
 // Docker's.
-import { parseSize } from '#base/bytes.ts';
 import { EngineError } from '#base/error.ts';
 import type { NetworkMode } from '#network/mode.ts';
 import { checkReservation } from './change-limits.ts';
@@ -36,21 +35,6 @@ const IPC_SYSCTLS = new Set([
 ]);
 /** One millisecond in nanoseconds: the shortest duration of a health check. */
 const HEALTH_NS_MIN = 1_000_000;
-export const LOG_DRIVERS = ['json-file', 'none'] as const;
-const LOG_OPTIONS = new Set([
-  'max-size',
-  'max-file',
-  'labels',
-  'labels-regex',
-  'env',
-  'env-regex',
-  'tag',
-  'mode',
-  'max-buffer-size',
-  'compress',
-]);
-const LOG_FILES_MAX = 1000;
-
 export function checkConfig(config: ContainerConfig): void {
   if (config.workingDir !== '' && !config.workingDir.startsWith('/')) {
     throw invalid(
@@ -173,38 +157,6 @@ function checkUnsupported(host: HostConfig): void {
       "--storage-opt is supported only for overlay over xfs with 'pquota' mount option",
     );
   }
-}
-
-export type LogWish =
-  | { readonly driver: 'none' }
-  | { readonly driver: 'json-file'; readonly maxBytes: number; readonly maxFiles: number };
-
-/** HostConfig.LogConfig; what is empty comes from the daemon's configuration. */
-export function parseLogConfig(
-  config: HostConfig['logConfig'],
-  defaults: HostConfig['logConfig'],
-): LogWish {
-  const type = config.type === '' ? defaults.type : config.type;
-  const options =
-    config.type === '' || config.type === defaults.type
-      ? { ...defaults.config, ...config.config }
-      : config.config;
-  if (type === 'none') return { driver: 'none' };
-  if (type !== 'json-file' && type !== '') {
-    throw invalid(
-      `logger: no log driver named '${type}' is registered (there are: ${LOG_DRIVERS.join(', ')})`,
-    );
-  }
-  for (const key of Object.keys(options)) {
-    if (!LOG_OPTIONS.has(key)) throw invalid(`unknown log opt '${key}' for json-file log driver`);
-  }
-  const size = options['max-size'] ?? '';
-  const maxBytes = size === '' || size === '-1' ? 0 : parseSize(size);
-  const maxFiles = Number(options['max-file'] ?? '1');
-  if (!Number.isInteger(maxFiles) || maxFiles < 1 || maxFiles > LOG_FILES_MAX) {
-    throw invalid(`invalid value for max-file: ${options['max-file']}`);
-  }
-  return { driver: 'json-file', maxBytes, maxFiles };
 }
 
 function invalid(text: string): EngineError {

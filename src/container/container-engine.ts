@@ -1,6 +1,7 @@
 // All verbs together, as the port that api/ drives. Nothing is decided here: a verb is its own
 // file.
 import { attach } from './attach.ts';
+import { clearLogs } from './clear-logs.ts';
 import { connect, disconnect } from './connect.ts';
 import { create } from './create.ts';
 import type { Deps } from './deps.ts';
@@ -48,6 +49,7 @@ export function createContainerEngine(base: Deps): ContainerEngine {
     wait: async (ref, condition, signal) => wait(deps, ref, condition, signal),
     attach: (ref, wish, signal) => attach(deps, ref, wish, signal),
     logs: async (ref, wish, signal) => logs(deps, ref, wish, signal),
+    clearLogs: (ref) => clearLogs(deps, ref),
     stats: (ref, wish, signal) => stats(deps, ref, wish, signal),
     top: (ref, psArgs) => top(deps, ref, psArgs),
     prune: (filters) => prune(deps, filters),

@@ -177,6 +177,8 @@ export interface ContainerEngine {
     wish: LogWish,
     signal: AbortSignal,
   ): Promise<{ readonly tty: boolean; readonly chunks: AsyncIterable<Uint8Array> }>;
+  /** What it has written so far is gone; it goes on writing. */
+  clearLogs(ref: string): Promise<void>;
   /** Throws what the wish is refused for; then a sample once a second, or one. */
   stats(ref: string, wish: StatsWish, signal: AbortSignal): AsyncIterable<StatsFrame>;
   top(

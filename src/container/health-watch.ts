@@ -203,10 +203,11 @@ async function runProbe(
 /** As Go prints a duration: 30s, 1m30s, 500ms. */
 function formatMs(ms: number): string {
   if (ms < 1000) return `${ms}ms`;
-  const seconds = (ms / 1000) % 60;
-  const minutes = Math.floor(ms / 60_000) % 60;
-  const hours = Math.floor(ms / 3_600_000);
-  return `${hours > 0 ? `${hours}h` : ''}${hours > 0 || minutes > 0 ? `${minutes}m` : ''}${seconds}s`;
+  const minutes = Math.floor(ms / 60_000);
+  const seconds = `${(ms % 60_000) / 1000}s`;
+  if (minutes === 0) return seconds;
+  const hours = Math.floor(minutes / 60);
+  return `${hours > 0 ? `${hours}h` : ''}${minutes % 60}m${seconds}`;
 }
 
 /** The payload of framed output, as much as is kept. */

@@ -177,7 +177,12 @@ async function* readToEnd(file: OpenFile): AsyncGenerator<readonly Buffer[]> {
   for (;;) {
     const block = Buffer.allocUnsafe(size);
     const { bytesRead } = await file.handle.read(block, 0, size, file.position);
-    if (bytesRead === 0) return;
+    if (bytesRead === 0) {
+      // Somebody has cleared it: what comes now begins at its beginning.
+      if ((await file.handle.stat()).size >= file.position) return;
+      file.position = 0;
+      continue;
+    }
     const end = block.lastIndexOf(NEWLINE, bytesRead - 1);
     if (end === -1) {
       if (bytesRead < size) return;

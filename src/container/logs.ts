@@ -1,10 +1,10 @@
 // logs: the lines of a container's log as the API's frames (8-byte header, or raw with a tty).
 import { formatTime, parseTime } from '#base/clock.ts';
 import { EngineError } from '#base/error.ts';
-import { parseLogConfig } from './check.ts';
 import type { Deps } from './deps.ts';
 import type { LogWish } from './engine.ts';
 import { isRunning } from './guard.ts';
+import { parseLogConfig } from './log-config.ts';
 import { type FollowUntil, readLines } from './log-file.ts';
 import { pathsOf } from './make-box.ts';
 
@@ -12,6 +12,7 @@ export type LogEntry = {
   readonly stream: 'stdout' | 'stderr';
   readonly log: string;
   readonly time: string;
+  readonly attributes: Readonly<Record<string, string>>;
 };
 
 type LogDeps = Pick<Deps, 'store' | 'lives' | 'settings'>;
@@ -33,8 +34,8 @@ export function logs(
       'can not get logs from container which is dead or marked for removal',
     );
   }
-  const { driver } = parseLogConfig(record.spec.host.logConfig, deps.settings.logConfig);
-  if (driver === 'none') {
+  const { file } = parseLogConfig(record.spec.host.logConfig, deps.settings.logConfig);
+  if (file.maxFiles === 0) {
     const text = 'configured logging driver does not support reading';
     throw new EngineError('not_implemented', text);
   }
@@ -101,9 +102,15 @@ export function parseEntry(line: Buffer): LogEntry | undefined {
   try {
     const entry: unknown = JSON.parse(line.toString('utf8'));
     if (typeof entry !== 'object' || entry === null) return undefined;
-    const { log, stream, time } = entry as Record<string, unknown>;
+    const { log, stream, time, attrs } = entry as Record<string, unknown>;
     if (typeof log !== 'string' || typeof time !== 'string') return undefined;
-    return { log, time, stream: stream === 'stderr' ? 'stderr' : 'stdout' };
+    const attributes = typeof attrs === 'object' && attrs !== null ? attrs : {};
+    return {
+      log,
+      time,
+      stream: stream === 'stderr' ? 'stderr' : 'stdout',
+      attributes: attributes as LogEntry['attributes'],
+    };
   } catch {
     return undefined;
   }
@@ -124,8 +131,7 @@ const HEADER_BYTES = 8;
 const STREAM_NUMBER = { stdout: 1, stderr: 2 } as const;
 
 function frame(entry: LogEntry, wish: LogWish, tty: boolean): Buffer {
-  // Our logs carry no attributes yet: --details shows an empty list, as Docker then does.
-  const details = wish.details ? ' ' : '';
+  const details = wish.details ? `${detailsOf(entry)} ` : '';
   const stamp = wish.timestamps ? `${fixedTime(entry.time)} ` : '';
   const text = Buffer.from(`${stamp}${details}${entry.log}`, 'utf8');
   if (tty) return text;
@@ -133,6 +139,14 @@ function frame(entry: LogEntry, wish: LogWish, tty: boolean): Buffer {
   header[0] = STREAM_NUMBER[entry.stream];
   header.writeUInt32BE(text.length, 4);
   return Buffer.concat([header, text]);
+}
+
+/** As Docker writes them for --details: sorted, escaped as in a query. */
+function detailsOf({ attributes }: LogEntry): string {
+  return Object.entries(attributes)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, value]) => `${encodeURIComponent(key)}=${encodeURIComponent(value)}`)
+    .join(',');
 }
 
 /** Docker shows all nine digits here, so that columns line up (log.RFC3339NanoFixed). */

@@ -3,8 +3,8 @@
 import { join } from 'node:path';
 import type { Box, BoxDevice, BoxNamespaces, BoxResources, BoxRoot, BoxShm } from '#runtime/box.ts';
 import type { ChainId } from '#snapshot/chain.ts';
-import { parseLogConfig } from './check.ts';
 import type { Settings } from './deps.ts';
+import { planLog } from './log-plan.ts';
 import { processEnv } from './merge.ts';
 import { boxMounts } from './box-mounts.ts';
 import type { ContainerRecord } from './record.ts';
@@ -144,7 +144,5 @@ function makeSecurity(record: ContainerRecord, settings: Settings): Box['securit
 }
 
 function makeLog(record: ContainerRecord, settings: Settings, path: string): Box['log'] {
-  const wish = parseLogConfig(record.spec.host.logConfig, settings.logConfig);
-  if (wish.driver === 'none') return wish;
-  return { driver: 'json-file', path, maxBytes: wish.maxBytes, maxFiles: wish.maxFiles };
+  return planLog(record, settings, path);
 }

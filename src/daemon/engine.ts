@@ -11,6 +11,7 @@ import type { UndoReport } from '#base/undo.ts';
 import { EngineError } from '#base/error.ts';
 import { createContainerEngine } from '#container/container-engine.ts';
 import type { Deps, Settings } from '#container/deps.ts';
+import type { ContainerEngine } from '#container/engine.ts';
 import { isRunning } from '#container/guard.ts';
 import { watchHealth } from '#container/health-watch.ts';
 import { Lives } from '#container/live.ts';
@@ -100,12 +101,11 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
   await slices.service.open();
   await recover(deps);
   await slices.service.complete();
-  parts.use(watchOom(deps));
   problems.push(...store.problems.map(({ path, error }) => `${path}: ${error}`));
   for (const problem of problems) log.error('a record cannot be read, ignoring it', { problem });
   await images.loadBuiltin(busyboxPath(), new AbortController().signal);
   const containers = createContainerEngine(deps);
-  parts.use(watchHealth({ ...deps, events, engine: containers }));
+  parts.use(watchContainers(deps, events, containers));
   const facts = await collectFacts(config, host, features);
   const all = parts.move();
   return {
@@ -125,6 +125,14 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
     },
     [Symbol.asyncDispose]: () => all.disposeAsync(),
   };
+}
+
+/** What the kernel and the containers' own checks say of what runs. */
+function watchContainers(deps: Deps, events: EventBus, engine: ContainerEngine): Disposable {
+  using watches = new DisposableStack();
+  watches.use(watchOom(deps));
+  watches.use(watchHealth({ ...deps, events, engine }));
+  return watches.move();
 }
 
 function makeSettings(config: Config, cgroups: Cgroups): Settings {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { writeFileAtomic } from '#base/atomic-file.ts';
 import { errnoOf } from '#base/error.ts';
 import type { SystemFacts } from '#api/system/facts.ts';
-import { LOG_DRIVERS } from '#container/check.ts';
+import { LOG_DRIVERS } from '#container/log-config.ts';
 import type { CgroupFeatures } from '#kernel/cgroup/features.ts';
 import { MASKED_PATHS, READONLY_PATHS } from '#runtime/baseline.ts';
 import type { HostFacts } from '#runtime/facts.ts';

@@ -55,6 +55,9 @@ export class RecordingEngine implements ContainerEngine {
   async restart(ref: string, options: object) {
     this.#record('restart', ref, options);
   }
+  async clearLogs(ref: string) {
+    this.#record('clearLogs', ref);
+  }
   async kill(ref: string, signal: string | undefined) {
     this.#record('kill', ref, signal);
   }

@@ -22,6 +22,12 @@ const STEPS = [
   ['kill', 'systemctl kill --kill-who=main -s KILL coracle.service; coracle exec heart echo beats'],
   ['killed', 'systemctl show -P NRestarts coracle.service'],
   ['reload', 'systemctl reload coracle.service; journalctl -u coracle --no-pager'],
+  [
+    'journal',
+    `coracle run --name told --log-driver journald ${PLACE} sh -c "echo out; echo err >&2"; ` +
+      'coracle rm told; sleep 1; journalctl --no-pager -o cat -p err CONTAINER_NAME=told; ' +
+      'journalctl --no-pager -o verbose CONTAINER_NAME=told MESSAGE=out',
+  ],
   ['reread', 'systemctl daemon-reload; cat /sys/fs/cgroup/coracle/*/memory.max'],
   ['remove', 'coracle rm -f heart; ls /sys/fs/cgroup/coracle | grep -cE "^[0-9a-f]{64}$"'],
   ['socket', 'stat -c "%a %U %G" /run/coracle/coracle.sock'],
@@ -64,6 +70,11 @@ test('under systemd', { skip: cannotBoot() || cannotMake() }, async (t) => {
   });
   await t.test('reload reads the configuration again', () => {
     assert.match(said('reload'), /"msg":"log level set"/);
+  });
+  await t.test('the journal gets the lines of a container, with what it is', () => {
+    assert.match(said('journal'), /^out\nerr\ntold\nerr\n/);
+    assert.match(said('journal'), /\n {4}IMAGE_NAME=busybox\n/);
+    assert.match(said('journal'), /\n {4}CONTAINER_ID_FULL=[0-9a-f]{64}\n/);
   });
   await t.test('nothing is left when the container is removed', () => {
     assert.equal(said('remove'), 'heart\n0');

@@ -3,7 +3,7 @@ import type { Explanation } from '#container/engine.ts';
 import type { ExplainReply } from '#wire/explain.ts';
 import { readSpec } from '../container/create.ts';
 import { ref } from '../container/lifecycle.ts';
-import { type Exchange, sendJson } from '../exchange.ts';
+import { type Exchange, sendEmpty, sendJson } from '../exchange.ts';
 import type { Route } from '../router.ts';
 import { getCgroupSubsystems, getCgroupTree } from './cgroup.ts';
 import { explainNetwork } from './network.ts';
@@ -13,6 +13,11 @@ import { changeContainerPorts, listContainerPorts } from './ports.ts';
 async function explainContainer(exchange: Exchange): Promise<void> {
   const explanation = await exchange.deps.containers.explain(ref(exchange.params));
   sendJson(exchange, 200, renderExplanation(explanation));
+}
+
+async function clearContainerLogs(exchange: Exchange): Promise<void> {
+  await exchange.deps.containers.clearLogs(ref(exchange.params));
+  sendEmpty(exchange, 204);
 }
 
 async function planContainer(exchange: Exchange): Promise<void> {
@@ -43,6 +48,7 @@ export function renderExplanation(explanation: Explanation): ExplainReply {
 
 export const CORACLE_ROUTES: readonly Route[] = [
   { method: 'GET', path: '/coracle/containers/{id:.*}/explain', handler: explainContainer },
+  { method: 'DELETE', path: '/coracle/containers/{id:.*}/logs', handler: clearContainerLogs },
   { method: 'GET', path: '/coracle/containers/{id:.*}/ports', handler: listContainerPorts },
   { method: 'POST', path: '/coracle/containers/{id:.*}/ports', handler: changeContainerPorts },
   { method: 'GET', path: '/coracle/networks/{id:.*}/explain', handler: explainNetwork },

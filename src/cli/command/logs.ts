@@ -8,6 +8,10 @@ import { copyOutput } from '../streams.ts';
 
 export async function run({ flags, args, client }: Context): Promise<number> {
   const container = args[0] ?? '';
+  if (flags.bool('clear')) {
+    await client.call('DELETE', `/coracle/containers/${encodeURIComponent(container)}/logs`);
+    return 0;
+  }
   const query = {
     stdout: true,
     stderr: true,

@@ -45,6 +45,7 @@ const EXEC_FLAGS: readonly FlagSpec[] = [
 const TIME_EXAMPLES = '(e.g. "2013-01-02T13:23:37Z") or relative (e.g. "42m" for 42 minutes)';
 
 const LOGS_FLAGS: readonly FlagSpec[] = [
+  flag('clear', bool, 'Empty the log instead of showing it, also while the container runs'),
   flag('details', bool, 'Show extra details provided to logs'),
   flag('follow', bool, 'Follow log output', { short: 'f' }),
   flag('since', string, `Show logs since timestamp ${TIME_EXAMPLES}`),

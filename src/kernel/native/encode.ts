@@ -6,6 +6,7 @@ import {
   type Exit,
   FAULT,
   type LaunchPlan,
+  type LogPlan,
   OPS,
   type Op,
   type OpName,
@@ -165,12 +166,33 @@ export function encodePerform(ops: readonly Op[]): Buffer {
   return out.finish();
 }
 
+const TRANSPORT = { unix: 1, udp: 2, tcp: 3 } as const;
+const LOG_TIME = { none: 0, stamp: 1, seconds: 2, micro: 3 } as const;
+
+function encodeLog(out: Encoder, log: LogPlan): void {
+  if (log.driver === 'none') out.u32(0).string('').u64(0).u32(0).string('');
+  else
+    out
+      .u32(1)
+      .string(log.path)
+      .u64(log.maxBytes)
+      .u32(log.maxFiles)
+      .string(log.attributes ?? '');
+  const forward = log.driver === 'none' ? undefined : log.forward;
+  if (forward === undefined) {
+    out.u32(0).string('').u32(0).u32(0).string('').string('').string('');
+    return;
+  }
+  const { transport, address, port, time, head, tail } = forward;
+  out.u32(TRANSPORT[transport]).string(address).u32(port).u32(LOG_TIME[time]);
+  out.string(head.stdout).string(head.stderr).string(tail);
+}
+
 export function encodeLaunch(plan: LaunchPlan): Buffer {
   const out = new Encoder();
   const { stdio, log } = plan;
   out.u32(stdio.tty ? 1 : 0).u32(STDIN[stdio.stdin]);
-  if (log.driver === 'none') out.u32(0).string('').u64(0).u32(0);
-  else out.u32(1).string(log.path).u64(log.maxBytes).u32(log.maxFiles);
+  encodeLog(out, log);
   encodeOps(out, plan.host);
   encodeOps(out, plan.join);
   out.u64(plan.cloneFlags);

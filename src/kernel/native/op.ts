@@ -202,10 +202,26 @@ export type LogPlan =
   | { readonly driver: 'none' }
   | {
       readonly driver: 'json-file';
+      /** "" keeps no file. */
       readonly path: string;
       readonly maxBytes: number;
       readonly maxFiles: number;
+      /** JSON of an object that each record has. */
+      readonly attributes?: string;
+      readonly forward?: LogForward;
     };
+
+/** Where each log line goes besides: HEAD of its stream, the time, TAIL, the line. */
+export type LogForward = {
+  readonly transport: 'unix' | 'udp' | 'tcp';
+  /** A path, or an IP address. */
+  readonly address: string;
+  readonly port: number;
+  /** stamp: "Jan  2 15:04:05", local; the others RFC 3339, UTC. */
+  readonly time: 'none' | 'stamp' | 'seconds' | 'micro';
+  readonly head: { readonly stdout: string; readonly stderr: string };
+  readonly tail: string;
+};
 
 /** How a process ended: exit code, or 128 + signal as shells and Docker say it. */
 export type Exit = {
