@@ -66,8 +66,11 @@ export async function run({ flags, client }: Context): Promise<number> {
 
 function verbose(usage: DiskUsage, format: string): string {
   const plain = format === '' || format === 'table';
-  const images = (usage.Images ?? []).flatMap((image) => imageRows(image, !plain, false));
-  const containers = (usage.Containers ?? []).map((each) => containerRow(each, !plain));
+  const images = (usage.Images ?? []).map((image) => imageRow(image, !plain));
+  const containers = (usage.Containers ?? []).map((each) =>
+    // What the image below has is told with the images.
+    containerRow({ ...each, SizeRootFs: 0 }, !plain),
+  );
   const volumes = (usage.Volumes ?? []).map(volumeRow);
   if (!plain) {
     const all = { Images: images, Containers: containers, Volumes: volumes, BuildCache: [] };
@@ -82,6 +85,12 @@ function verbose(usage: DiskUsage, format: string): string {
     `\nLocal Volumes space usage:\n\n${table(volumes, VOLUMES)}`,
     `\nBuild cache usage: ${formatSize(0)}\n\n${table([], CACHE)}`,
   ].join('');
+}
+
+/** One row an image, with its first name. */
+function imageRow(image: ImageSummary, noTrunc: boolean): Row {
+  const first = { ...image, RepoTags: (image.RepoTags ?? []).slice(0, 1), RepoDigests: [] };
+  return { ...imageRows(first, noTrunc, false)[0], Digest: '' };
 }
 
 /** The four lists stay in docker's order; within a row names are sorted, as Go does. */
