@@ -1,7 +1,7 @@
 /*
  * The C program of Coracle. It performs plans and decides nothing (docs/native.md). Roles:
  *   coracle-native agent        operations for the daemon on descriptor 3; forks monitors
- *   coracle-native tree ROOT    a layer's files below ROOT, by operations on descriptor 3
+ *   coracle-native tree ROOT    a layer's files below ROOT, by operations on descriptor 3; "-": a container's
  *   coracle-native relay SOCKET the sockets of 127.0.0.11:53 inside containers, for whoever connects
  *   coracle-init -- PATH ARGS   pid 1 of `docker run --init`
  */

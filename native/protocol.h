@@ -81,6 +81,8 @@ enum fault {
 	FAULT_CWD_OUTSIDE = 10006,
 	FAULT_BAD_PLAN = 10007,
 	FAULT_TOO_MANY = 10008,
+	FAULT_OVER_DIRECTORY = 10009, /* tree_strict: what is no directory would replace one */
+	FAULT_OVER_FILE = 10010,
 };
 
 /* Limits. */

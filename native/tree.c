@@ -4,7 +4,7 @@
  * inside it, and the entry itself is made by an *at() call on its parent's descriptor.
  */
 #define _GNU_SOURCE
-#include "native.h"
+#include "visit.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -26,21 +26,6 @@ struct directory_time {
 	char *path;
 	struct timespec time;
 };
-struct tree {
-	/* the parent of the last entry: neighbours come together in archives */
-	char parent_path[4096];
-	int parent;
-	/* the file that is being written, or -1 */
-	int file;
-	char file_path[4096];
-	struct timespec file_time;
-	off_t offset, size;
-	struct attribute *attributes; /* set after the data: writing would clear security.capability */
-	struct directory_time *times; /* set at the end: making entries changes them */
-	size_t time_count, time_size;
-	char leaf[256];
-};
-
 static struct timespec stamp(const struct op *op, int at)
 {
 	struct timespec t = { (time_t)op->a[at].u, (long)op->a[at + 1].u };
@@ -118,6 +103,8 @@ static int make_room(struct tree *t, bool directory)
 		return errno == ENOENT ? 0 : -1;
 	if (directory && S_ISDIR(st.st_mode))
 		return 1;
+	if (t->strict && directory != S_ISDIR(st.st_mode))
+		return errno = directory ? FAULT_OVER_FILE : FAULT_OVER_DIRECTORY, -1;
 	return remove_tree_at(t->parent, t->leaf);
 }
 
@@ -214,7 +201,7 @@ int op_tree_symlink(struct context *c, const struct op *op)
 int op_tree_link(struct context *c, const struct op *op)
 {
 	struct tree *t = c->tree;
-	char leaf[256], proc[64];
+	char leaf[256], name[16];
 	if (enter(c, op->a[0].s) < 0)
 		return -1;
 	int parent = open_parent(c->root, op->a[1].s, 0, leaf, sizeof leaf);
@@ -225,7 +212,7 @@ int op_tree_link(struct context *c, const struct op *op)
 	close(parent);
 	if (existing < 0)
 		return errno = saved, -1;
-	snprintf(proc, sizeof proc, "/proc/self/fd/%d", existing);
+	snprintf(name, sizeof name, "%d", existing); /* go_to_fds() */
 	struct stat old, now;
 	int result = fstat(existing, &old);
 	if (result == 0 && fstatat(t->parent, t->leaf, &now, AT_SYMLINK_NOFOLLOW) == 0 && now.st_ino == old.st_ino &&
@@ -236,7 +223,7 @@ int op_tree_link(struct context *c, const struct op *op)
 	if (result == 0)
 		result = make_room(t, false);
 	if (result == 0)
-		result = linkat(AT_FDCWD, proc, t->parent, t->leaf, AT_SYMLINK_FOLLOW);
+		result = linkat(AT_FDCWD, name, t->parent, t->leaf, AT_SYMLINK_FOLLOW);
 done:
 	saved = errno;
 	close(existing);
@@ -278,7 +265,7 @@ int op_tree_remove(struct context *c, const struct op *op)
 static int set_attribute(struct context *c, const char *path, const char *name, const char *value, size_t length)
 {
 	struct tree *t = c->tree;
-	char proc[320];
+	char place[280];
 	bool root = !*path || !strcmp(path, ".") || !strcmp(path, "./");
 	if (root) {
 		if (finish_file(t) < 0)
@@ -287,9 +274,9 @@ static int set_attribute(struct context *c, const char *path, const char *name, 
 	}
 	if (enter(c, path) < 0)
 		return -1;
-	/* No *at() call for attributes before Linux 6.13: by the parent's descriptor in our own procfs. */
-	snprintf(proc, sizeof proc, "/proc/self/fd/%d/%s", t->parent, t->leaf);
-	return lsetxattr(proc, name, value, length, 0);
+	/* No *at() call for attributes before Linux 6.13: by the parent's descriptor (go_to_fds()). */
+	snprintf(place, sizeof place, "%d/%s", t->parent, t->leaf);
+	return lsetxattr(place, name, value, length, 0);
 }
 
 int op_tree_opaque(struct context *c, const struct op *op)
@@ -312,7 +299,8 @@ int op_tree_xattr(struct context *c, const struct op *op)
 	return 0;
 }
 
-int op_tree_finish(struct context *c, const struct op *op)
+/* What had to wait until all entries are there. */
+int op_tree_end(struct context *c, const struct op *op)
 {
 	(void)op;
 	struct tree *t = c->tree;
@@ -333,20 +321,30 @@ int op_tree_finish(struct context *c, const struct op *op)
 		free(t->times[i].path);
 	}
 	t->time_count = 0;
-	return syncfs(c->root);
+	return 0;
 }
 
+int op_tree_finish(struct context *c, const struct op *op) { return op_tree_end(c, op) < 0 ? -1 : syncfs(c->root); }
+
+int op_tree_strict(struct context *c, const struct op *op)
+{
+	c->tree->strict = op->a[0].u;
+	return 0;
+}
+
+/* With "-" for the root, the first operations say which one it is. */
 int tree_main(const char *root)
 {
-	static struct tree tree = { .parent = -1, .file = -1 };
+	static struct tree tree = { .parent = -1, .file = -1, .below = -1 };
 	struct context *c = malloc(sizeof *c);
 	if (!c)
 		return 1;
 	context_init(c);
 	prctl(PR_SET_NAME, "coracle-tree");
 	c->tree = &tree;
-	c->root = open(root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (c->root < 0) {
+	if (strcmp(root, "-") != 0)
+		c->root = open(root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if ((strcmp(root, "-") != 0 && c->root < 0) || go_to_fds() < 0) {
 		perror(root);
 		return 1;
 	}

@@ -189,6 +189,15 @@ const CALLS: Callers = {
   tree_remove: treeText('unlinkat'),
   tree_opaque: (op) => `fsetxattr(${q(op.path)}, "trusted.overlay.opaque", "y")`,
   tree_xattr: (op) => `fsetxattr(${q(op.path)}, ${q(op.name)}, ${op.value.length} bytes)`,
+  tree_enter: (op) => `setns(open("/proc/${op.pid}/ns/mnt"), CLONE_NEWNS)`,
+  tree_layer: (op) => `open(${q(op.path)}, O_PATH) /* above ${op.lower.length} layers */`,
+  tree_settle: (op) => `setfsuid(${op.uid}); capset(powers over files)`,
+  tree_stat: (op) => `fstat(openat2(${q(op.directory)}, RESOLVE_IN_ROOT), ${q(op.name)})`,
+  tree_user: (op) => `read(open("/etc/passwd")) /* ${q(op.user)} */`,
+  tree_walk: (op) => `openat2(${q(op.directory)}, RESOLVE_IN_ROOT) /* ${q(op.name)} */`,
+  tree_next: () => 'getdents64(); openat(O_NOFOLLOW); read()',
+  tree_strict: () => 'lstat() before each entry',
+  tree_end: () => 'utimensat()',
   source: (op) =>
     `open_tree(${q(op.path)}, OPEN_TREE_CLONE${Number(op.flags) & BIND.RECURSIVE ? '|AT_RECURSIVE' : ''})`,
   source_in: (op) =>

@@ -85,6 +85,11 @@ export class NativeProcess implements AsyncDisposable {
     return promise;
   }
 
+  /** Ends it at once, whatever it waits for: a file system of a user may never answer. */
+  kill(): void {
+    this.#child.kill('SIGKILL');
+  }
+
   /** Ends the process by closing its socket, and waits for it. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#socket.end();

@@ -230,6 +230,11 @@ export class Decoder {
     return at;
   }
 
+  /** Everything was read. */
+  get ended(): boolean {
+    return this.#at === this.#data.length;
+  }
+
   u32(): number {
     return this.#data.readUInt32LE(this.#take(4));
   }

@@ -62,6 +62,8 @@ const FAULT_TEXTS: Readonly<Record<keyof typeof FAULT, string>> = {
   CWD_OUTSIDE: 'current working directory is outside of container mount namespace root',
   BAD_PLAN: 'the operation cannot stand at this place of a plan',
   TOO_MANY: 'a limit of the engine is exceeded',
+  OVER_DIRECTORY: 'cannot overwrite directory with non-directory',
+  OVER_FILE: 'cannot overwrite non-directory with directory',
 };
 
 const FAULT_NAMES: ReadonlyMap<number, keyof typeof FAULT> = new Map(

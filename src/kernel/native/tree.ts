@@ -42,15 +42,29 @@ const BATCH_OPS = 512;
 const FRAMES_PENDING_MAX = 8;
 const KINDS = { char: 0o020000, block: 0o060000, fifo: 0o010000 } as const;
 
+/** Where the operations go, and what a failure is called. */
+export type TreeTarget = {
+  readonly process: Pick<NativeProcess, 'send'> & AsyncDisposable;
+  readonly verb: string;
+};
+
 export class NativeTreeWriter implements TreeWriter {
-  readonly #process: NativeProcess;
+  readonly #process: TreeTarget['process'];
+  readonly #verb: string;
+  readonly #last: 'tree_finish' | 'tree_end';
   #ops: Op[] = [];
   #bytes = 0;
   #pending = new Set<Promise<void>>();
   #failure: Error | undefined;
 
-  constructor(options: { readonly nativePath: string; readonly root: string }) {
-    this.#process = new NativeProcess(options.nativePath, ['tree', options.root]);
+  /** Below a directory of the host, durable when finished; or where a process already looks. */
+  constructor(options: { readonly nativePath: string; readonly root: string } | TreeTarget) {
+    const isNew = 'root' in options;
+    this.#process = isNew
+      ? new NativeProcess(options.nativePath, ['tree', options.root])
+      : options.process;
+    this.#verb = isNew ? 'unpack' : options.verb;
+    this.#last = isNew ? 'tree_finish' : 'tree_end';
   }
 
   dir(path: string, meta: TreeMeta): Promise<void> {
@@ -114,7 +128,7 @@ export class NativeTreeWriter implements TreeWriter {
   }
 
   async finish(): Promise<void> {
-    await this.#add({ op: 'tree_finish' });
+    await this.#add({ op: this.#last });
     await this.#flush();
     await Promise.all(this.#pending);
     if (this.#failure !== undefined) throw this.#failure;
@@ -138,7 +152,7 @@ export class NativeTreeWriter implements TreeWriter {
       .send(out.finish())
       .then((body) => void decodeResults(body))
       .catch((error: unknown) => {
-        this.#failure ??= explain(error, ops);
+        this.#failure ??= explain(error, ops, this.#verb);
       })
       .finally(() => this.#pending.delete(answered));
     this.#pending.add(answered);
@@ -161,13 +175,13 @@ function time(meta: TreeMeta): { seconds: bigint; nanoseconds: bigint } {
 }
 
 /** Adds the path, which the C side does not repeat. */
-function explain(error: unknown, ops: readonly Op[]): Error {
+function explain(error: unknown, ops: readonly Op[], verb: string): Error {
   if (!(error instanceof OpError)) return error instanceof Error ? error : new Error(String(error));
   const op = ops[error.result.index];
   const path = op !== undefined && 'path' in op ? op.path : '';
   return new EngineError(
     'kernel_refused',
-    `cannot unpack ${JSON.stringify(path)}: ${error.message}`,
+    `cannot ${verb} ${JSON.stringify(path)}: ${error.message}`,
     {
       cause: error,
       facts: { ...error.facts, path },
