@@ -5,7 +5,25 @@ export class KeyedLock {
   readonly #tails = new Map<string, Promise<void>>();
 
   /** Waits for the key, then holds it until the returned handle is disposed. */
-  async acquire(key: string): Promise<Disposable> {
+  async acquire(key: string, signal?: AbortSignal): Promise<Disposable> {
+    const turn = this.#queue(key);
+    if (signal === undefined) return turn;
+    const { promise: aborted, reject } = Promise.withResolvers<never>();
+    const onAbort = (): void => reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      signal.throwIfAborted();
+      return await Promise.race([turn, aborted]);
+    } catch (error) {
+      // Its turn comes nevertheless, and goes to the next.
+      void turn.then((lock) => lock[Symbol.dispose]());
+      throw error;
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  async #queue(key: string): Promise<Disposable> {
     const before = this.#tails.get(key);
     const { promise: held, resolve: release } = Promise.withResolvers<void>();
     const tail = before === undefined ? held : before.then(() => held);

@@ -3,21 +3,19 @@
 // image is added.
 import { type Digest, hexOf, isDigest } from '#base/digest.ts';
 import { EngineError } from '#base/error.ts';
+import { checkOs, chooseManifest, choices } from './choose.ts';
 import { CONFIG_BYTES_MAX, type ImageSpec, parseImageSpec } from './config.ts';
 import type { Ingest } from './content/content.ts';
 import { asMap, parseJson } from './json.ts';
 import {
   type ArchiveItem,
   type Descriptor,
-  INDEX_DEPTH_MAX,
   MANIFEST_BYTES_MAX,
   type Manifest,
-  isIndexType,
-  isManifestType,
   parseArchiveManifest,
   parseManifest,
 } from './manifest.ts';
-import { type Platform, fitsPlatform, formatPlatform } from './platform.ts';
+import type { Platform } from './platform.ts';
 import { type Reference, parseReference, withDefaultTag } from '#base/reference.ts';
 import { type SpooledArchive, layerMediaType } from './spool.ts';
 
@@ -75,11 +73,6 @@ function checkBlobName(path: string, file: Ingest): void {
   });
 }
 
-function checkOs(spec: ImageSpec): void {
-  if (spec.os === '' || spec.os === 'linux') return;
-  throw new EngineError('invalid_argument', `cannot load ${spec.os} image on linux`);
-}
-
 function parseTag(text: string): Reference {
   const reference = parseReference(text);
   if (reference.tag !== undefined && reference.digest === undefined) return reference;
@@ -101,8 +94,12 @@ async function readLayout(
   const index = parseManifest(await archive.read('index.json', MANIFEST_BYTES_MAX), '');
   if (index.kind !== 'index') throw new EngineError('corrupt', 'index.json is not an index');
   const images = new Map<string, ArchiveImage>();
-  for (const descriptor of choices(index.manifests, platform, true)) {
-    const manifest = await openManifest(archive, descriptor, platform, 0);
+  const read = (descriptor: Descriptor): Promise<Buffer> =>
+    archive.read(blobPath(blob(archive, descriptor).digest), MANIFEST_BYTES_MAX);
+  for (const descriptor of choices(index.manifests, platform)) {
+    const { digest, mediaType } = descriptor;
+    const outermost = { digest, mediaType, bytes: await read(descriptor) };
+    const { parsed: manifest } = await chooseManifest(outermost, platform, read);
     const tag = nameOf(descriptor);
     const key = manifest.config.digest;
     const known = images.get(key) ?? (await readOciImage(archive, manifest));
@@ -119,46 +116,6 @@ function nameOf(descriptor: Descriptor): Reference | undefined {
   if (text === undefined) return undefined;
   const reference = withDefaultTag(parseReference(text));
   return reference.digest === undefined ? reference : undefined;
-}
-
-/** Those that run here; attestations and other artifacts are passed over. */
-function choices(
-  descriptors: readonly Descriptor[],
-  platform: Platform,
-  all: boolean,
-): readonly Descriptor[] {
-  const images = descriptors.filter(
-    ({ annotations, mediaType }) =>
-      (isIndexType(mediaType) || isManifestType(mediaType)) &&
-      annotations['vnd.docker.reference.type'] === undefined,
-  );
-  const fitting = images.filter(
-    (descriptor) =>
-      descriptor.platform === undefined || fitsPlatform(platform, descriptor.platform),
-  );
-  if (fitting.length === 0) {
-    throw new EngineError(
-      'not_found',
-      `no matching manifest for ${formatPlatform(platform)} in the manifest list entries`,
-    );
-  }
-  return all ? fitting : fitting.slice(0, 1);
-}
-
-async function openManifest(
-  archive: SpooledArchive,
-  descriptor: Descriptor,
-  platform: Platform,
-  depth: number,
-): Promise<Manifest> {
-  if (depth > INDEX_DEPTH_MAX) throw new EngineError('corrupt', 'index inside too many indexes');
-  const file = blob(archive, descriptor);
-  const bytes = await archive.read(blobPath(file.digest), MANIFEST_BYTES_MAX);
-  const parsed = parseManifest(bytes, descriptor.mediaType);
-  if (parsed.kind === 'manifest') return parsed;
-  const [choice] = choices(parsed.manifests, platform, false);
-  if (choice === undefined) throw new EngineError('corrupt', 'empty index');
-  return openManifest(archive, choice, platform, depth + 1);
 }
 
 async function readOciImage(archive: SpooledArchive, manifest: Manifest): Promise<ArchiveImage> {

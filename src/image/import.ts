@@ -2,7 +2,7 @@
 import { now } from '#base/clock.ts';
 import { EngineError } from '#base/error.ts';
 import { decompress } from '#tar/compression.ts';
-import { addImage } from './add.ts';
+import { addImage, type LayerEvent } from './add.ts';
 import { applyChanges } from './change.ts';
 import { EMPTY_CONFIG, type ImageSpec, encodeImageSpec } from './config.ts';
 import { type ImageDeps, publish } from './deps.ts';
@@ -49,9 +49,16 @@ export async function importImage(
     diffIds: [archive.digest],
     history: [{ created, createdBy: '', author: '', comment: message, emptyLayer: false }],
   };
-  const layer = { diffId: archive.digest, archive, mediaType: MEDIA.ociLayer };
-  const onLayer = (_: string, current: number, total: number): void =>
+  const layer = {
+    diffId: archive.digest,
+    mediaType: MEDIA.ociLayer,
+    archive: () => Promise.resolve(archive),
+  };
+  const onLayer = (_: number, event: LayerEvent): void => {
+    if (event.kind !== 'unpacking') return;
+    const { current, total } = event;
     options.onProgress?.({ status: 'Importing', detail: { current, total } });
+  };
   // No digest came with it, so a missing trailer means a broken transfer.
   const { id } = await addImage(
     deps,

@@ -1,7 +1,7 @@
 // `docker load`: an archive of images becomes images. Progress is told in Docker's own words.
-import { type Digest, hexOf } from '#base/digest.ts';
+import { hexOf } from '#base/digest.ts';
 import { shortId } from '#base/id.ts';
-import { addImage } from './add.ts';
+import { addImage, type LayerEvent } from './add.ts';
 import { type ArchiveImage, readArchive } from './archive.ts';
 import { type ImageDeps, publish } from './deps.ts';
 import { type Platform, hostPlatform } from './platform.ts';
@@ -13,7 +13,8 @@ import { SpooledArchive } from './spool.ts';
 export type Progress =
   | { readonly stream: string }
   | { readonly status: string; readonly id?: string; readonly detail?: ProgressDetail };
-export type ProgressDetail = { readonly current: number; readonly total: number };
+/** {} for a step without numbers. */
+export type ProgressDetail = { readonly current?: number; readonly total?: number };
 export type OnProgress = (progress: Progress) => void;
 
 export type LoadOptions = {
@@ -36,13 +37,17 @@ export async function loadImages(
   const ids: ImageId[] = [];
   let named = 0;
   for (const image of images) {
-    const onLayer = (diffId: Digest, current: number, total: number) => {
-      if (options.quiet === true) return;
+    const { diffIds } = image.spec;
+    const onLayer = (index: number, event: LayerEvent): void => {
+      const diffId = diffIds[index];
+      if (options.quiet === true || event.kind !== 'unpacking' || diffId === undefined) return;
+      const { current, total } = event;
       tell({ status: 'Loading layer', id: shortId(hexOf(diffId)), detail: { current, total } });
     };
-    const layers = image.layers.map((layer, i) => ({
-      ...layer,
-      diffId: image.spec.diffIds[i] ?? layer.archive.digest,
+    const layers = image.layers.map(({ archive, mediaType }, i) => ({
+      mediaType,
+      diffId: diffIds[i] ?? archive.digest,
+      archive: () => Promise.resolve(archive),
     }));
     const parent = parentOf(deps, image);
     const { id } = await addImage(

@@ -83,6 +83,13 @@ export function parseManifest(bytes: Uint8Array, mediaType: string): Manifest | 
     });
   }
   const raw = asMap(parseJson(bytes, 'manifest'), 'manifest');
+  if (raw.get('schemaVersion') === 1) {
+    throw new EngineError(
+      'invalid_argument',
+      'the image has a manifest of Docker schema 1, which has not been made since 2017 and is not ' +
+        'supported: push it again with a newer engine',
+    );
+  }
   if (raw.get('schemaVersion') !== 2) throw refuse('schemaVersion must be 2');
   const own = optionalString(raw.get('mediaType'), 'manifest: mediaType');
   if (own !== '' && mediaType !== '' && own !== mediaType) throw refuse('media types disagree');
@@ -106,7 +113,11 @@ export function parseManifest(bytes: Uint8Array, mediaType: string): Manifest | 
 function parseImageManifest(config: unknown, layers: unknown, type: string): Manifest {
   const parsed = parseDescriptor(config, 'manifest: config');
   if (!CONFIG_TYPES.includes(parsed.mediaType)) {
-    throw refuse(`config has media type ${parsed.mediaType}`);
+    throw new EngineError(
+      'invalid_argument',
+      `not an image but an artifact: its config has media type ${parsed.mediaType}; ` +
+        'bring it with the tool that it was made by',
+    );
   }
   const list = asList(layers, 'manifest: layers', LAYERS_MAX);
   const descriptors = list.map((item, i) => parseDescriptor(item, `manifest: layers[${i}]`));
@@ -119,6 +130,11 @@ function parseImageManifest(config: unknown, layers: unknown, type: string): Man
     config: parsed,
     layers: descriptors,
   };
+}
+
+/** Such a layer comes from addresses that the manifest names: a request to any host, by anybody. */
+export function isForeign({ mediaType }: Descriptor): boolean {
+  return /\.(nondistributable|foreign)\./.test(mediaType);
 }
 
 export function parseDescriptor(value: unknown, where: string): Descriptor {

@@ -195,7 +195,7 @@ test('an OCI layout whose parts disagree', async () => {
   await refused(await layout(fine, { mediaType: MEDIA.dockerManifest }), /media types disagree/);
   await refused(await layout(manifestOf({ manifests: [] })), /both a manifest and an index/);
   await refused(await layout(manifestOf({ fsLayers: [] })), /schema 1/);
-  await refused(await layout(manifestOf({ schemaVersion: 1 })), /schemaVersion/);
+  await refused(await layout(manifestOf({ schemaVersion: 1 })), /schema 1/);
   const confused = manifestOf({ config: d(config, MEDIA.ociIndex) });
   await refused(await layout(confused), /config has media type/);
   const script = manifestOf({ layers: [d(other, 'application/x-sh')] });

@@ -19,7 +19,14 @@ import {
   parseLayerRecord,
 } from './layer-record.ts';
 import { removeTrees, treeUsage } from './remove-tree.ts';
-import type { Layer, RootMount, SnapshotProblem, Snapshotter, Stage } from './snapshotter.ts';
+import type {
+  Layer,
+  LooseStage,
+  RootMount,
+  SnapshotProblem,
+  Snapshotter,
+  Stage,
+} from './snapshotter.ts';
 
 const KEY = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/;
 const DEFAULT_ROOT: RootAttributes = { mode: 0o755, uid: 0, gid: 0 };
@@ -163,34 +170,56 @@ export class OverlaySnapshotter implements Snapshotter, AsyncDisposable {
 
   async stage(parent: ChainId | undefined): Promise<Stage> {
     const attributes = parent === undefined ? DEFAULT_ROOT : this.#record(parent).root;
+    const loose = await this.stageLoose();
+    await setAttributes(loose.root, attributes);
+    this.#use(parent, 1);
+    let open = true;
+    return {
+      root: loose.root,
+      commit: (made) => loose.commit({ ...made, parent }, true),
+      [Symbol.asyncDispose]: async () => {
+        if (open) this.#use(parent, -1);
+        open = false;
+        await loose[Symbol.asyncDispose]();
+      },
+    };
+  }
+
+  async stageLoose(): Promise<LooseStage> {
     const path = join(this.#layersPath, `.stage-${randomBytes(8).toString('hex')}`);
     const root = join(path, 'diff');
     await mkdir(root, { recursive: true, mode: 0o755 });
-    await setAttributes(root, attributes);
-    this.#use(parent, 1);
     let open = true;
-    const close = async (): Promise<void> => {
-      if (!open) return;
-      open = false;
-      this.#use(parent, -1);
-      await this.#trash.sweep(path);
-    };
     return {
       root,
-      commit: async (made) => {
+      commit: async (made, ownRoot) => {
         if (this.has(made.chain)) return;
+        const { parent } = made;
+        if (parent !== undefined && !ownRoot) {
+          await setAttributes(root, this.#record(parent).root);
+        }
         const stat = await lstat(root);
         const record: LayerRecord = {
           ...made,
-          parent,
           root: { mode: stat.mode & 0o7777, uid: stat.uid, gid: stat.gid },
         };
-        await writeFileAtomic(join(path, 'record.json'), encodeLayerRecord(record));
-        await this.#publish(path, record);
+        // From here on the parent cannot go; a failure gives it free again.
+        this.#use(parent, 1);
+        try {
+          await writeFileAtomic(join(path, 'record.json'), encodeLayerRecord(record));
+          await this.#publish(path, record);
+        } catch (error) {
+          this.#use(parent, -1);
+          throw error;
+        }
         this.#layers.set(record.chain, record);
-        open = false; // Its use of the parent is now the layer's.
+        open = false;
       },
-      [Symbol.asyncDispose]: close,
+      [Symbol.asyncDispose]: async () => {
+        if (!open) return;
+        open = false;
+        await this.#trash.sweep(path);
+      },
     };
   }
 

@@ -32,6 +32,16 @@ export interface Stage extends AsyncDisposable {
   commit(made: Omit<Layer, 'parent'>): Promise<void>;
 }
 
+/** A stage that is filled before it is known what it stands on. */
+export interface LooseStage extends AsyncDisposable {
+  readonly root: string;
+  /**
+   * Makes it a layer on a parent that is there by now. Unless its archive said the root's
+   * attributes (`ownRoot`), they become those of the parent's root.
+   */
+  commit(made: Layer, ownRoot: boolean): Promise<void>;
+}
+
 /** A layer or top whose record could not be read; it is left alone and cannot be used. */
 export type SnapshotProblem = { readonly path: string; readonly message: string };
 
@@ -42,6 +52,8 @@ export interface Snapshotter {
   /** Directories of a chain, top first; for readers such as the unpacker. */
   lower(chain: ChainId | undefined): readonly string[];
   stage(parent: ChainId | undefined): Promise<Stage>;
+  /** Only where a layer's files can be made without those of its parent. */
+  stageLoose?(): Promise<LooseStage>;
   /** Removes a layer; refuses (conflict) while a layer or a top stands on it. */
   removeLayer(chain: ChainId): Promise<void>;
 

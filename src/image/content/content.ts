@@ -1,18 +1,20 @@
 // Content-addressed blobs: `blobs/sha256/<hex>` below the data root. A blob appears by one rename
 // after its digest and size were checked and its bytes synced (D7); before that it is an ingest,
-// which disappears with its owner or at the next start.
+// which disappears with its owner or at the next start, or a partial (partial.ts), which stays.
 import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, link, mkdir, open, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncDirectory } from '#base/atomic-file.ts';
 import { type Digest, hexOf } from '#base/digest.ts';
 import { EngineError, errnoOf } from '#base/error.ts';
+import { Partials } from './partial.ts';
 
 /** One blob. */
 export const BLOB_BYTES_MAX = 256 * 1024 ** 3;
 /** Chunks from a socket are small; they are written this many bytes at a time. */
 const WRITE_BYTES = 1024 * 1024;
+const PARTIALS = 'partial';
 
 export type IngestOptions = {
   readonly signal: AbortSignal;
@@ -36,19 +38,27 @@ export class ContentStore {
   readonly #blobs: string;
   readonly #ingests: string;
   readonly #present: Set<Digest>;
+  /** Deletions under way: the same digest may come again meanwhile. */
+  readonly #removing = new Map<Digest, Promise<void>>();
+  readonly partials: Partials;
 
-  private constructor(dataRoot: string, present: Set<Digest>) {
+  private constructor(dataRoot: string, present: Set<Digest>, partials: Partials) {
     this.#blobs = join(dataRoot, 'blobs', 'sha256');
     this.#ingests = join(dataRoot, 'ingest');
     this.#present = present;
+    this.partials = partials;
   }
 
   static async open(dataRoot: string): Promise<ContentStore> {
     const present = new Set<Digest>();
-    const self = new ContentStore(dataRoot, present);
-    // What an earlier life was receiving is worth nothing: its senders are gone.
-    await rm(self.#ingests, { recursive: true, force: true });
-    await mkdir(self.#ingests, { recursive: true, mode: 0o700 });
+    const ingests = join(dataRoot, 'ingest');
+    await mkdir(ingests, { recursive: true, mode: 0o700 });
+    // What an earlier life was sent is worth nothing: its senders are gone. A registry is not.
+    for (const name of await readdir(ingests)) {
+      if (name !== PARTIALS) await rm(join(ingests, name), { recursive: true, force: true });
+    }
+    const partials = await Partials.open(join(ingests, PARTIALS));
+    const self = new ContentStore(dataRoot, present, partials);
     await mkdir(self.#blobs, { recursive: true, mode: 0o700 });
     for (const name of await readdir(self.#blobs)) {
       if (/^[0-9a-f]{64}$/.test(name)) present.add(`sha256:${name}` as Digest);
@@ -106,7 +116,21 @@ export class ContentStore {
 
   async remove(digest: Digest): Promise<void> {
     this.#present.delete(digest);
-    await rm(this.path(digest), { force: true });
+    const gone = rm(this.path(digest), { force: true }).finally(() => {
+      if (this.#removing.get(digest) === gone) this.#removing.delete(digest);
+    });
+    this.#removing.set(digest, gone);
+    await gone;
+  }
+
+  /** A whole, checked partial as what commit() makes a blob; dropped, it stays a partial. */
+  adopt(digest: Digest, size: number): Ingest {
+    return this.#ingestOf(this.partials.path(digest), digest, size, { kept: true });
+  }
+
+  /** A blob that is here already, where one that was just received is asked for. */
+  stored(digest: Digest, size: number): Ingest {
+    return this.#ingestOf(this.path(digest), digest, size, { kept: true });
   }
 
   /** Receives a stream into a temporary file, hashing it on the way. */
@@ -134,31 +158,52 @@ export class ContentStore {
     }
   }
 
-  #ingestOf(path: string, digest: Digest, size: number): Ingest {
+  /** By a second name first: who opens the first one meanwhile still finds it. */
+  async #publish(path: string, digest: Digest): Promise<void> {
+    await this.#removing.get(digest);
+    try {
+      await link(path, this.path(digest));
+    } catch (error) {
+      if (errnoOf(error) !== 'EEXIST') throw error; // another one has made the same blob
+    }
+    this.#present.add(digest);
+  }
+
+  #ingestOf(
+    path: string,
+    digest: Digest,
+    size: number,
+    options: { readonly kept?: boolean } = {},
+  ): Ingest {
+    const isBlob = (): boolean => this.has(digest);
     let syncing: Promise<void> | undefined;
-    let open = true;
+    let open = options.kept !== true;
     const sync = (): Promise<void> => {
       syncing ??= syncFile(path);
       // The failure belongs to commit(); an ingest that is dropped meanwhile needs no report.
       syncing.catch(() => {});
       return syncing;
     };
-    let at = path;
+    const blob = this.path(digest);
     return {
       digest,
       size,
       sync,
+      // Two pulls may share a partial: it may be the other's commit that made it a blob.
       get path() {
-        return at;
+        return isBlob() ? blob : path;
       },
       commit: async () => {
-        if (!open || this.has(digest)) return;
-        await sync();
-        await rename(path, this.path(digest));
-        at = this.path(digest);
+        if (this.has(digest)) return;
+        try {
+          await sync();
+          await this.#publish(path, digest);
+        } catch (error) {
+          if (!this.has(digest)) throw error;
+        }
+        await rm(path, { force: true });
         open = false;
         await syncDirectory(this.#blobs);
-        this.#present.add(digest);
       },
       [Symbol.asyncDispose]: async () => {
         if (!open) return;

@@ -12,12 +12,19 @@ import type { Tree, TreeMeta } from './tree.ts';
 /** Entries of one layer; the largest public images have under a million. */
 export const LAYER_ENTRIES_MAX = 5_000_000;
 
-export type Applied = { readonly bytes: number; readonly entries: number };
+export type Applied = {
+  readonly bytes: number;
+  readonly entries: number;
+  /** The archive said what the root directory looks like. */
+  readonly ownRoot: boolean;
+  /** Directories that still must be made look like those below: see adoptParents(). */
+  readonly orphans: readonly string[];
+};
 
 type Context = {
   readonly tree: Tree;
   readonly known: KnownPaths;
-  readonly lower: readonly string[];
+  readonly lower: readonly string[] | undefined;
 };
 
 /** Unpacks a plain (uncompressed) archive; reads it to its end. Does not finish() the tree. */
@@ -25,8 +32,11 @@ export async function applyLayer(
   source: AsyncIterable<Uint8Array>,
   tree: Tree,
   options: {
-    /** Directories of the layers below, top first: where implied parents get their attributes. */
-    readonly lower: readonly string[];
+    /**
+     * Directories of the layers below, top first: where implied parents get their attributes.
+     * undefined if those layers are not there yet: then implied parents are told as orphans.
+     */
+    readonly lower: readonly string[] | undefined;
     /**
      * The archive may end without its trailer: a digest covers it, and some builders write such.
      */
@@ -49,7 +59,22 @@ export async function applyLayer(
     await applyEntry(context, entry, options.signal);
     if (entry.kind === 'file') bytes += entry.size;
   }
-  return { bytes, entries };
+  const implied = [...context.known.implied()];
+  const ownRoot = implied[0]?.length !== 0;
+  const orphans = options.lower === undefined ? implied.slice(ownRoot ? 0 : 1) : [];
+  return { bytes, entries, ownRoot, orphans: orphans.map((parts) => parts.join('/')) };
+}
+
+/** Gives the orphans of applyLayer() the attributes that they have in the layers below. */
+export async function adoptParents(
+  tree: Tree,
+  orphans: readonly string[],
+  lower: readonly string[],
+): Promise<void> {
+  for (const path of orphans) {
+    const meta = lowerMeta(lower, path.split('/'));
+    if (meta !== undefined) await tree.dir(path, meta);
+  }
 }
 
 async function applyEntry(context: Context, entry: TarEntry, signal: AbortSignal): Promise<void> {
@@ -71,6 +96,7 @@ async function applyEntry(context: Context, entry: TarEntry, signal: AbortSignal
   }
   if (parts.length === 0) {
     if (entry.kind !== 'dir') throw new EngineError('corrupt', 'layer entry without a name');
+    known.set(parts, 'dir');
     await tree.dir('', metaOf(entry));
     return;
   }
@@ -152,7 +178,7 @@ async function makeParents(
   mtime: bigint,
 ): Promise<void> {
   for (const parent of context.known.missingParents(parts)) {
-    const meta = lowerMeta(context.lower, parent) ?? { mode: 0o755, uid: 0, gid: 0, mtime };
+    const meta = lowerMeta(context.lower ?? [], parent) ?? { mode: 0o755, uid: 0, gid: 0, mtime };
     await context.tree.dir(parent.join('/'), meta);
   }
 }

@@ -1,11 +1,11 @@
 // What the unpack pool and its workers say to each other, and one job's work. A job reads a blob
 // from disk, so no layer byte crosses the main thread.
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { createHash, type Hash } from 'node:crypto';
+import { createReadStream, type ReadStream } from 'node:fs';
 import type { Digest } from '#base/digest.ts';
 import { EngineError, type ErrorCode, type Facts, isEngineError, messageOf } from '#base/error.ts';
 import { decompress } from '#tar/compression.ts';
-import { applyLayer } from './apply.ts';
+import { adoptParents, applyLayer } from './apply.ts';
 import type { Tree } from './tree.ts';
 
 const READ_BYTES = 1024 * 1024;
@@ -13,25 +13,43 @@ const READ_BYTES = 1024 * 1024;
 export const LAYER_BYTES_MAX = 256 * 1024 ** 3;
 
 export type UnpackJob = {
+  readonly kind: 'unpack';
   /** The blob, compressed or not. */
   readonly blob: string;
   /** What its plain content must hash to; undefined if that was checked when it was received. */
   readonly diffId: Digest | undefined;
   /** The directory to fill. */
   readonly root: string;
-  readonly lower: readonly string[];
+  /** See applyLayer(). */
+  readonly lower: readonly string[] | undefined;
   /** See applyLayer(). */
   readonly trailerOptional: boolean;
 };
+
+export type LayerJob =
+  | UnpackJob
+  /** See adoptParents(). */
+  | {
+      readonly kind: 'adopt';
+      readonly root: string;
+      readonly lower: readonly string[];
+      readonly orphans: readonly string[];
+    }
+  /** Only reads the blob: is its plain content what `diffId` promises? */
+  | { readonly kind: 'verify'; readonly blob: string; readonly diffId: Digest };
 
 export type Unpacked = {
   readonly bytes: number;
   readonly tarBytes: number;
   readonly entries: number;
+  readonly ownRoot: boolean;
+  readonly orphans: readonly string[];
 };
 
+const NOTHING: Unpacked = { bytes: 0, tarBytes: 0, entries: 0, ownRoot: true, orphans: [] };
+
 export type ToWorker =
-  | { readonly type: 'job'; readonly job: UnpackJob }
+  | { readonly type: 'job'; readonly job: LayerJob }
   | { readonly type: 'abort' };
 
 export type WireError = {
@@ -53,47 +71,93 @@ export function toWireError(error: unknown): WireError {
   return { code: aborted ? 'cancelled' : 'internal', message: messageOf(error), facts: {} };
 }
 
+type Watch = {
+  readonly signal: AbortSignal;
+  readonly onProgress: (blobBytes: number) => void;
+};
+
+export async function runLayerJob(
+  job: LayerJob,
+  openTree: (root: string) => Tree,
+  watch: Watch,
+): Promise<Unpacked> {
+  switch (job.kind) {
+    case 'unpack':
+      return unpackBlob(job, openTree, watch);
+    case 'adopt': {
+      await using tree = openTree(job.root);
+      await adoptParents(tree, job.orphans, job.lower);
+      await tree.finish();
+      return NOTHING;
+    }
+    case 'verify': {
+      await using content = new PlainContent(job, watch);
+      for await (const _ of content.chunks());
+      content.check();
+      return NOTHING;
+    }
+    default:
+      return job satisfies never;
+  }
+}
+
 /** Unpacks one blob and checks that its plain content is what `diffId` promises. */
-export async function unpackBlob(
+async function unpackBlob(
   job: UnpackJob,
   openTree: (root: string) => Tree,
-  watch: {
-    readonly signal: AbortSignal;
-    readonly onProgress: (blobBytes: number) => void;
-  },
+  watch: Watch,
 ): Promise<Unpacked> {
-  const { signal, onProgress } = watch;
-  const hash = job.diffId === undefined ? undefined : createHash('sha256');
-  let tarBytes = 0;
-  const input = createReadStream(job.blob, { highWaterMark: READ_BYTES });
-  async function* plain(): AsyncGenerator<Uint8Array, void, undefined> {
-    for await (const chunk of decompress(input)) {
-      signal.throwIfAborted();
-      hash?.update(chunk);
-      tarBytes += chunk.length;
-      if (tarBytes > LAYER_BYTES_MAX) {
+  await using content = new PlainContent(job, watch);
+  await using tree = openTree(job.root);
+  const { lower, trailerOptional } = job;
+  const options = { lower, trailerOptional, signal: watch.signal };
+  const applied = await applyLayer(content.chunks(), tree, options);
+  content.check();
+  await tree.finish();
+  return { ...applied, tarBytes: content.bytes };
+}
+
+/** A blob's plain content, counted and hashed while it is read. */
+class PlainContent implements AsyncDisposable {
+  readonly #job: { readonly blob: string; readonly diffId: Digest | undefined };
+  readonly #watch: Watch;
+  readonly #input: ReadStream;
+  readonly #hash: Hash | undefined;
+  bytes = 0;
+
+  constructor(job: { readonly blob: string; readonly diffId: Digest | undefined }, watch: Watch) {
+    this.#job = job;
+    this.#watch = watch;
+    this.#input = createReadStream(job.blob, { highWaterMark: READ_BYTES });
+    this.#hash = job.diffId === undefined ? undefined : createHash('sha256');
+  }
+
+  async *chunks(): AsyncGenerator<Uint8Array, void, undefined> {
+    for await (const chunk of decompress(this.#input)) {
+      this.#watch.signal.throwIfAborted();
+      this.#hash?.update(chunk);
+      this.bytes += chunk.length;
+      if (this.bytes > LAYER_BYTES_MAX) {
         throw new EngineError('limit_exceeded', 'layer exceeds LAYER_BYTES_MAX', {
           facts: { limit: 'LAYER_BYTES_MAX', max: LAYER_BYTES_MAX },
         });
       }
-      onProgress(input.bytesRead);
+      this.#watch.onProgress(this.#input.bytesRead);
       yield chunk;
     }
   }
-  try {
-    await using tree = openTree(job.root);
-    const { lower, trailerOptional } = job;
-    const options = { lower, trailerOptional, signal };
-    const { bytes, entries } = await applyLayer(plain(), tree, options);
-    const actual = hash === undefined ? undefined : `sha256:${hash.digest('hex')}`;
-    if (actual !== job.diffId) {
-      throw new EngineError('corrupt', `layer has diffID ${actual}, expected ${job.diffId}`, {
-        facts: { expected: job.diffId, actual },
-      });
-    }
-    await tree.finish();
-    return { bytes, tarBytes, entries };
-  } finally {
-    input.destroy();
+
+  /** To be called when all of it was read. */
+  check(): void {
+    const { diffId } = this.#job;
+    const actual = this.#hash === undefined ? undefined : `sha256:${this.#hash.digest('hex')}`;
+    if (actual === diffId) return;
+    throw new EngineError('corrupt', `layer has diffID ${actual}, expected ${diffId}`, {
+      facts: { expected: diffId, actual },
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#input.destroy();
   }
 }

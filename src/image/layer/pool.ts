@@ -1,7 +1,7 @@
 // Unpack threads: made when there is work, ended when idle, so that an idle daemon pays no memory.
 import { Worker } from 'node:worker_threads';
 import { EngineError, errnoOf, messageOf } from '#base/error.ts';
-import type { FromWorker, ToWorker, UnpackJob, Unpacked } from './job.ts';
+import type { FromWorker, LayerJob, ToWorker, Unpacked } from './job.ts';
 
 /** Threads at once; each may also keep one C process and one inflater busy. */
 export const UNPACK_THREADS_MAX = 2;
@@ -17,7 +17,7 @@ export type UnpackOptions = {
 };
 
 export interface Unpacker {
-  unpack(job: UnpackJob, options: UnpackOptions): Promise<Unpacked>;
+  run(job: LayerJob, options: UnpackOptions): Promise<Unpacked>;
 }
 
 type Thread = { readonly worker: Worker; idle: NodeJS.Timeout | undefined };
@@ -35,9 +35,9 @@ export class UnpackPool implements Unpacker, AsyncDisposable {
     this.#workerUrl = options.workerUrl ?? defaultWorkerUrl();
   }
 
-  async unpack(job: UnpackJob, options: UnpackOptions): Promise<Unpacked> {
+  async run(job: LayerJob, options: UnpackOptions): Promise<Unpacked> {
     options.signal.throwIfAborted();
-    const thread = await this.#take();
+    const thread = await this.#take(options.signal);
     let healthy = false;
     try {
       const result = await runJob(thread.worker, job, options);
@@ -52,7 +52,7 @@ export class UnpackPool implements Unpacker, AsyncDisposable {
     }
   }
 
-  async #take(): Promise<Thread> {
+  async #take(signal: AbortSignal): Promise<Thread> {
     if (this.#closed) throw new EngineError('unavailable', 'the engine is shutting down');
     const idle = this.#idle.pop();
     if (idle !== undefined) {
@@ -65,7 +65,16 @@ export class UnpackPool implements Unpacker, AsyncDisposable {
         facts: { limit: 'UNPACK_QUEUE_MAX', max: UNPACK_QUEUE_MAX },
       });
     }
-    return new Promise((resolve) => this.#waiting.push(resolve));
+    const { promise, resolve, reject } = Promise.withResolvers<Thread>();
+    const onAbort = (): void => {
+      const at = this.#waiting.indexOf(resolve);
+      if (at < 0) return; // its thread is on the way
+      this.#waiting.splice(at, 1);
+      reject(signal.reason);
+    };
+    this.#waiting.push(resolve);
+    signal.addEventListener('abort', onAbort, { once: true });
+    return promise.finally(() => signal.removeEventListener('abort', onAbort));
   }
 
   #start(): Thread {
@@ -121,7 +130,7 @@ function defaultWorkerUrl(): URL {
   return new URL(`./unpack-worker.${extension}`, import.meta.url);
 }
 
-function runJob(worker: Worker, job: UnpackJob, options: UnpackOptions): Promise<Unpacked> {
+function runJob(worker: Worker, job: LayerJob, options: UnpackOptions): Promise<Unpacked> {
   const { promise, resolve, reject } = Promise.withResolvers<Unpacked>();
   const send = (message: ToWorker) => worker.postMessage(message);
   const lost = (error: unknown, why: string) => {

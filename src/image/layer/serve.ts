@@ -2,7 +2,7 @@
 import { setPriority } from 'node:os';
 import { parentPort } from 'node:worker_threads';
 import { EngineError } from '#base/error.ts';
-import { type FromWorker, type ToWorker, type UnpackJob, toWireError, unpackBlob } from './job.ts';
+import { type FromWorker, type LayerJob, type ToWorker, runLayerJob, toWireError } from './job.ts';
 import type { Tree } from './tree.ts';
 
 const PROGRESS_BYTES = 4 * 1024 * 1024;
@@ -17,7 +17,7 @@ export function serveUnpack(openTree: (root: string) => Tree): void {
   // On Linux "process" 0 is the calling thread (setpriority(2), "C library/kernel differences").
   setPriority(0, UNPACK_NICE);
 
-  const run = async (job: UnpackJob): Promise<void> => {
+  const run = async (job: LayerJob): Promise<void> => {
     abort = new AbortController();
     let told = 0;
     const onProgress = (blobBytes: number): void => {
@@ -26,7 +26,7 @@ export function serveUnpack(openTree: (root: string) => Tree): void {
       tell({ type: 'progress', blobBytes });
     };
     try {
-      const result = await unpackBlob(job, openTree, { signal: abort.signal, onProgress });
+      const result = await runLayerJob(job, openTree, { signal: abort.signal, onProgress });
       tell({ type: 'done', result });
     } catch (error) {
       tell({ type: 'failed', error: toWireError(error) });
