@@ -46,6 +46,15 @@ test('the header of a bearer challenge says what a body without JSON does not', 
     "not_found, never: pull access denied for team/app, repository does not exist or may require 'docker login': denied: requested access to the resource is denied",
   );
   assert.equal(
+    pulled(
+      401,
+      errors('UNAUTHORIZED', 'authentication required'),
+      'Bearer error="insufficient_scope"',
+    ),
+    "not_found, never: pull access denied for team/app, repository does not exist or may require 'docker login': denied: requested access to the resource is denied",
+    'the first of two is told',
+  );
+  assert.equal(
     pulled(401, Buffer.from(''), 'Bearer error="invalid_token",error_description="too old"'),
     'unauthorized, never: unauthorized: too old',
   );

@@ -105,8 +105,10 @@ export function refusalError(refusal: Refusal, afterMs?: number): TransferError 
   const retry = isPassing(status) ? 'always' : 'never';
   const facts = { status, registryCode: first?.code };
   if (first !== undefined) {
+    // That something is forbidden says it all; dockerd leaves out what else comes with it.
+    const told = first.code === 'DENIED' || first.code === 'UNAUTHORIZED' ? [first] : errors;
     const code = CODES[first.code] ?? (status === 404 ? 'not_found' : 'invalid_argument');
-    return new TransferError(code, wordsOf(errors), { retry, afterMs, facts });
+    return new TransferError(code, wordsOf(told), { retry, afterMs, facts });
   }
   const text = `received unexpected HTTP status: ${status} ${STATUS_CODES[status] ?? ''}`.trim();
   const code = status === 404 ? 'not_found' : 'unavailable';

@@ -15,5 +15,6 @@ test('a Content-Range that cannot be is none', () => {
 test('the Range of an upload tells how much has arrived', () => {
   assert.equal(parseUploadRange('0-99'), 100);
   assert.equal(parseUploadRange('bytes=0-99'), 100);
-  for (const field of ['5-9', 'x', '', undefined]) assert.equal(parseUploadRange(field), undefined);
+  for (const field of ['0-0', '5-9', 'x', '', undefined])
+    assert.equal(parseUploadRange(field), undefined);
 });

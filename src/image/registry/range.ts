@@ -17,8 +17,11 @@ export function parseContentRange(field: string | undefined): ContentRange | und
   return { first, last, size };
 }
 
-/** What of an upload has arrived: "0-99" is 100 bytes. Undefined when nothing can be told. */
+/**
+ * What of an upload has arrived: "0-99" is 100 bytes. "0-0" is one byte or, with docker-registry,
+ * none: nothing can be told.
+ */
 export function parseUploadRange(field: string | undefined): number | undefined {
-  const match = /^(?:bytes=)?0-(\d{1,15})$/.exec(field?.trim() ?? '');
-  return match === null ? undefined : Number(match[1]) + 1;
+  const last = Number(/^(?:bytes=)?0-(\d{1,15})$/.exec(field?.trim() ?? '')?.[1] ?? 0);
+  return last === 0 ? undefined : last + 1;
 }

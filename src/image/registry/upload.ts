@@ -18,10 +18,16 @@ const READ_BYTES = 1024 * 1024;
 const BEGUN_MAX = 256;
 /** For telling the registry that an upload was given up. */
 const GIVE_UP_MS_MAX = 2_000;
+const WRONG_DIGEST = 'DIGEST_INVALID';
 const BINARY = 'application/octet-stream';
 
 /** An upload that the registry knows: where it goes on, and how much of it has arrived. */
-type Session = { readonly url: URL; readonly offset: number };
+type Session = {
+  readonly url: URL;
+  readonly offset: number;
+  /** It goes on where the registry said that it was, which may be wrong. */
+  readonly resumed?: true;
+};
 
 export class Writer {
   readonly #reader: Reader;
@@ -98,7 +104,7 @@ export class Writer {
         }
         attempt = work.sent - before >= PROGRESS_BYTES_MIN ? 1 : attempt + 1;
         await this.#reader.waitAfter(error, attempt, options);
-        session = session && (await this.#resume(target, session, work));
+        session = session && (await this.#resume(session, work, error));
       }
     }
   }
@@ -123,8 +129,8 @@ export class Writer {
     const body = () => contentOf(file, offset, (sent) => told(work, sent));
     const ask = { method: 'PATCH', url, headers, body, signal: options.signal } as const;
     const answer = await this.#reader.sites.ask(place.site, place.access, ask);
-    if (answer.status !== 202) throw beginAgain(await refusedBy(answer));
-    return sessionOf(answer, blob.size);
+    if (answer.status !== 202) throw beginAgain(await refusedBy(answer), session);
+    return { ...session, ...(await sessionOf(answer, blob.size)) };
   }
 
   async #finish(place: Place, session: Session, { blob, options }: Sending): Promise<void> {
@@ -136,12 +142,20 @@ export class Writer {
       signal: options.signal,
       headersMs: this.#limits.finishMs,
     });
-    if (answer.status !== 201 && answer.status !== 204) throw beginAgain(await refusedBy(answer));
+    if (answer.status !== 201 && answer.status !== 204) {
+      throw beginAgain(await refusedBy(answer), session);
+    }
     await discard(answer);
   }
 
   /** How much of it the registry has; undefined: it is begun again. */
-  async #resume(target: Target, session: Session, work: Sending): Promise<Session | undefined> {
+  async #resume(
+    session: Session,
+    work: Sending,
+    error: TransferError,
+  ): Promise<Session | undefined> {
+    if (error.facts['registryCode'] === WRONG_DIGEST) return undefined;
+    const { target } = work;
     const { signal } = work.options;
     try {
       const { site, access } = await this.#reader.upstream(target, signal);
@@ -149,13 +163,13 @@ export class Writer {
       const answer = await this.#reader.sites.ask(site, access, ask);
       const offset = parseUploadRange(fieldOf(answer, 'range'));
       if (answer.status === 204 && offset !== undefined && offset <= work.blob.size) {
-        return await sessionOf(answer, offset, session.url);
+        return { ...(await sessionOf(answer, offset, session.url)), resumed: true };
       }
       await discard(answer);
-    } catch (error) {
+    } catch (failure) {
       // That it cannot be asked is one more reason to begin again, unless nobody wants it any more.
       signal.throwIfAborted();
-      if (!(error instanceof TransferError)) throw error;
+      if (!(failure instanceof TransferError)) throw failure;
     }
     return undefined;
   }
@@ -222,11 +236,12 @@ async function sessionOf(answer: Answer, offset: number, before?: URL): Promise<
   return { url: resolveLocation(answer.url, location), offset };
 }
 
-/** An upload that the registry has forgotten or mistaken is worth a new one. */
-function beginAgain(error: TransferError): TransferError {
+/** An upload that the registry has forgotten, or that went on at a wrong place, is worth a new one. */
+function beginAgain(error: TransferError, { resumed }: Session): TransferError {
   const { code, message, facts, afterMs } = error;
   const lost = facts['status'] === 404 || facts['status'] === 416;
-  return lost ? new TransferError(code, message, { retry: 'always', afterMs, facts }) : error;
+  if (!lost && !(resumed === true && facts['registryCode'] === WRONG_DIGEST)) return error;
+  return new TransferError(code, message, { retry: 'always', afterMs, facts });
 }
 
 async function checkFile(file: string, { digest, size }: BlobName): Promise<void> {
