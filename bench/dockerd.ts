@@ -39,9 +39,17 @@ function pidOf(file: string): number | undefined {
   return Number.isInteger(pid) && existsSync(`/proc/${pid}`) ? pid : undefined;
 }
 
+export type DockerdPlaces = {
+  readonly directory: string;
+  readonly execRoot: string;
+  /** A network namespace to share, where it then makes no networks; else it has a new one. */
+  readonly namespace?: string;
+};
+
+/** With that image, if one is named. */
 export async function startDockerd(
-  { directory, execRoot }: { readonly directory: string; readonly execRoot: string },
-  image: string,
+  { directory, execRoot, namespace }: DockerdPlaces,
+  image?: string,
 ): Promise<Dockerd | undefined> {
   const program = findDockerd();
   if (program === undefined) return undefined;
@@ -49,9 +57,11 @@ export async function startDockerd(
   const socket = join(directory, 'docker.sock');
   const log = openSync(join(directory, 'dockerd.log'), 'w');
   const child = spawn(
-    'unshare',
+    'env',
     [
-      '--net',
+      ...(namespace === undefined ? [] : ['nsenter', `--net=${namespace}`]),
+      'unshare',
+      ...(namespace === undefined ? ['--net'] : []),
       '--mount',
       '--',
       'sh',
@@ -68,6 +78,7 @@ export async function startDockerd(
       join(directory, 'docker.pid'),
       '--cgroup-parent',
       `/${CGROUP_PARENT}`,
+      ...(namespace === undefined ? [] : ['--iptables=false', '--bridge=none']),
     ],
     { stdio: ['ignore', log, log] },
   );
@@ -85,7 +96,9 @@ export async function startDockerd(
     await stop(child, [directory, execRoot]);
     return undefined;
   }
-  execFileSync('docker', ['-H', dockerd.host, 'load', '-q', '-i', image], { stdio: 'ignore' });
+  if (image !== undefined) {
+    execFileSync('docker', ['-H', dockerd.host, 'load', '-q', '-i', image], { stdio: 'ignore' });
+  }
   return dockerd;
 }
 
