@@ -2,7 +2,7 @@
 // mounted, the rest is uploaded, several at once. A layer that is kept plain is compressed before.
 import { EngineError } from '#base/error.ts';
 import { shortId } from '#base/id.ts';
-import { hexOf } from '#base/digest.ts';
+import { type Digest, hexOf } from '#base/digest.ts';
 import type { ImageDeps } from './deps.ts';
 import type { PushOptions, PushProgress, PushTarget } from './push.ts';
 import { compressLayer } from './push-compress.ts';
@@ -15,6 +15,7 @@ const MOUNT_TRIES_MAX = 4;
 
 type LayersTarget = Pick<PushTarget, 'reference' | 'hold'> & {
   readonly layers: readonly LayerBlob[];
+  readonly there: ReadonlyMap<Digest, string>;
   readonly compress: boolean;
 };
 
@@ -86,13 +87,11 @@ async function pushLayer(
         onProgress: (current) => tell('Compressing', { current, total: kept.size }),
       })
     : kept;
-  if (await repository.hasBlob(layer.digest, { signal })) {
-    tell('Layer already exists');
-    return layer;
-  }
-  for (const from of mountSources(deps, target.reference, layer)) {
-    if (!(await repository.mountBlob(layer.digest, from, { signal }))) continue;
-    tell(`Mounted from ${from}`);
+  const sources = mountSources(deps, target.reference, layer);
+  const found =
+    target.there.get(layer.digest) ?? (await findThere(repository, layer, sources, signal));
+  if (found !== undefined) {
+    tell(found);
     return layer;
   }
   const total = layer.size;
@@ -103,6 +102,20 @@ async function pushLayer(
   });
   tell('Pushed');
   return layer;
+}
+
+/** What is told of a layer that needs no upload; undefined for one that does. */
+export async function findThere(
+  repository: Repository,
+  layer: LayerBlob,
+  sources: readonly string[],
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  if (await repository.hasBlob(layer.digest, { signal })) return 'Layer already exists';
+  for (const from of sources.slice(0, MOUNT_TRIES_MAX)) {
+    if (await repository.mountBlob(layer.digest, from, { signal })) return `Mounted from ${from}`;
+  }
+  return undefined;
 }
 
 /** Repositories of the same registry that are known to have it: by digest, an image was there. */
@@ -119,7 +132,7 @@ function mountSources(
       if (repositoryOf(name) !== repositoryOf(wanted)) paths.add(name.path);
     }
   }
-  return [...paths].slice(0, MOUNT_TRIES_MAX);
+  return [...paths];
 }
 
 function idOf(layer: LayerBlob): string {

@@ -16,7 +16,7 @@ import { ImageBench } from '../../test/fixture/image-bench.ts';
 import { MEDIA, parseManifest } from './manifest.ts';
 import { pushImage } from './push.ts';
 import { buildManifest } from './push-manifest.ts';
-import { repositoryOf } from '#base/reference.ts';
+import { parseReference, repositoryOf } from '#base/reference.ts';
 import type { Registries, Repository } from './registry/registry.ts';
 
 const signal = new AbortController().signal;
@@ -256,6 +256,37 @@ test('a manifest that is kept goes as it came, byte for byte', async () => {
   await store.put({ ...image, manifests: [{ ...kept, indexes: [] }] });
   await push(bench, shelf, 'reg.test/k', '1');
   assert.ok(shelf.manifests.get('reg.test/k:1')?.equals(bytes));
+});
+
+test('a kept manifest goes also when its layer came otherwise, if the registry has it', async () => {
+  await using bench = await ImageBench.open();
+  const shelf = new Shelf();
+  const tags = ['reg.test/new:1', 'other.test/new:1'];
+  const wish = { layers: [base], tags };
+  await bench.load(await dockerArchive([wish]));
+  // Elsewhere somebody compressed it in another way.
+  const archive = gzipSync(base, { level: 1 });
+  const config = { mediaType: MEDIA.dockerConfig, digest: imageId(wish), size: 1 };
+  const layers = [
+    { mediaType: MEDIA.dockerLayerGzip, digest: sha256(archive), size: archive.length },
+  ];
+  const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, config, layers }));
+  const digest = sha256(bytes);
+  shelf.blobs.set('reg.test/old', new Map([[sha256(archive), archive]]));
+  const { content, store } = bench.images.deps;
+  await using ingest = await content.ingest(chunksOf(bytes), { signal });
+  await ingest.commit();
+  const image = store.get(imageId(wish));
+  assert.ok(image);
+  const kept = { digest, size: bytes.length, mediaType: MEDIA.dockerManifest, indexes: [] };
+  await store.put({ ...image, manifests: [kept] });
+  await store.setReference(parseReference(`reg.test/old@${digest}`), image.id);
+  const lines = await push(bench, shelf, 'reg.test/new', '1');
+  assert.ok(lines.includes(`${short(base)} Mounted from old`));
+  assert.ok(shelf.manifests.get('reg.test/new:1')?.equals(bytes));
+  // Another registry has nothing: there the layer goes as it is here.
+  await push(bench, shelf, 'other.test/new', '1');
+  assert.ok(!shelf.manifests.get('other.test/new:1')?.equals(bytes));
 });
 
 test('a layer of zstd goes as it came', async () => {

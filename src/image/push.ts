@@ -5,8 +5,8 @@ import { EngineError, isEngineError } from '#base/error.ts';
 import { collect } from './collect.ts';
 import { CONFIG_BYTES_MAX } from './config.ts';
 import type { ImageDeps } from './deps.ts';
-import { pushLayers } from './push-layer.ts';
-import { manifestToPush, planPush, type PushManifest } from './push-manifest.ts';
+import { findThere, pushLayers } from './push-layer.ts';
+import { type AskRemote, manifestToPush, planPush, type PushManifest } from './push-manifest.ts';
 import { blobsOf, type ImageId, type ImageRecord } from './record.ts';
 import {
   type Reference,
@@ -129,10 +129,11 @@ async function sendImage(
   const { image, reference } = target;
   const { signal } = options;
   const known = await askFirst(repository, image.id, signal);
-  const { kept, layers } = await planPush(deps, image, target.hold);
+  const ask: AskRemote = (layer, sources) => findThere(repository, layer, sources, signal);
+  const { kept, layers, there } = await planPush(deps, target, ask);
   // A kept manifest says which layers they are, even plain ones; else they are compressed first.
   const compress = kept === undefined;
-  const sent = await pushLayers(deps, repository, { ...target, layers, compress }, options);
+  const sent = await pushLayers(deps, repository, { ...target, layers, there, compress }, options);
   const manifest = await manifestToPush(deps, image, { kept, layers: sent });
   if (!known) await pushConfig(deps, repository, manifest, signal);
   const { bytes, mediaType } = manifest;
