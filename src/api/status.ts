@@ -24,9 +24,28 @@ const BAD_COMMAND =
   /executable file not found|no such file or directory|permission denied|is a directory/i;
 
 export function statusOf(error: unknown): number {
-  if (!isEngineError(error)) return STATUS.internal;
+  if (!isEngineError(error) || error.facts[REGISTRY_FAILED] === true) return STATUS.internal;
   if (error.code === 'kernel_refused' && BAD_COMMAND.test(error.message)) return 400;
   return STATUS[error.code];
+}
+
+const REGISTRY_FAILED = 'registryFailed';
+
+/**
+ * Asks a registry, for whose failures dockerd answers 500: with 401 the docker CLI would ask for a
+ * password, and 503 is for what this engine cannot do now.
+ */
+export async function askRegistry<T>(
+  run: () => Promise<T>,
+  codes: readonly ErrorCode[] = ['unavailable'],
+): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    if (!isEngineError(error) || !codes.includes(error.code)) throw error;
+    const facts = { ...error.facts, [REGISTRY_FAILED]: true };
+    throw new EngineError(error.code, error.message, { cause: error, facts });
+  }
 }
 
 /** A message repeats names that the client gave; a hostile one does not fill logs with them. */

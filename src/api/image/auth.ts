@@ -7,13 +7,14 @@ import { readText } from '../body.ts';
 import { Fields } from '../decode.ts';
 import { type Exchange, sendJson } from '../exchange.ts';
 import { parseJson } from '../json.ts';
+import { askRegistry } from '../status.ts';
 
 /** Node takes 16 KiB of headers; a bearer token of some clouds is 4 KiB. */
 const AUTH_LENGTH_MAX = 64 * 1024;
 
 /**
- * base64url of JSON, or the usual base64. dockerd ignores what it cannot read, and the registry then
- * says what is missing.
+ * base64url of JSON, or the usual base64. dockerd ignores what it cannot read, and the registry
+ * then says what is missing.
  */
 export function registryAuth(request: IncomingMessage): RegistryAuth | undefined {
   const header = request.headers['x-registry-auth'];
@@ -53,7 +54,7 @@ function parseAuth(fields: Fields): RegistryAuth {
 export async function checkAuth(exchange: Exchange): Promise<void> {
   const { deps, request, signal } = exchange;
   const auth = parseAuth(new Fields('AuthConfig', parseJson(await readText(request))));
-  const { identityToken } = await deps.images.login(auth, { signal });
+  const { identityToken } = await askRegistry(() => deps.images.login(auth, { signal }));
   const reply: AuthReply = { IdentityToken: identityToken, Status: 'Login Succeeded' };
   sendJson(exchange, 200, reply);
 }

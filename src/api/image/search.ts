@@ -3,6 +3,7 @@ import { EngineError } from '#base/error.ts';
 import type { SearchResult } from '#wire/image.ts';
 import { type Exchange, sendJson } from '../exchange.ts';
 import { boolFilter, type Filters, invalidFilter, parseFilters } from '../filters.ts';
+import { askRegistry } from '../status.ts';
 import { registryAuth } from './auth.ts';
 
 const SEARCH_FILTERS = ['is-automated', 'is-official', 'stars'];
@@ -23,7 +24,7 @@ export async function searchImages(exchange: Exchange): Promise<void> {
   const wish = { ...splitTerm(query.text('term')), limit, auth: registryAuth(request) };
   // Docker Hub has no automated builds any more.
   const none = boolFilter(filters, 'is-automated') === true;
-  const found = none ? [] : await deps.images.search(wish, { signal });
+  const found = none ? [] : await askRegistry(() => deps.images.search(wish, { signal }));
   const results: readonly SearchResult[] = found
     .filter((each) => official === undefined || each.official === official)
     .filter((each) => each.stars >= stars)
