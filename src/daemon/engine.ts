@@ -68,8 +68,16 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
   const snapshots = parts.use(await OverlaySnapshotter.open(config.dataRoot, { trash }));
   const unpacker = parts.use(new UnpackPool({ nativePath: native }));
   const registries = parts.use(openRegistries(config.registry));
-  const { uploadsMax } = config.registry;
-  const needsOfImages = { snapshots, unpacker, registries, uploadsMax, publisher: events, report };
+  const { downloadsMax, uploadsMax } = config.registry;
+  const needsOfImages = {
+    snapshots,
+    unpacker,
+    registries,
+    uploadsMax,
+    downloadsMax,
+    publisher: events,
+    report,
+  };
   const images = await openImages(config, store, needsOfImages);
   const volumes = makeVolumes(native, config, parts, { trash, events });
   const problems = [...images.problems.map((each) => `${each.path}: ${each.message}`)];

@@ -81,7 +81,7 @@ export async function addImage(
   };
 
   const made = await addLayers(deps, image, { ...options, keep });
-  await using config = await content.ingest(once(image.config), {
+  await using config = await content.ingest([image.config], {
     signal: options.signal,
     digest: id,
     bytesMax: CONFIG_BYTES_MAX,
@@ -92,10 +92,6 @@ export async function addImage(
   const record = await putRecord(deps, id, image, made);
   undo.commit();
   return record;
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
-  yield bytes;
 }
 
 async function putRecord(

@@ -5,6 +5,7 @@ import type { ImageAction, Publisher } from '#event/event.ts';
 import type { Snapshotter } from '#snapshot/snapshotter.ts';
 import type { ContentStore } from './content/content.ts';
 import type { Unpacker } from './layer/pool.ts';
+import type { Downloads } from './pull/downloads.ts';
 import type { ImageId } from './record.ts';
 import type { Registries } from './registry/registry.ts';
 import type { ImageStore } from './store.ts';
@@ -22,6 +23,7 @@ export type ImageDeps = {
   readonly snapshots: Snapshotter;
   readonly unpacker: Unpacker;
   readonly registries: Registries;
+  readonly downloads: Downloads;
   /** Layers of one push that are sent at once. */
   readonly uploadsMax: number;
   readonly publisher: Publisher;

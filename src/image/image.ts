@@ -17,6 +17,8 @@ import type { Unpacker } from './layer/pool.ts';
 import { type ListOptions, listImages } from './list.ts';
 import { type LoadOptions, loadImages } from './load.ts';
 import { type PruneOptions, type Pruned, pruneImages } from './prune.ts';
+import { Downloads } from './pull/downloads.ts';
+import { type PullOptions, pullImage } from './pull/pull.ts';
 import { type PushOptions, pushImage } from './push.ts';
 import type { ImageId, ImageRecord } from './record.ts';
 import type { Registries, RegistryAuth, SearchResult, SearchWish } from './registry/registry.ts';
@@ -32,6 +34,8 @@ export type ImageServiceOptions = {
   readonly unpacker: Unpacker;
   readonly registries: Registries;
   readonly uploadsMax: number;
+  /** Layers that are downloaded at once, of all pulls. */
+  readonly downloadsMax: number;
   readonly publisher: Publisher;
   readonly usedBy: (id: ImageId) => readonly ImageUser[];
   readonly report: UndoReport;
@@ -47,10 +51,12 @@ export class ImageService {
 
   /** Reads the stores; what an interrupted earlier life left half-done is removed. */
   static async open(options: ImageServiceOptions): Promise<ImageService> {
-    const { dataRoot, ...rest } = options;
+    const { dataRoot, downloadsMax, ...rest } = options;
     const content = await ContentStore.open(dataRoot);
     const store = await ImageStore.open(dataRoot, content);
-    const deps = { ...rest, content, store, leases: new Leases(), locks: new KeyedLock() };
+    const downloads = new Downloads(content, downloadsMax);
+    const own = { content, store, downloads, leases: new Leases(), locks: new KeyedLock() };
+    const deps = { ...rest, ...own };
     // With a record unread, what it needs cannot be told from what nobody needs: keep all.
     const unread = store.problems.length + rest.snapshots.problems.length;
     if (unread === 0) await collectAll(deps);
@@ -95,6 +101,11 @@ export class ImageService {
     return saveImages(this.#deps, texts, signal);
   }
 
+  /** By name; the IDs of what is here now: one, or with `all` one a tag. */
+  pull(name: string, options: PullOptions): Promise<readonly ImageId[]> {
+    return pullImage(this.#deps, name, options);
+  }
+
   /** `tag` '' pushes every tag that the repository has here. */
   push(name: string, tag: string, options: PushOptions): Promise<void> {
     return pushImage(this.#deps, name, tag, options);
@@ -127,6 +138,11 @@ export class ImageService {
 
   remove(text: string, options: RemoveOptions): Promise<readonly Removed[]> {
     return removeImage(this.#deps, text, options);
+  }
+
+  /** On disk, of downloads that are under way or were broken off. */
+  partialBytes(): Promise<number> {
+    return this.#deps.content.partials.usage();
   }
 
   prune(options: PruneOptions): Promise<Pruned> {

@@ -27,7 +27,8 @@ export async function pruneImages(deps: ImageDeps, options: PruneOptions): Promi
     if (!isCandidate(deps, image, options)) continue;
     for (const name of namesToRemove(image)) removed.push(...(await removeQuietly(deps, name)));
   }
-  let bytes = 0;
+  // What pulls left that failed is garbage as much as an image without a name.
+  let bytes = await deps.content.partials.removeFree();
   for (const item of removed) {
     if ('deleted' in item && isDigest(item.deleted)) {
       bytes += sizes.get(item.deleted as ChainId) ?? 0;
@@ -43,6 +44,8 @@ export async function pruneImages(deps: ImageDeps, options: PruneOptions): Promi
 
 function isCandidate(deps: ImageDeps, image: ImageRecord, options: PruneOptions): boolean {
   const { until, labels = [], notLabels = [] } = options;
+  // A pull or build that has not named it yet.
+  if (deps.leases.held(image.id)) return false;
   if (until !== undefined && (image.created ?? 0n) > until) return false;
   if (!hasLabels(image.config.labels, labels)) return false;
   if (notLabels.some((label) => hasLabels(image.config.labels, [label]))) return false;

@@ -16,12 +16,14 @@ import { asMap, asString, parseJson } from './json.ts';
 import {
   type ImageId,
   type ImageRecord,
+  type KeptManifest,
   type LayerBlob,
   type StoredImage,
   blobsOf,
   encodeImageRecord,
   parseImageRecord,
   storedImage,
+  withManifest,
 } from './record.ts';
 import {
   type Reference,
@@ -223,6 +225,14 @@ export class ImageStore {
         layers: image.layers.map((layer) => (isOld(layer) ? blob : layer)),
       }));
     }
+  }
+
+  /** Adds a manifest that an image came by; its blobs must be in the content store. */
+  async addManifest(id: ImageId, manifest: KeptManifest): Promise<void> {
+    await this.#change(id, (image) => ({
+      ...image,
+      manifests: withManifest(image.manifests, manifest),
+    }));
   }
 
   async delete(id: ImageId): Promise<void> {

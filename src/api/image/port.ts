@@ -13,6 +13,8 @@ export type ImagePort = Pick<
   | 'remove'
   | 'prune'
   | 'history'
+  | 'pull'
+  | 'partialBytes'
   | 'push'
   | 'inspectRemote'
   | 'login'

@@ -1,7 +1,8 @@
-// Images as streams: load, import, save, and pull (which is not served yet).
+// Images as streams: load, import, save and pull.
 import type { IncomingMessage } from 'node:http';
 import { EngineError } from '#base/error.ts';
 import { parsePlatform, type Platform } from '#image/platform.ts';
+import { registryAuth } from './auth.ts';
 import { closeStream, type Exchange, openStream, sendAll } from '../exchange.ts';
 import { renderProgress, withProgress } from './progress.ts';
 
@@ -22,7 +23,7 @@ export async function loadImages(exchange: Exchange): Promise<void> {
 /** POST /images/create: fromSrc imports the body, fromImage pulls. */
 export async function createImage(exchange: Exchange): Promise<void> {
   const { query } = exchange;
-  if (query.text('fromImage') !== '') return refusePull(exchange);
+  if (query.text('fromImage') !== '') return pullImage(exchange);
   const source = query.text('fromSrc');
   if (source === '') {
     const text = 'invalid request: one of fromImage and fromSrc is required';
@@ -52,13 +53,25 @@ async function importImage(exchange: Exchange): Promise<void> {
   });
 }
 
-function refusePull({ query }: Exchange): never {
-  const name = withTag(query.text('fromImage'), query.text('tag')).slice(0, 300);
-  throw new EngineError(
-    'not_implemented',
-    `cannot pull ${name}: this version of Coracle does not pull from registries; ` +
-      'bring the image with "docker load" or "docker import"',
-  );
+async function pullImage(exchange: Exchange): Promise<void> {
+  const { deps, query, request, signal } = exchange;
+  const [name, tag] = [query.text('fromImage'), query.text('tag')];
+  const platform = platformOf(query.text('platform'));
+  await withProgress(exchange, async ({ tell }) => {
+    await deps.images.pull(withTag(name, tag), {
+      signal,
+      auth: registryAuth(request),
+      // Clients ask for all tags by naming none: the CLI adds "latest" where it means one.
+      all: isWholeRepository(name, tag),
+      ...(platform === undefined ? {} : { platform }),
+      onProgress: (progress) => tell(renderProgress(progress)),
+    });
+  });
+}
+
+/** Neither a tag beside the name nor a tag or digest in it. */
+function isWholeRepository(name: string, tag: string): boolean {
+  return tag === '' && !name.includes('@') && !name.slice(name.lastIndexOf('/') + 1).includes(':');
 }
 
 export async function saveImages(exchange: Exchange): Promise<void> {

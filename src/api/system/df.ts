@@ -24,7 +24,9 @@ export async function getDiskUsage(exchange: Exchange): Promise<void> {
   const images = deps.images.list();
   const used = (id: string): number => views.filter((view) => view.imageId === id).length;
   const layers = deps.images.deps.snapshots.list();
-  const layersSize = layers.reduce((sum, layer) => sum + layer.bytes, 0);
+  // What pulls left that failed counts, too: `image prune` gives it back.
+  const left = await deps.images.partialBytes();
+  const layersSize = layers.reduce((sum, layer) => sum + layer.bytes, left);
   const usage: DiskUsage = {
     LayersSize: layersSize,
     Images: wants('image')

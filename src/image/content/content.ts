@@ -16,6 +16,8 @@ export const BLOB_BYTES_MAX = 256 * 1024 ** 3;
 const WRITE_BYTES = 1024 * 1024;
 const PARTIALS = 'partial';
 
+type ByteSource = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+
 export type IngestOptions = {
   readonly signal: AbortSignal;
   readonly digest?: Digest;
@@ -134,7 +136,7 @@ export class ContentStore {
   }
 
   /** Receives a stream into a temporary file, hashing it on the way. */
-  async ingest(source: AsyncIterable<Uint8Array>, options: IngestOptions): Promise<Ingest> {
+  async ingest(source: ByteSource, options: IngestOptions): Promise<Ingest> {
     const path = join(this.#ingests, randomBytes(12).toString('hex'));
     const file = await open(path, 'wx', 0o600);
     try {
@@ -225,7 +227,7 @@ async function syncFile(path: string): Promise<void> {
 
 async function receive(
   file: FileHandle,
-  source: AsyncIterable<Uint8Array>,
+  source: ByteSource,
   options: IngestOptions,
 ): Promise<{ readonly digest: Digest; readonly size: number }> {
   const max = Math.min(options.bytesMax ?? BLOB_BYTES_MAX, options.size ?? BLOB_BYTES_MAX);

@@ -1,7 +1,7 @@
-// Blobs on their way from a registry: `ingest/partial/<hex>` below the data root, named by the digest
-// that they will have. Unlike other ingests they survive their owner and the daemon: the next pull
-// goes on where this one stopped. A held one is somebody's work; any other goes when it is old, or
-// when space is asked for.
+// Blobs on their way from a registry: `ingest/partial/<hex>` below the data root, named by the
+// digest that they will have. Unlike other ingests they survive their owner and the daemon: the
+// next pull goes on where this one stopped. A held one is somebody's work; any other goes when it
+// is old, or when space is asked for.
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Digest, hexOf } from '#base/digest.ts';
@@ -71,6 +71,11 @@ export class Partials {
       if (modifiedMs <= before && !this.held(digestOf(path))) bytes += await this.#remove(path);
     }
     return bytes;
+  }
+
+  /** Removes all that nobody holds; answers the bytes. */
+  removeFree(): Promise<number> {
+    return this.removeOlder(Number.NEGATIVE_INFINITY);
   }
 
   async #list(): Promise<readonly string[]> {

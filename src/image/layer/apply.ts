@@ -8,6 +8,7 @@ import { classify } from '#tar/whiteout.ts';
 import { KnownPaths } from './known.ts';
 import { splitHardLink, splitLayerPath } from './path.ts';
 import type { Tree, TreeMeta } from './tree.ts';
+import { keepsXattr } from './xattr.ts';
 
 /** Entries of one layer; the largest public images have under a million. */
 export const LAYER_ENTRIES_MAX = 5_000_000;
@@ -149,19 +150,8 @@ async function makeEntry(
   }
   // Last: chown(2) and write(2) clear file capabilities (capabilities(7)).
   for (const [name, value] of entry.xattrs) {
-    if (isKeptXattr(name, kind)) await tree.xattr(path, name, value);
+    if (keepsXattr(name, kind)) await tree.xattr(path, name, value);
   }
-}
-
-/**
- * File capabilities and what users wrote. Everything else says something to a kernel subsystem of
- * the host: trusted.overlay.* would steer the union mount itself.
- */
-function isKeptXattr(name: string, kind: TarEntry['kind']): boolean {
-  if (name === 'security.capability') return kind === 'file';
-  if (name.startsWith('user.overlay.')) return false;
-  // user.* exists only on files and directories, xattr(7).
-  return name.startsWith('user.') && name.length <= 255 && (kind === 'file' || kind === 'dir');
 }
 
 function metaOf(entry: TarEntry): TreeMeta {
