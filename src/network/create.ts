@@ -3,6 +3,7 @@
 import { now } from '#base/clock.ts';
 import { EngineError, isEngineError } from '#base/error.ts';
 import { newId, shortId } from '#base/id.ts';
+import { borrow, checkNotLent, configRecord } from './config-only.ts';
 import { announce, type Core, socketsOf } from './core.ts';
 import type { NetworkDriverName, NetworkRecord, NetworkRequest, NetworkView } from './engine.ts';
 import { planSubnets } from './ipam/subnet.ts';
@@ -59,9 +60,11 @@ export async function hostRoutes(core: Core): Promise<readonly string[]> {
 /** A record with its subnets, checked by its driver; nothing is stored. */
 export async function planNetwork(
   core: Core,
-  request: NetworkRequest,
+  asked: NetworkRequest,
   as: { readonly id: string; readonly createdAt: bigint },
 ): Promise<NetworkRecord> {
+  if (asked.configOnly) return configRecord(asked, as);
+  const request = borrow(asked, (name) => core.networks.named(name));
   const driver = driverName(core, request.driver);
   const { addresses } = core.drivers[driver];
   const { ipam, internal, options, labels, attachable, name } = request;
@@ -98,6 +101,7 @@ export async function planNetwork(
     options,
     labels,
     ipam: { driver: ipam.driver === '' ? 'default' : ipam.driver, options: ipam.options, subnets },
+    ...(request.configFrom === '' ? {} : { configFrom: request.configFrom }),
   };
   await core.drivers[driver].validate(record, others);
   return record;
@@ -124,7 +128,8 @@ export async function create(
   return { id: record.id, warnings: [] };
 }
 
-export const isPredefined = (record: NetworkRecord): boolean => !isUserDefined(record);
+export const isPredefined = (record: NetworkRecord): boolean =>
+  !isUserDefined(record) && record.lends === undefined;
 
 /** `name:"web" id:"0123456789ab"` of each endpoint, as Docker lists them. */
 function activeEndpoints(core: Core, record: NetworkRecord): string {
@@ -150,6 +155,7 @@ export async function prune(
   const removed: string[] = [];
   for (const record of core.networks.list()) {
     if (isPredefined(record) || core.activity.holds(record) > 0) continue;
+    if (record.lends !== undefined) continue;
     if (!wanted({ record, predefined: false, endpoints: [] })) continue;
     try {
       await removeRecord(core, record);
@@ -170,6 +176,7 @@ async function removeRecord(core: Core, record: NetworkRecord): Promise<void> {
       `${record.name} is a pre-defined network and cannot be removed`,
     );
   }
+  checkNotLent(record, core.networks.list());
   if (!core.activity.leave(record)) {
     throw new EngineError(
       'forbidden',

@@ -16,6 +16,12 @@ export type NetworkRequest = {
   readonly attachable: boolean;
   readonly options: Readonly<Record<string, string>>;
   readonly labels: Readonly<Record<string, string>>;
+  /** "" = where the driver is at home. */
+  readonly scope: string;
+  /** No network of a driver: others may take its settings. */
+  readonly configOnly: boolean;
+  /** Name of the network that lends its settings; "" = it has its own. */
+  readonly configFrom: string;
   readonly ipam: {
     /** "" or "default"; "null" gives no addresses. */
     readonly driver: string;
@@ -43,6 +49,10 @@ export type NetworkRecord = {
     readonly options: Readonly<Record<string, string>>;
     readonly subnets: readonly Subnet[];
   };
+  /** Only of one that lends its settings (--config-only): the subnets that it was asked for. */
+  readonly lends?: readonly SubnetRequest[];
+  /** Name of the network that it has its settings from (--config-from). */
+  readonly configFrom?: string;
 };
 
 /** What a container wishes of one network: kept in its spec, resolved anew at each start. */

@@ -7,6 +7,7 @@ import { timed } from './account.ts';
 import { raise, takeDown } from './attach.ts';
 import { shut } from './close.ts';
 import { announce, type Core, type Socketed, socketsOf, sortEndpoints } from './core.ts';
+import { checkTakesEndpoints } from './config-only.ts';
 import { makeEndpoint } from './endpoint.ts';
 import type {
   Endpoint,
@@ -53,6 +54,7 @@ export function reserveEndpoint(
       `a container can be on ${ENDPOINTS_PER_CONTAINER_MAX} networks at most`,
     );
   }
+  checkTakesEndpoints(record);
   const driver = core.drivers[record.driver];
   driver.validateWish(record, wish);
   checkWish(record, wish);

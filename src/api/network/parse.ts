@@ -18,6 +18,9 @@ export function parseNetworkCreate(body: Fields, version: string): NetworkReques
     attachable: body.bool('Attachable'),
     options: body.stringMap('Options'),
     labels: body.stringMap('Labels'),
+    scope: body.string('Scope'),
+    configOnly: body.bool('ConfigOnly'),
+    configFrom: body.object('ConfigFrom')?.string('Network') ?? '',
     ipam: {
       driver: ipam?.string('Driver') ?? '',
       options: ipam?.stringMap('Options') ?? {},
@@ -31,7 +34,7 @@ export function parseNetworkCreate(body: Fields, version: string): NetworkReques
   };
 }
 
-/** Swarm is not there, and neither are networks that only lend their configuration. */
+/** Swarm is not there. */
 function checkUnsupported(body: Fields): void {
   const scope = body.string('Scope');
   if (body.string('Driver') === 'overlay' || scope === 'swarm' || body.bool('Ingress')) {
@@ -39,13 +42,6 @@ function checkUnsupported(body: Fields): void {
       'forbidden',
       'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect ' +
         'this node to swarm and try again.',
-    );
-  }
-  if (body.bool('ConfigOnly') || (body.object('ConfigFrom')?.string('Network') ?? '') !== '') {
-    throw new EngineError(
-      'not_implemented',
-      'networks of configuration only (--config-only, --config-from) are not implemented in this ' +
-        'version of Coracle',
     );
   }
 }

@@ -3,14 +3,14 @@ import { formatTime } from '#base/clock.ts';
 import type { ContainerView } from '#container/engine.ts';
 import { isRunning } from '#container/guard.ts';
 import type { NetworkView } from '#network/engine.ts';
-import type { Subnet } from '#network/ipam/subnet.ts';
+import type { SubnetRequest } from '#network/ipam/subnet.ts';
 import type { IpamConfig, NetworkContainer, NetworkInspect } from '#wire/network.ts';
 import { placeholderId } from '../container/render-network.ts';
 import { emptyMap } from '../decode.ts';
 
 /** Without the containers, as in a list. */
 export function renderNetwork({ record, predefined }: NetworkView): NetworkInspect {
-  const subnets = record.ipam.subnets.map(renderSubnet);
+  const subnets = (record.lends ?? record.ipam.subnets).map(renderSubnet);
   const options = record.ipam.options;
   return {
     Name: record.name,
@@ -28,20 +28,21 @@ export function renderNetwork({ record, predefined }: NetworkView): NetworkInspe
     Internal: record.internal,
     Attachable: record.attachable,
     Ingress: false,
-    ConfigFrom: { Network: '' },
-    ConfigOnly: false,
+    ConfigFrom: { Network: record.configFrom ?? '' },
+    ConfigOnly: record.lends !== undefined,
     Containers: {},
     Options: record.options,
     Labels: record.labels,
   };
 }
 
-function renderSubnet({ subnet, ipRange, gateway, auxAddresses }: Subnet): IpamConfig {
+/** One that only lends its settings has what was asked for, where "" means nothing. */
+function renderSubnet({ subnet, ipRange, gateway, auxAddresses = {} }: SubnetRequest): IpamConfig {
   const aux = Object.keys(auxAddresses).length > 0 ? { AuxiliaryAddresses: auxAddresses } : {};
   return {
-    Subnet: subnet,
-    ...(ipRange === undefined ? {} : { IPRange: ipRange }),
-    ...(gateway === undefined ? {} : { Gateway: gateway }),
+    ...(subnet ? { Subnet: subnet } : {}),
+    ...(ipRange ? { IPRange: ipRange } : {}),
+    ...(gateway ? { Gateway: gateway } : {}),
     ...aux,
   };
 }

@@ -55,8 +55,6 @@ export type PublishedPort = {
 export type FirewallState = {
   readonly networks: readonly FirewallNetwork[];
   readonly ports: readonly PublishedPort[];
-  /** Accepted and not needed: loopback is told apart by the interface, not by a list of nets. */
-  readonly hostLocalNets?: readonly string[];
 };
 
 export const EMPTY_STATE: FirewallState = { networks: [], ports: [] };

@@ -138,28 +138,4 @@ export class AddressAllocator {
     const range = this.#ranges.find(({ subnet }) => contains(subnet, address));
     return range === undefined ? undefined : formatCidr(range.subnet);
   }
-
-  ownerOf(ip: string): string | undefined {
-    return this.#taken.get(keyOf(parseIp(ip)));
-  }
-}
-
-/** Whether a container may name its address on this network, with Docker's refusal. */
-export function checkStaticAllowed(network: {
-  readonly userDefined: boolean;
-  readonly subnets: readonly Subnet[];
-  readonly ip: string;
-}): void {
-  const refuse = (where: string): never => {
-    const rule = `user specified IP address is supported ${where}`;
-    throw new EngineError('invalid_argument', `invalid endpoint settings:\n${rule}`);
-  };
-  if (!network.userDefined) refuse('on user defined networks only');
-  const { family } = parseIp(network.ip);
-  const configured = network.subnets.some(
-    ({ subnet, userConfigured }) => userConfigured && parseCidr(subnet).address.family === family,
-  );
-  if (!configured) {
-    refuse('only when connecting to networks with user configured subnets');
-  }
 }

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { EngineError } from '#base/error.ts';
 import { contains, formatCidr, overlaps, parseCidr, parseIp } from '#base/ip-address.ts';
-import { AddressAllocator, checkStaticAllowed } from './allocator.ts';
+import { AddressAllocator } from './allocator.ts';
 import { macFromIp, macFromRandom, parseMac } from './mac.ts';
 import { choosePool, DEFAULT_POOLS, parsePools, ulaPool } from './pool.ts';
 import { planSubnets, type Subnet, type SubnetPlanRequest } from './subnet.ts';
@@ -224,18 +224,12 @@ test('the next subnet of the family is used when the first is full', () => {
   assert.deepEqual(ips, ['10.0.0.0', '10.0.0.1', '10.1.0.0', '10.1.0.1']);
 });
 
-test('a static address is only for networks whose subnet a user named', () => {
-  const own = [subnet('10.0.0.0/24', { userConfigured: false })];
-  assert.throws(
-    () => checkStaticAllowed({ userDefined: false, subnets: own, ip: '10.0.0.2' }),
-    /user defined networks only/,
-  );
-  assert.throws(
-    () => checkStaticAllowed({ userDefined: true, subnets: own, ip: '10.0.0.2' }),
-    /user configured subnets/,
-  );
-  assert.doesNotThrow(() =>
-    checkStaticAllowed({ userDefined: true, subnets: [subnet('10.0.0.0/24')], ip: '10.0.0.2' }),
+test('IPv4 stands first, in whatever order the subnets were named or chosen', () => {
+  const requests = [{ subnet: 'fd00::/64' }];
+  const planned = planSubnets({ ...PLAN, families: [4, 6], requests });
+  assert.deepEqual(
+    planned.map((one) => one.subnet),
+    ['172.17.0.0/16', 'fd00::/64'],
   );
 });
 

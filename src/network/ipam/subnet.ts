@@ -132,18 +132,19 @@ function addressFault(subnet: IpPrefix, text: string): string | undefined {
   return `parent subnet ${formatCidr(networkOf(subnet))} doesn't contain this address`;
 }
 
-function check(request: SubnetPlanRequest): void {
-  if (request.requests.length > SUBNETS_PER_NETWORK_MAX) {
+/** Throws for what can be no subnets, wherever they are used. */
+export function checkRequests(requests: readonly SubnetRequest[]): void {
+  if (requests.length > SUBNETS_PER_NETWORK_MAX) {
     const message = `more than SUBNETS_PER_NETWORK_MAX (${SUBNETS_PER_NETWORK_MAX}) subnets`;
     throw new EngineError('limit_exceeded', message);
   }
-  for (const { auxAddresses } of request.requests) {
+  for (const { auxAddresses } of requests) {
     if (Object.keys(auxAddresses ?? {}).length > AUX_ADDRESSES_MAX) {
       const message = `more than AUX_ADDRESSES_MAX (${AUX_ADDRESSES_MAX}) auxiliary addresses`;
       throw new EngineError('limit_exceeded', message);
     }
   }
-  const faults = request.requests.flatMap(faultsOf);
+  const faults = requests.flatMap(faultsOf);
   if (faults.length > 0) {
     throw new EngineError('invalid_argument', `invalid network config:\n${faults.join('\n')}`);
   }
@@ -197,7 +198,7 @@ function resolve(request: SubnetRequest, subnet: IpPrefix, withGateway: boolean)
 
 /** Decides the subnets of a new network; what a family lacks comes from the pools. */
 export function planSubnets(request: SubnetPlanRequest): readonly Subnet[] {
-  check(request);
+  checkRequests(request.requests);
   const taken = request.networks.map(parseCidr);
   const named = request.requests.filter(({ subnet }) => given(subnet));
   const planned: Subnet[] = [];
@@ -217,5 +218,6 @@ export function planSubnets(request: SubnetPlanRequest): readonly Subnet[] {
     taken.push(subnet);
     planned.push(resolve({}, subnet, request.withGateway));
   }
-  return planned;
+  // As every list of subnets shows them: IPv4 first.
+  return planned.toSorted((one, other) => familyOf(one.subnet) - familyOf(other.subnet));
 }

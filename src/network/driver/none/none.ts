@@ -17,7 +17,9 @@ export function makeEndless(name: Extract<NetworkDriverName, 'host' | 'null'>): 
     leadsOut: () => false,
     gateway: () => false,
     validate: (record, others) => {
-      if (!others.some((other) => other.id !== record.id && other.driver === name)) return;
+      const isOther = (other: NetworkRecord): boolean =>
+        other.id !== record.id && other.driver === name && other.lends === undefined;
+      if (!others.some(isOther)) return;
       throw new EngineError('forbidden', `only one instance of "${name}" network is allowed`);
     },
     validateWish: refuse,
