@@ -3,11 +3,12 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { copyFileSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { createServer, request as httpRequest } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isEngineError } from '#base/error.ts';
 import { makeScratch, removeScratch } from '../../tools/scratch.ts';
 import { type Authority, makeAuthority } from '../fixture/certificate.ts';
@@ -401,4 +402,131 @@ test('TLS is verified, by private authorities in certs.d too, and through a prox
   );
   assert.equal(await ask(open, [open]), image.digest);
   assert.ok(proxy.asked.includes(`GET http://${open}/v2/`));
+});
+
+test('a registry that wants a certificate of its clients gets that of certs.d', {
+  skip,
+}, async () => {
+  const certs = makeScratch('certs-');
+  await using registry = await sameImages({
+    tls: authority.sign('server', ['IP:127.0.0.1']),
+    clientAuthority: authority.certificateFile,
+  });
+  const manifest = async () => {
+    await using registries = openClient({ certsDirectories: [certs], attemptsMax: 1 });
+    return await repositoryOf(registries, `${registry.host}/team/app:v1`).manifest(transfer());
+  };
+  await assert.rejects(manifest(), refused('unavailable', /^Get "https:.*": unexpected EOF$/));
+  const client = authority.sign('client');
+  mkdirSync(join(certs, registry.host));
+  copyFileSync(client.certificateFile, join(certs, registry.host, 'me.cert'));
+  copyFileSync(client.keyFile, join(certs, registry.host, 'me.key'));
+  assert.equal((await manifest()).digest, image.digest);
+  removeScratch(certs);
+});
+
+test('401 in the middle of a download brings a new token, and the rest', { skip }, async () => {
+  await using tokens = await TokenServer.start({ authority, users: { ann: 'secret' } });
+  await using registry = await sameImages({ token: tokens.registry });
+  await using proxy = await FaultProxy.start(registry.host);
+  await using registries = openClient();
+  const challenge = `Bearer realm="${tokens.url}",service="test-registry",error="invalid_token"`;
+  proxy.add(
+    { kind: 'cut', at: 100_000, match: /blobs/ },
+    {
+      kind: 'answer',
+      status: 401,
+      headers: { 'www-authenticate': challenge },
+      match: /blobs/,
+    },
+  );
+  const repository = repositoryOf(registries, `${proxy.host}/team/app:v1`, 'pull', ANN);
+  const file = newFile();
+  await repository.download(image.blob, file, transfer());
+  assert.ok(readFileSync(file).equals(image.layer));
+  assert.equal(tokens.requests.length, 2);
+  const sent = proxy.requests.map(({ headers }) => headers.authorization).slice(1);
+  assert.equal(new Set(sent).size, 2);
+});
+
+test('a token server without TLS is not asked by a registry that has it', { skip }, async () => {
+  await using proxy = await FaultProxy.start(undefined, authority.sign('x', ['IP:127.0.0.1']));
+  await using thief = await FaultProxy.start();
+  await using registries = openClient();
+  const headers = { 'www-authenticate': `Bearer realm="${thief.url}/token"` };
+  proxy.add({ kind: 'answer', status: 401, headers, times: Number.POSITIVE_INFINITY });
+  await assert.rejects(
+    repositoryOf(registries, `${proxy.host}/team/app:v1`, 'pull', ANN).manifest(transfer()),
+    refused('unauthorized', /names no usable token server: it is at http:\/\/.*, without TLS/),
+  );
+  assert.deepEqual(thief.requests, []);
+});
+
+test('what is no image of today is refused with what to do', { skip }, async () => {
+  await using proxy = await FaultProxy.start(plain.host);
+  await using registries = openClient();
+  const repository = repositoryOf(registries, `${proxy.host}/team/app:v1`);
+  const answer = (type: string, body: string | Buffer, more = {}) =>
+    proxy.add({
+      kind: 'answer',
+      status: 200,
+      headers: { 'content-type': type, ...more },
+      body,
+      match: /GET .*manifests/,
+    });
+  answer(
+    'application/vnd.docker.distribution.manifest.v1+prettyjws',
+    JSON.stringify({ schemaVersion: 1 }),
+  );
+  await assert.rejects(
+    repository.manifest(transfer()),
+    refused('not_implemented', /schema 1 are not supported\. Suggest the author of .*app:v1 to/),
+  );
+  answer('text/html', '<html>');
+  await assert.rejects(
+    repository.manifest(transfer()),
+    refused('corrupt', 'unsupported manifest media type: text/html'),
+  );
+  answer('application/json', Buffer.alloc(5 * 1024 * 1024, 32));
+  await assert.rejects(repository.manifest(transfer()), refused('limit_exceeded', /manifest/));
+  // The media type is that of the manifest where the server has a general one.
+  answer('application/json', image.manifest);
+  assert.match((await repository.manifest(transfer())).mediaType, /manifest\.v2\+json$/);
+  // A digest that is wrong is asked for once more.
+  const wrong = { 'docker-content-digest': `sha256:${'1'.repeat(64)}` };
+  answer('application/json', image.manifest, wrong);
+  answer('application/json', image.manifest, wrong);
+  await assert.rejects(
+    repository.manifest(transfer()),
+    refused('corrupt', /^manifest verification failed for digest sha256:1111/),
+  );
+});
+
+test('the thread ends when nothing is asked for a while, and comes back', { skip }, async () => {
+  await using registries = openClient({}, { idleMs: 50 });
+  const threads = () => readdirSync('/proc/self/task').length;
+  const repository = repositoryOf(registries, `${plain.host}/team/app:v1`);
+  await repository.manifest(transfer());
+  const busy = threads();
+  while (threads() >= busy) await sleep(20);
+  assert.equal((await repository.manifest(transfer())).digest, image.digest);
+});
+
+test('what is under way ends when the engine does', { skip }, async () => {
+  await using proxy = await FaultProxy.start(plain.host);
+  const registries = openClient();
+  const repository = repositoryOf(registries, `${proxy.host}/team/app:v1`);
+  proxy.add({ kind: 'stall', at: 100_000, match: /blobs/ });
+  const file = newFile();
+  const stalled = Promise.withResolvers<void>();
+  const onProgress = (current: number) => {
+    if (current > 0) stalled.resolve();
+  };
+  const work = repository.download(image.blob, file, transfer({ onProgress }));
+  work.catch(() => {});
+  await stalled.promise;
+  await registries[Symbol.asyncDispose]();
+  await assert.rejects(work, refused('cancelled', /context canceled/));
+  assert.ok(statSync(file).size > 0, 'what came stays');
+  await assert.rejects(repository.manifest(transfer()), refused('unavailable', /shutting down/));
 });

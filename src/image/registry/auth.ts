@@ -6,7 +6,7 @@ import { basic } from './basic.ts';
 import type { Challenge } from './challenge.ts';
 import { ERROR_BYTES_MAX, refusalError } from './error-body.ts';
 import { type Answer, fieldOf, type Http, readBody, readSome } from './http.ts';
-import type { RegistryAuth } from './registry.ts';
+import type { RegistryAction, RegistryAuth } from './registry.ts';
 import { retryAfterMs } from './retry.ts';
 import { parseToken, realmOf, type Token, tokenRequest } from './token.ts';
 
@@ -18,6 +18,7 @@ const TOKEN_MARGIN_MS = 10_000;
 
 /** What is done, and as whom. */
 export type Access = {
+  readonly action: RegistryAction;
   readonly scopes: readonly string[];
   readonly auth: RegistryAuth | undefined;
 };

@@ -1,5 +1,6 @@
-// certs.d, as Docker has it: HOST[:PORT]/{*.crt, *.cert, *.key} are authorities that are trusted for
-// that registry, and certificates of ours with their keys. Which file is what; reading is elsewhere.
+// certs.d, as Docker has it: HOST[:PORT]/{*.crt, *.cert, *.key} are authorities that are trusted
+// for that registry, and certificates of ours with their keys. Which file is what; reading is
+// elsewhere.
 import { EngineError } from '#base/error.ts';
 
 export const CERTIFICATES_MAX = 100;

@@ -19,7 +19,9 @@ const QUOTED = /"((?:[^"\\]|\\.)*)"/y;
 /** Base64 in place of parameters, as Negotiate has it; ends where the challenge does. */
 const TOKEN68 = /[A-Za-z0-9._~+/-]+=*(?=[ \t]*(?:,|$))/y;
 
-/** Parses the fields of one answer; what is malformed ends the list, as nothing after it is sure. */
+/**
+ * Parses the fields of one answer; what is malformed ends the list, as nothing after it is sure.
+ */
 export function parseChallenges(
   fields: string | readonly string[] | undefined,
 ): readonly Challenge[] {

@@ -62,7 +62,9 @@ export class Connections implements AsyncDisposable {
     return made;
   }
 
-  /** A host's own certificates; else the authorities of its home, but not what proves who we are. */
+  /**
+   * A host's own certificates; else the authorities of its home, but not what proves who we are.
+   */
   async #identityFor(host: string, home: string): Promise<Identity | undefined> {
     const own = await this.#identityOf(host);
     if (own !== undefined || home === host) return own;

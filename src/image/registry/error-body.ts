@@ -67,6 +67,11 @@ function bodyErrors(status: number, body: Uint8Array): readonly RegistryError[] 
       return [{ code: clean(item.code), message: clean(message) }];
     });
   }
+  // OAuth 2 (RFC 6749, section 5.2).
+  if ('error' in raw && typeof raw.error === 'string' && status < 500) {
+    const told = 'error_description' in raw ? clean(raw.error_description) : '';
+    return [{ code: 'UNAUTHORIZED', message: told === '' ? clean(raw.error) : told }];
+  }
   // Docker Hub's token server has its own form.
   if ('details' in raw && typeof raw.details === 'string' && raw.details !== '') {
     return [{ code: DEFAULTS[status]?.code ?? 'UNKNOWN', message: clean(raw.details) }];

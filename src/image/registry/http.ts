@@ -13,6 +13,8 @@ import { isSameOrigin, REDIRECTS_MAX, resolveLocation } from './url.ts';
 
 /** What is read of a body that nobody wants, so that its connection can be used again. */
 const DISCARD_BYTES_MAX = 64 * 1024;
+/** Hosts that are remembered for having answered. */
+const HOSTS_MAX = 1000;
 const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
 const USER_AGENT = 'coracle';
 
@@ -94,6 +96,7 @@ export class Http implements AsyncDisposable {
         headersTimeout: ask.headersMs ?? this.#limits.headersMs,
         bodyTimeout: this.#limits.silenceMs,
       });
+      if (this.#answered.size >= HOSTS_MAX) this.#answered.clear();
       this.#answered.add(url.host);
       return { status: statusCode, headers, body: content, method, url };
     } catch (error) {

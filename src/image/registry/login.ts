@@ -17,7 +17,7 @@ export async function login(
 ): Promise<{ readonly identityToken: string }> {
   const domain = domainOfServer(auth.serverAddress);
   const site = await reader.sites.reach(upstreamOf(domain, reader.config.insecure), signal);
-  const access: Access = { scopes: [], auth };
+  const access: Access = { action: 'pull', scopes: [], auth };
   const identityToken = await newToken(reader, site, access, signal);
   const url = pingUrl(site.origin);
   const answer = await reader.sites.ask(site, access, { method: 'GET', url, signal });

@@ -49,9 +49,10 @@ export async function headManifest(
       const length = Number(fieldOf(answer, 'content-length'));
       const mediaType = mediaTypeOf(answer);
       const known = isDigest(digest) && Number.isSafeInteger(length) && isKnown(mediaType);
-      if (answer.status === 200 && known) return { digest, size: length, mediaType };
+      const asked = name.digest === undefined || name.digest === digest;
+      if (answer.status === 200 && known && asked) return { digest, size: length, mediaType };
       if (answer.status === 404 || answer.status === 401) throw headRefusal(answer.status);
-      // Some registries do not know HEAD here, or leave the digest out.
+      // Some registries do not know HEAD here, leave the digest out or have another kind of it.
       const manifest = await fetchManifest(reader, place, name, signal);
       return {
         digest: manifest.digest,

@@ -1,5 +1,5 @@
-// Which proxy a request takes, by the rules of Go's httpproxy package, which dockerd has: HTTP_PROXY,
-// HTTPS_PROXY and NO_PROXY, also in lower case; loopback never takes one.
+// Which proxy a request takes, by the rules of Go's httpproxy package, which dockerd has:
+// HTTP_PROXY, HTTPS_PROXY and NO_PROXY, also in lower case; loopback never takes one.
 import { EngineError } from '#base/error.ts';
 import { contains, isLoopback, readCidr, readIp } from '#base/ip-address.ts';
 

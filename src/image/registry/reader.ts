@@ -6,7 +6,7 @@ import type { Access } from './auth.ts';
 import { readSources, type Source, upstreamOf } from './endpoint.ts';
 import { ERROR_BYTES_MAX, refusalError } from './error-body.ts';
 import { type Answer, fieldOf, readSome } from './http.ts';
-import { MIRROR_REST_MS, type RegistryLimits } from './limit.ts';
+import { MIRROR_REST_MS, type RegistryLimits, WRONG_CONTENT_MAX } from './limit.ts';
 import type { Target } from './protocol.ts';
 import type { RegistryConfig, TransferOptions } from './registry.ts';
 import { backoffMs, retryAfterMs, TransferError } from './retry.ts';
@@ -39,7 +39,7 @@ export class Reader {
   async upstream({ name, action, auth }: Target, signal: AbortSignal): Promise<Place> {
     const source = upstreamOf(name.domain, this.config.insecure);
     const site = await this.sites.reach(source, signal);
-    return placeOf(site, name, { scopes: [scopeOf(name.path, action)], auth });
+    return placeOf(site, name, { action, scopes: [scopeOf(name.path, action)], auth });
   }
 
   /** One pass over all sources: what a mirror lacks or does wrong is asked of the next. */
@@ -53,7 +53,11 @@ export class Reader {
         const site = await this.sites.reach(source, signal);
         // The user's credentials are for the registry, not for who stands in for it.
         const path = `${source.prefix}${target.name.path}`;
-        const access = { scopes: [scopeOf(path, 'pull')], auth: undefined };
+        const access = {
+          action: 'pull',
+          scopes: [scopeOf(path, 'pull')],
+          auth: undefined,
+        } as const;
         return await run(placeOf(site, target.name, access));
       } catch (error) {
         if (!(error instanceof TransferError)) throw error;
@@ -79,11 +83,14 @@ export class Reader {
   }
 
   async retried<T>(options: TransferOptions, run: () => Promise<T>): Promise<T> {
+    let wrong = 0;
     for (let attempt = 1; ; attempt += 1) {
       try {
         return await run();
       } catch (error) {
         if (!(error instanceof TransferError)) throw error;
+        if (error.code === 'corrupt') wrong += 1;
+        if (wrong >= WRONG_CONTENT_MAX) throw error;
         await this.waitAfter(error, attempt, options);
       }
     }

@@ -9,6 +9,9 @@ import { type Answer, type Ask, discard, type Http } from './http.ts';
 import { TransferError } from './retry.ts';
 import { isSameOrigin, pingUrl } from './url.ts';
 
+/** Sources that are remembered; configured mirrors and what images were asked for. */
+const SITES_MAX = 1000;
+
 /** How a source was reached; challenges are replaced by newer ones. */
 export type Site = {
   readonly source: Source;
@@ -19,7 +22,6 @@ export type Site = {
 export class Sites {
   readonly authorizer: Authorizer;
   readonly #http: Http;
-  /** By what is tried: the same host may be a mirror and a registry. */
   readonly #reached = new Map<string, Site>();
 
   constructor(http: Http) {
@@ -29,16 +31,19 @@ export class Sites {
 
   /** Asks GET /v2/ of each candidate until one answers; the last failure is told. */
   async reach(source: Source, signal: AbortSignal): Promise<Site> {
-    const key = source.candidates.map(({ origin }) => origin).join(' ');
+    const key = keyOf(source);
     const known = this.#reached.get(key);
-    if (known !== undefined) return { ...known, source };
+    if (known !== undefined) return known;
     let failure: unknown;
     for (const { origin } of source.candidates) {
       try {
         const answer = await this.#http.ask({ method: 'GET', url: pingUrl(origin), signal });
         const challenges = answer.status === 401 ? challengesOf(answer) : [];
         await discard(answer);
+        // Go's TLS server tells plain HTTP this: what failed before was the way.
+        if (answer.status === 400 && failure !== undefined) break;
         const site = { source, origin, challenges };
+        if (this.#reached.size >= SITES_MAX) this.#reached.clear();
         this.#reached.set(key, site);
         return site;
       } catch (error) {
@@ -68,17 +73,24 @@ export class Sites {
     // A Location may be at another server, for which these credentials are not.
     const own = isSameOrigin(ask.url, new URL(site.origin));
     const authorization = own ? await this.#authorization(site, access, ask) : undefined;
-    if (authorization === undefined) return this.#http.ask(ask);
-    return this.#http.ask({ ...ask, headers: { ...ask.headers, authorization } });
+    const headers = authorization === undefined ? {} : { authorization };
+    try {
+      return await this.#http.ask({ ...ask, headers: { ...ask.headers, ...headers } });
+    } catch (error) {
+      // It may come back with TLS or without: that is found out anew.
+      if (error instanceof TransferError) this.#reached.delete(keyOf(site.source));
+      throw error;
+    }
   }
 
-  /** Without credentials dockerd names the request that was not made. */
+  /** Of a pull without credentials dockerd names the request that was not made. */
   async #authorization(site: Site, access: Access, ask: Ask): Promise<string | undefined> {
     try {
       return await this.authorizer.authorization(site, access, ask.signal);
     } catch (error) {
       if (!(error instanceof EngineError) || error.code !== 'unauthorized') throw error;
-      const message = failedRequest(ask.method, ask.url, error.message);
+      const pulls = access.action === 'pull';
+      const message = pulls ? failedRequest(ask.method, ask.url, error.message) : error.message;
       throw new TransferError('unauthorized', message, {
         retry: 'never',
         cause: error,
@@ -86,6 +98,10 @@ export class Sites {
       });
     }
   }
+}
+
+function keyOf({ candidates, prefix }: Source): string {
+  return [...candidates.map(({ origin }) => origin), prefix].join(' ');
 }
 
 function challengesOf(answer: Answer): readonly Challenge[] {

@@ -87,14 +87,19 @@ export class Writer {
     const key = beginningKey(target, blob.digest);
     let session = this.#begun.get(key);
     this.#begun.delete(key);
+    const name = { target, digest: blob.digest };
+    let ending = false;
     let attempt = 0;
     for (;;) {
       const work = { target, blob, file, options, sent: session?.offset ?? 0 };
       const before = work.sent;
       try {
+        // An end whose answer was lost has perhaps been an end.
+        if (ending && session === undefined && (await this.hasBlob(name, options))) return;
         const place = await this.#reader.upstream(target, options.signal);
         session ??= await this.#begin(place, options.signal);
         session = await this.#send(place, session, work);
+        ending = true;
         await this.#finish(place, session, work);
         return;
       } catch (error) {
@@ -236,7 +241,9 @@ async function sessionOf(answer: Answer, offset: number, before?: URL): Promise<
   return { url: resolveLocation(answer.url, location), offset };
 }
 
-/** An upload that the registry has forgotten, or that went on at a wrong place, is worth a new one. */
+/**
+ * An upload that the registry has forgotten, or that went on at a wrong place, is worth a new one.
+ */
 function beginAgain(error: TransferError, { resumed }: Session): TransferError {
   const { code, message, facts, afterMs } = error;
   const lost = facts['status'] === 404 || facts['status'] === 416;
