@@ -2,9 +2,10 @@
 import type { IncomingMessage } from 'node:http';
 import { EngineError } from '#base/error.ts';
 import { parsePlatform, type Platform } from '#image/platform.ts';
-import { registryAuth } from './auth.ts';
 import { closeStream, type Exchange, openStream, sendAll } from '../exchange.ts';
-import { renderProgress, withProgress } from './progress.ts';
+import { askRegistry } from '../status.ts';
+import { registryAuth } from './auth.ts';
+import { type ProgressStream, renderProgress, withProgress } from './progress.ts';
 
 export async function loadImages(exchange: Exchange): Promise<void> {
   const { deps, query, request, signal } = exchange;
@@ -55,9 +56,10 @@ async function importImage(exchange: Exchange): Promise<void> {
 
 async function pullImage(exchange: Exchange): Promise<void> {
   const { deps, query, request, signal } = exchange;
-  const [name, tag] = [query.text('fromImage'), query.text('tag')];
+  // For all tags, a client of old ends the name with a colon.
+  const [name, tag] = [query.text('fromImage').replace(/:$/, ''), query.text('tag')];
   const platform = platformOf(query.text('platform'));
-  await withProgress(exchange, async ({ tell }) => {
+  const pull = async ({ tell }: ProgressStream): Promise<void> => {
     await deps.images.pull(withTag(name, tag), {
       signal,
       auth: registryAuth(request),
@@ -66,7 +68,10 @@ async function pullImage(exchange: Exchange): Promise<void> {
       ...(platform === undefined ? {} : { platform }),
       onProgress: (progress) => tell(renderProgress(progress)),
     });
-  });
+  };
+  await withProgress(exchange, (stream) =>
+    askRegistry(() => pull(stream), ['unauthorized', 'unavailable']),
+  );
 }
 
 /** Neither a tag beside the name nor a tag or digest in it. */
