@@ -284,6 +284,12 @@ test('a blocked registry is refused before anything is sent', { skip }, async ()
     blocked,
   );
   assert.deepEqual(proxy.requests, []);
+  // As a mirror it is passed over.
+  const mirrors = { [plain.host]: [proxy.url] };
+  await using mirrored = openClient({ blocked: [proxy.host], mirrors });
+  const repository = repositoryOf(mirrored, `${plain.host}/team/app:v1`);
+  assert.equal((await repository.manifest(transfer())).digest, image.digest);
+  assert.deepEqual(proxy.requests, []);
 });
 
 test('loopback is tried with TLS that nobody verified, then without', { skip }, async () => {

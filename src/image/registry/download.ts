@@ -131,7 +131,7 @@ function wrongDigest({ digest }: BlobName, actual: string, host: string): Transf
 }
 
 function wrongLength({ digest, size }: BlobName, actual: string, host: string): TransferError {
-  const message = `registry ${host} sent a blob of ${actual} bytes in place of ${size} for ${digest}`;
+  const message = `registry ${host} sent a blob of ${actual} bytes, not ${size}, for ${digest}`;
   return new TransferError('corrupt', message, { retry: 'always', facts: { digest, size } });
 }
 

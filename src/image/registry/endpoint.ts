@@ -63,12 +63,11 @@ export function isBlocked(host: string, blocked: readonly string[]): boolean {
 
 export function refuseBlocked(host: string, blocked: readonly string[]): void {
   if (!isBlocked(host, blocked)) return;
-  throw new EngineError(
-    'forbidden',
-    `registry ${host} is blocked by the configuration of this engine`,
-    { facts: { registry: host } },
-  );
+  throw new EngineError('forbidden', blockedWords(host), { facts: { registry: host } });
 }
+
+export const blockedWords = (host: string): string =>
+  `registry ${host} is blocked by the configuration of this engine`;
 
 /** The registry itself, without mirrors. */
 export function upstreamOf(domain: string, insecure: readonly string[]): Source {

@@ -136,9 +136,10 @@ function pullWords(
   code: unknown,
   { name, reference }: { readonly name: string; readonly reference: string },
 ): string | undefined {
+  const login = "repository does not exist or may require 'docker login'";
   switch (code) {
     case 'DENIED':
-      return `pull access denied for ${name}, repository does not exist or may require 'docker login'`;
+      return `pull access denied for ${name}, ${login}`;
     case 'MANIFEST_UNKNOWN':
       return `manifest for ${reference} not found`;
     case 'NAME_UNKNOWN':

@@ -4,7 +4,7 @@ import { Readable } from 'node:stream';
 import { type Dispatcher, request } from 'undici';
 import type { EngineError } from '#base/error.ts';
 import { Connections } from './connection.ts';
-import { refuseBlocked } from './endpoint.ts';
+import { blockedWords, isBlocked } from './endpoint.ts';
 import { requestFailure } from './failure.ts';
 import type { RegistryLimits } from './limit.ts';
 import type { WorkerSettings } from './protocol.ts';
@@ -80,7 +80,7 @@ export class Http implements AsyncDisposable {
 
   async #send(ask: Ask, home: string): Promise<Answer> {
     const { method, url, signal, body } = ask;
-    refuseBlocked(url.host, this.#blocked);
+    if (isBlocked(url.host, this.#blocked)) throw blockedHop(url);
     signal.throwIfAborted();
     try {
       const {
@@ -115,6 +115,14 @@ export class Http implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#connections[Symbol.asyncDispose]();
   }
+}
+
+/** A mirror that is blocked, or leads to who is, is passed over as any other that fails. */
+function blockedHop({ host }: URL): TransferError {
+  return new TransferError('forbidden', blockedWords(host), {
+    retry: 'never',
+    facts: { registry: host },
+  });
 }
 
 function headersFor(url: URL, ask: Ask): Readonly<Record<string, string>> {

@@ -13,7 +13,8 @@ import type { BlobName, TransferOptions } from './registry.ts';
 import { TransferError } from './retry.ts';
 import { blobUrl, finishUrl, manifestUrl, resolveLocation, scopeOf, uploadUrl } from './url.ts';
 
-const READ_BYTES = 1024 * 1024;
+/** Larger parts are slower, and those that were sent wait longer to be collected. */
+const READ_BYTES = 64 * 1024;
 /** Uploads that a registry has begun because it could not mount, kept for who uploads next. */
 const BEGUN_MAX = 256;
 /** For telling the registry that an upload was given up. */
