@@ -49,6 +49,7 @@ async function connectLive(
   if (before !== undefined) {
     const sandbox = await deps.networks.connect(id, wish);
     undo.add('disconnect', async () => void (await deps.networks.disconnect(id, wish.network)));
+    undo.add('write its files as before', () => changeOwnFiles(deps, record, sandbox, before));
     changeOwnFiles(deps, record, before, sandbox);
     return;
   }
@@ -81,17 +82,41 @@ export async function disconnect(
       'cannot disconnect container from host network - container was created in host network mode',
     );
   }
-  if (!Object.hasOwn(networking, name)) {
+  const before = deps.networks.sandbox(id);
+  const isLeft = running && before !== undefined && isOn(before, name);
+  // A daemon that ended in between has only forgotten it in the record.
+  if (!Object.hasOwn(networking, name) && !isLeft) {
     const text = `container ${id} is not connected to ${running ? '' : 'the '}network ${name}`;
     throw new EngineError('conflict', text);
   }
-  const before = deps.networks.sandbox(id);
-  if (running && before?.endpoints.some(({ networkName }) => networkName === name) === true) {
-    const sandbox: Sandbox = await deps.networks.disconnect(id, name);
-    changeOwnFiles(deps, record, before, sandbox);
-  }
   const { [name]: _gone, ...rest } = networking;
+  await using undo = new Undo(deps.report);
+  // First what can be taken back: the endpoint would come back with another address.
   await store(deps, record, rest);
+  undo.add('store the network again', () => store(deps, record, networking));
+  if (isLeft) {
+    const sandbox = await deps.networks.disconnect(id, name);
+    undo.commit();
+    forgetAddresses(deps, record, before, sandbox);
+  }
+  undo.commit();
+}
+
+const isOn = ({ endpoints }: Sandbox, network: string): boolean =>
+  endpoints.some(({ networkName }) => networkName === network);
+
+/** It is disconnected, whatever becomes of its files. */
+function forgetAddresses(
+  deps: Deps,
+  record: ContainerRecord,
+  before: Sandbox,
+  sandbox: Sandbox,
+): void {
+  try {
+    changeOwnFiles(deps, record, before, sandbox);
+  } catch (error) {
+    deps.report(`take an address out of the files of container ${record.id}`, error);
+  }
 }
 
 function guardNetworks(record: ContainerRecord): void {

@@ -3,6 +3,7 @@
 import { EngineError } from '#base/error.ts';
 import { Undo } from '#base/undo.ts';
 import type { PortBinding, PortTraffic } from '#network/engine.ts';
+import { changeBack } from '#network/port/change-back.ts';
 import type { Deps } from './deps.ts';
 import { publish } from './event.ts';
 import { guard, isRunning } from './guard.ts';
@@ -56,14 +57,7 @@ async function takeBack(
   before: readonly PortBinding[],
   after: readonly PortBinding[],
 ): Promise<void> {
-  const text = (each: PortBinding): string => `${keyOf(each)} ${each.hostIp}:${each.hostPort}`;
-  const without = (list: readonly PortBinding[], other: readonly PortBinding[]) =>
-    list.filter((each) => !other.some((one) => text(one) === text(each)));
-  const add = without(before, after).map((each) => ({
-    ...each,
-    hostPort: { first: each.hostPort, last: each.hostPort },
-  }));
-  await deps.networks.changePorts(id, { add, remove: without(after, before) });
+  await deps.networks.changePorts(id, changeBack(before, after));
 }
 
 /** What -P publishes is by name from now on, if one of it may be withdrawn. */

@@ -8,7 +8,7 @@ const NET = { id: 'n', name: 'net', driver: 'bridge' } as NetworkRecord;
 
 function world() {
   const log: string[] = [];
-  const state = { isThere: false, refusesRules: false };
+  const state = { isThere: false, refusesRules: false, keepsBridge: false };
   const bridge = {
     bridge: () => 'br',
     activate: async (_record: NetworkRecord, { again }: { readonly again: boolean }) => {
@@ -19,6 +19,7 @@ function world() {
       return made;
     },
     deactivate: async () => {
+      if (state.keepsBridge) throw new Error('no way');
       state.isThere = false;
       log.push('deactivate');
     },
@@ -77,4 +78,15 @@ test('who finds it missing makes it, and all others see that it is a new one', a
   await activity.down(NET);
   assert.deepEqual(log.slice(-2), ['no rules', 'deactivate']);
   assert.equal(activity.isUp(NET), false);
+});
+
+test('a network that could not be taken away has its rules again when somebody comes', async () => {
+  const { log, state, activity } = world();
+  await activity.up(NET);
+  state.keepsBridge = true;
+  await assert.rejects(activity.down(NET), { message: 'no way' });
+  state.keepsBridge = false;
+  log.length = 0;
+  await activity.up(NET);
+  assert.deepEqual(log, ['activate', 'rules']);
 });

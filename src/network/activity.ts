@@ -90,9 +90,10 @@ export class Activity {
 
   down(record: NetworkRecord): Promise<unknown> {
     return this.#change(record, async () => {
+      // Before it is: what goes wrong half way must not pass for a network that is whole.
+      this.#up.delete(record.id);
       await this.#ports.networkDown(this.active(record));
       await this.#drivers[record.driver].deactivate(record);
-      this.#up.delete(record.id);
     });
   }
 

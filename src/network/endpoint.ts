@@ -73,6 +73,15 @@ export function makeEndpoint(
   };
 }
 
+/** Its addresses as the interface has them. */
+export function cidrsOf(endpoint: Endpoint): readonly string[] {
+  const { ip, ip6, prefixLength, prefixLength6 } = endpoint;
+  return [
+    ...(ip === undefined ? [] : [`${ip}/${prefixLength}`]),
+    ...(ip6 === undefined ? [] : [`${ip6}/${prefixLength6}`]),
+  ];
+}
+
 /** What stands first: a way out, then a high gw-priority, then the name of the network. */
 export type Rank = {
   readonly leadsOut: boolean;

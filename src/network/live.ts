@@ -7,6 +7,7 @@ import { announce, type Core, pluggedOf, type Socketed, socketsOf, sortEndpoints
 import { dnsNamesOf } from './endpoint.ts';
 import type { EndpointWish, NetworkRate, PortBinding, PortWish, Sandbox } from './engine.ts';
 import { findNetwork, raiseNetworks, reserveEndpoint, settle, withResolvConf } from './open.ts';
+import { changeBack } from './port/change-back.ts';
 
 function sandboxOf(core: Core, containerId: string): Sandbox {
   const sandbox = core.sandboxes.get(containerId);
@@ -49,7 +50,7 @@ export async function connect(
   const endpoints = sortEndpoints(core, [...before.endpoints, added]);
   const reserved = withResolvConf(core, { ...before, endpoints });
   core.sandboxes.put(reserved);
-  undo.add('forget the endpoint', () => core.sandboxes.put(before));
+  undo.add('forget the endpoint', () => core.sandboxes.restore(before));
   const socket = socketsOf(core, reserved).find(({ endpoint }) => endpoint.id === added.id);
   if (socket === undefined) throw new EngineError('internal', 'the new endpoint has no network');
   await raiseNetworks(core, [socket]);
@@ -94,10 +95,10 @@ export async function disconnect(
   await unplug(core, socket, before);
   await reroute(core, before, left);
   const sandbox = await follow(core, left);
-  core.sandboxes.put(sandbox);
   core.leases.release(network, socket.endpoint);
   core.activity.release(network);
   announce(core, 'disconnect', network, containerId);
+  core.sandboxes.restore(sandbox);
   return sandbox;
 }
 
@@ -113,9 +114,13 @@ export async function changePorts(
 ): Promise<Sandbox> {
   using _lock = await core.locks.acquire(containerId);
   const before = sandboxOf(core, containerId);
-  const ports = await core.ports.change(pluggedOf(core, before), change);
+  await using undo = new Undo(core.report);
+  const target = pluggedOf(core, before);
+  const ports = await core.ports.change(target, change);
+  undo.add('publish as before', () => core.ports.change(target, changeBack(before.ports, ports)));
   const sandbox = { ...before, ports };
   core.sandboxes.put(sandbox);
+  undo.commit();
   return sandbox;
 }
 
@@ -130,7 +135,7 @@ export async function setRate(
   await using undo = new Undo(core.report);
   // Recorded before it is made: the record tells the next daemon that there may be an ifb.
   core.sandboxes.put({ ...before, rate: rate ?? before.rate });
-  undo.add('restore the record', () => core.sandboxes.put(before));
+  undo.add('restore the record', () => core.sandboxes.restore(before));
   for (const socket of socketsOf(core, before)) {
     undo.add('restore the limit', () => core.rates.apply(before.path, socket, before.rate));
     await core.rates.apply(before.path, socket, rate);
@@ -151,6 +156,9 @@ export async function rename(core: Core, containerId: string, name: string): Pro
     return { ...endpoint, dnsNames: dnsNamesOf(network, endpoint.wish, renamed) };
   });
   const sandbox = { ...renamed, endpoints };
+  await using undo = new Undo(core.report);
+  undo.add('answer to the name before', () => core.names.set(pluggedOf(core, before)));
   await core.names.set(pluggedOf(core, sandbox));
   core.sandboxes.put(sandbox);
+  undo.commit();
 }

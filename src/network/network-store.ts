@@ -88,9 +88,9 @@ export class NetworkStore {
   }
 
   async delete(record: NetworkRecord): Promise<void> {
+    await rm(this.#path(record.id), { force: true });
     this.#records.delete(record.id);
     this.#names.delete(record.name);
-    await rm(this.#path(record.id), { force: true });
     await syncDirectory(this.#directory);
   }
 }

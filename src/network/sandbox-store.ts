@@ -71,10 +71,17 @@ export class SandboxStore {
     this.#sandboxes.set(sandbox.containerId, sandbox);
   }
 
+  /** It is so already: known from here on, also where it cannot be written. */
+  restore(sandbox: Sandbox): void {
+    this.#sandboxes.set(sandbox.containerId, sandbox);
+    replaceFile(sandbox.path + SUFFIX, encodeSandbox(sandbox));
+  }
+
+  /** It is gone already, as with restore(). */
   delete(containerId: string): void {
     const sandbox = this.#sandboxes.get(containerId);
     if (sandbox === undefined) return;
-    rmSync(sandbox.path + SUFFIX, { force: true });
     this.#sandboxes.delete(containerId);
+    rmSync(sandbox.path + SUFFIX, { force: true });
   }
 }

@@ -64,8 +64,11 @@ export class RecordingPorts implements PortPart {
     return bindings;
   };
   close: PortPart['close'] = async (id) => void this.#open.delete(id);
-  change: PortPart['change'] = async ({ sandbox }, { add }) => {
-    const bindings = add.map(this.#bind);
+  change: PortPart['change'] = async ({ sandbox }, { add, remove }) => {
+    const text = (one: PortBinding): string => `${one.hostIp} ${one.hostPort} ${one.port}`;
+    const gone = remove.map(text);
+    const kept = this.#open.get(sandbox.containerId) ?? [];
+    const bindings = [...kept.filter((one) => !gone.includes(text(one))), ...add.map(this.#bind)];
     this.#open.set(sandbox.containerId, bindings);
     return bindings;
   };

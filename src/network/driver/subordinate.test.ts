@@ -71,7 +71,11 @@ test('unknown modes, flags and sizes are refused before the kernel is asked', as
     /requested ipvlan flag 'toString' is not valid, 'bridge' is the ipvlan driver default/,
   );
   const mtu = { 'com.docker.network.driver.mtu': '1e3' };
-  await refused(macvlan, record('macvlan', mtu), /invalid value for .*mtu: "1e3" is not 68 to/);
+  await refused(
+    macvlan,
+    record('macvlan', mtu),
+    /failed to parse .*mtu value: "1e3" .it is not 68 to/,
+  );
 });
 
 test('who may share a parent is decided by mode and driver', async () => {

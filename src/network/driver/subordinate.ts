@@ -7,13 +7,12 @@ import type { LinkKind } from '#kernel/netlink/link-kind.ts';
 import { isNetlinkError, type Netlink, type Step } from '#kernel/netlink/netlink.ts';
 import type { Route } from '#kernel/netlink/route.ts';
 import { EngineError } from '#base/error.ts';
-import type { Endpoint, NetworkRecord } from '../engine.ts';
+import { cidrsOf } from '../endpoint.ts';
+import type { NetworkRecord } from '../engine.ts';
+import { parseMtu } from './bridge/options.ts';
 import type { EndpointPlan, NetworkDriver } from './driver.ts';
 import { leadsOut, type Parents } from './parent.ts';
 
-export const OPTION_MTU = 'com.docker.network.driver.mtu';
-const MTU_MIN = 68; // RFC 791
-const MTU_MAX = 65_535;
 const TEMPORARY_ID_DIGITS = 12;
 
 /** What one of the two decides by itself. */
@@ -27,27 +26,6 @@ export type SubordinateKind = {
   readonly gateway: (record: Pick<NetworkRecord, 'options'>) => boolean;
   readonly mac: NetworkDriver['mac'];
 };
-
-function mtuOf(record: Pick<NetworkRecord, 'options'>): number | undefined {
-  const text = record.options[OPTION_MTU];
-  if (text === undefined) return undefined;
-  const mtu = /^\d{1,5}$/.test(text) ? Number(text) : 0;
-  if (mtu < MTU_MIN || mtu > MTU_MAX) {
-    throw new EngineError(
-      'invalid_argument',
-      `invalid value for ${OPTION_MTU}: ${JSON.stringify(text)} is not ${MTU_MIN} to ${MTU_MAX}`,
-    );
-  }
-  return mtu;
-}
-
-function cidrsOf(endpoint: Endpoint): readonly string[] {
-  const { ip, ip6, prefixLength, prefixLength6 } = endpoint;
-  return [
-    ...(ip === undefined ? [] : [`${ip}/${prefixLength}`]),
-    ...(ip6 === undefined ? [] : [`${ip6}/${prefixLength6}`]),
-  ];
-}
 
 /** Default routes through the gateway, or, where the kind has none, through the interface. */
 function routesOf(plan: EndpointPlan, through: 'gateway' | 'interface' | 'nothing'): Route[] {
@@ -65,7 +43,7 @@ function routesOf(plan: EndpointPlan, through: 'gateway' | 'interface' | 'nothin
 
 function insideOf(record: NetworkRecord, plan: EndpointPlan, kind: SubordinateKind) {
   const { endpoint, namespace } = plan;
-  const mtu = mtuOf(record);
+  const mtu = parseMtu(record.options);
   const out = !record.internal && leadsOut(record);
   const through = out ? (kind.gateway(record) ? 'gateway' : 'interface') : 'nothing';
   return {
@@ -91,7 +69,7 @@ export function makeSubordinate(
     leadsOut: (record) => !record.internal && leadsOut(record),
     gateway: (record) => !record.internal && leadsOut(record) && kind.gateway(record),
     validate: async (record, others) => {
-      mtuOf(record);
+      parseMtu(record.options);
       const link = kind.link(record);
       const parent = record.options.parent ?? '';
       for (const other of others) {

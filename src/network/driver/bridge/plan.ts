@@ -7,6 +7,7 @@ import { addLink, getLink, setBridgePort, setLink } from '#kernel/netlink/link.t
 import type { BridgePort } from '#kernel/netlink/link-kind.ts';
 import type { Batch, Step } from '#kernel/netlink/netlink.ts';
 import type { Route } from '#kernel/netlink/route.ts';
+import { cidrsOf } from '../../endpoint.ts';
 import type { Endpoint, NetworkRecord } from '../../engine.ts';
 import { familyOf, type Subnet } from '../../ipam/subnet.ts';
 import type { EndpointPlan } from '../driver.ts';
@@ -101,14 +102,6 @@ export function planSettings(
         setLink(index, { up: true }),
       ],
     },
-  ];
-}
-
-export function cidrsOf(endpoint: Endpoint): readonly string[] {
-  const { ip, ip6, prefixLength, prefixLength6 } = endpoint;
-  return [
-    ...(ip === undefined ? [] : [`${ip}/${prefixLength}`]),
-    ...(ip6 === undefined ? [] : [`${ip6}/${prefixLength6}`]),
   ];
 }
 
