@@ -18,7 +18,7 @@ export const LAYERS = {
   build: ['base', 'event', 'tar', 'snapshot', 'runtime', 'image', 'container'],
   api: ['base', 'event', 'wire', 'network', 'volume', 'slice', 'image', 'container', 'build'],
   client: ['base', 'wire'],
-  cli: ['base', 'wire', 'client'],
+  cli: ['base', 'wire', 'tar', 'client'],
   daemon: [
     'base',
     'event',

@@ -18,10 +18,16 @@ export function now(): Nanoseconds {
   return drift > 50_000_000n || drift < -50_000_000n ? wall : fine;
 }
 
+/** The ends of the years that RFC 3339 can write; files may say they are of any time. */
+const TIME_MIN = -62_167_219_200_000_000_000n;
+const TIME_MAX = 253_402_300_799_999_999_999n;
+
 /** RFC 3339 with nanoseconds, Go's `time.RFC3339Nano`. */
-export function formatTime(ns: Nanoseconds): string {
-  const seconds = ns / 1_000_000_000n;
-  const fraction = String(ns % 1_000_000_000n)
+export function formatTime(moment: Nanoseconds): string {
+  const ns = moment < TIME_MIN ? TIME_MIN : moment > TIME_MAX ? TIME_MAX : moment;
+  const rest = ((ns % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n;
+  const seconds = (ns - rest) / 1_000_000_000n;
+  const fraction = String(rest)
     .padStart(9, '0')
     .replace(/0+$/, '');
   const base = new Date(Number(seconds) * 1000).toISOString().slice(0, 19);

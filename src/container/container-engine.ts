@@ -1,5 +1,6 @@
 // All verbs together, as the port that api/ drives. Nothing is decided here: a verb is its own
 // file.
+import { getArchive, putArchive, statArchive } from './archive.ts';
 import { attach } from './attach.ts';
 import { clearLogs } from './clear-logs.ts';
 import { connect, disconnect } from './connect.ts';
@@ -57,6 +58,9 @@ export function createContainerEngine(base: Deps): ContainerEngine {
     execStart: (id, options, signal) => execStart(deps, id, options, signal),
     execResize: (id, size) => execResize(deps, id, size),
     execInspect: (id) => deps.execs.get(id).view(),
+    statArchive: (ref, path) => statArchive(deps, ref, path),
+    getArchive: (ref, path) => getArchive(deps, ref, path),
+    putArchive: (ref, path, body, wish) => putArchive(deps, ref, path, body, wish),
     inspect: (ref) => inspect(deps, ref),
     list: () => list(deps),
     sizes: (ref) => sizes(deps, ref),

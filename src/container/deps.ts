@@ -5,6 +5,7 @@ import type { UndoReport } from '#base/undo.ts';
 import type { Publisher } from '#event/event.ts';
 import type { NetworkEngine } from '#network/engine.ts';
 import type { Box } from '#runtime/box.ts';
+import type { Visits } from '#runtime/visit.ts';
 import type { ContainerSlices } from '#slice/port.ts';
 import type { VolumeService } from '#volume/service.ts';
 import type { Lives } from './live.ts';
@@ -48,6 +49,7 @@ export type Deps = {
   readonly volumes: VolumeService;
   readonly networks: NetworkEngine;
   readonly runtime: Runtime;
+  readonly visits: Visits;
   readonly resources: ResourceChecker;
   readonly slices: ContainerSlices;
   readonly oom: OomPort;

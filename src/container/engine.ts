@@ -2,6 +2,7 @@
 // one verb a file; nothing here knows HTTP or Docker's JSON.
 import type { Duplex } from 'node:stream';
 import type { EndpointWish, PortTraffic, Sandbox } from '#network/engine.ts';
+import type { ArchiveAnswer, ExtractWish, PathStat } from './archive.ts';
 import type { PortChange } from './ports.ts';
 import type { Health } from './health.ts';
 import type { ContainerSpec } from './spec.ts';
@@ -207,6 +208,17 @@ export interface ContainerEngine {
     size: { readonly height: number; readonly width: number },
   ): Promise<void>;
   execInspect(execId: string): ExecView;
+  /** What is at a path; throws not_found `Could not find the file X in container Y`. */
+  statArchive(ref: string, path: string): Promise<PathStat>;
+  /** A tar of it; the chunks must be read, or their iterator be ended. */
+  getArchive(ref: string, path: string): Promise<ArchiveAnswer>;
+  /** Unpacks a tar into a directory. */
+  putArchive(
+    ref: string,
+    path: string,
+    body: AsyncIterable<Uint8Array>,
+    wish: ExtractWish,
+  ): Promise<void>;
   /**
    * By full id, unique prefix, or name with or without "/"; throws not_found `No such container:
    * X`.

@@ -39,6 +39,11 @@ export class Signal<T> {
   }
 }
 
+/** Work on a container that another verb may end. */
+export interface Cuttable {
+  cut(why: string): void;
+}
+
 export class Live {
   task: Task | undefined;
   /** Told at each end of the process, after the record and the events say so. */
@@ -50,6 +55,8 @@ export class Live {
   sampler: Sampler | undefined;
   /** Of its current or last run; undefined without a check. */
   health: Health | undefined;
+  /** Looks into its files. */
+  readonly visits = new Set<Cuttable>();
   readonly attachments = new Set<AttachStream>();
   readonly execs = new Map<string, Exec>();
   /** The back-off of the restart policy. */
@@ -59,6 +66,10 @@ export class Live {
   held = 0;
   /** Somebody removes it by force: it is not started any more. */
   removing = 0;
+
+  cutVisits(why: string): void {
+    for (const visit of this.visits) visit.cut(why);
+  }
 
   cancelRestart(): boolean {
     const pending = this.restartTimer !== undefined;

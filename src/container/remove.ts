@@ -26,6 +26,7 @@ export async function remove(deps: Deps, ref: string, options: RemoveOptions): P
   live.held += 1;
   // Else a restart that comes in between runs what was to go (dockerd: RemovalInProgress).
   if (options.force) live.removing += 1;
+  if (options.force) live.cutVisits('the container is removed');
   try {
     if (options.force) await endByForce(deps, id);
     using _lock = await deps.locks.acquire(id);
@@ -116,6 +117,7 @@ async function takeAway(
 ): Promise<void> {
   const { id } = record;
   const live = deps.lives.of(id);
+  live.cutVisits('the container is removed');
   await live.task?.close();
   live.task = undefined;
   const directory = runDirectoryOf(deps.settings, id);

@@ -28,6 +28,7 @@ import { detectFeatures } from '#kernel/cgroup/features.ts';
 import { NativeAgent } from '#kernel/native/agent.ts';
 import { NO_BRIDGE } from '#network/predefined.ts';
 import { OomSource } from '#runtime/oom.ts';
+import { createVisits } from '#runtime/visit.ts';
 import { takesLayers } from '#runtime/plan.ts';
 import { OverlaySnapshotter } from '#snapshot/overlay.ts';
 import { removeTrees } from '#snapshot/remove-tree.ts';
@@ -99,6 +100,7 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
     volumes,
     networks,
     runtime: makeRuntimePort(agent, host, slices.places, config.runtimes),
+    visits: createVisits(native, host),
     slices: slices.service,
     oom: parts.use(new OomSource()),
     trash,

@@ -12,6 +12,9 @@ export type EncodeEntry = {
   /** A binary string; directories get their slash here. */
   readonly path: string;
   readonly linkPath?: string;
+  /**
+   * Permissions; with the kind of the file too, as Go's writer has it, when the caller gives it.
+   */
   readonly mode: number;
   readonly uid?: number;
   readonly gid?: number;
@@ -94,7 +97,7 @@ function block(
     out.write(fit.toString(8).padStart(length - 1, '0'), at, 'latin1');
   };
   out.write(where.name, 0, 100, 'latin1');
-  octal(entry.mode & 0o7777, 100, 8);
+  octal(entry.mode & 0o177777, 100, 8);
   octal(entry.uid ?? 0, 108, 8);
   octal(entry.gid ?? 0, 116, 8);
   octal(size, 124, 12);

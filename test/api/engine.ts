@@ -34,6 +34,20 @@ export class RecordingEngine implements ContainerEngine {
     if (failure !== undefined) throw failure;
   }
 
+  async statArchive(...args: Parameters<ContainerEngine['statArchive']>) {
+    this.#record('statArchive', ...args);
+    return { name: 'x', size: 5, mode: 0o644, mtime: 0n, linkTarget: '' };
+  }
+
+  async getArchive(...args: Parameters<ContainerEngine['getArchive']>) {
+    this.#record('getArchive', ...args);
+    return { stat: await this.statArchive(...args), chunks: empty() };
+  }
+
+  async putArchive(...args: Parameters<ContainerEngine['putArchive']>) {
+    this.#record('putArchive', ...args);
+  }
+
   async create(...args: Parameters<ContainerEngine['create']>) {
     this.#record('create', ...args);
     return { id: CONTAINER_ID, warnings: [] };

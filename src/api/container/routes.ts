@@ -2,6 +2,7 @@
 import { notImplemented } from '../refuse.ts';
 import type { Route } from '../router.ts';
 import { createExec } from '../exec/exec.ts';
+import { getArchive, headArchive, putArchive } from './archive.ts';
 import { attachContainer } from './attach.ts';
 import { createContainer } from './create.ts';
 import { inspectContainer, topContainer } from './inspect.ts';
@@ -22,8 +23,6 @@ import { pruneContainers } from './prune.ts';
 import { getStats } from './stats.ts';
 import { updateContainer } from './update.ts';
 import { waitContainer } from './wait.ts';
-
-const files = notImplemented('copying files out of and into containers');
 
 export const CONTAINER_ROUTES: readonly Route[] = [
   { method: 'GET', path: '/containers/json', handler: listContainers },
@@ -47,9 +46,9 @@ export const CONTAINER_ROUTES: readonly Route[] = [
   { method: 'GET', path: '/containers/{id:.*}/stats', handler: getStats },
   { method: 'GET', path: '/containers/{id}/changes', handler: notImplemented('changes') },
   { method: 'GET', path: '/containers/{id}/export', handler: notImplemented('export') },
-  { method: 'HEAD', path: '/containers/{id}/archive', handler: files },
-  { method: 'GET', path: '/containers/{id}/archive', handler: files },
-  { method: 'PUT', path: '/containers/{id}/archive', handler: files },
+  { method: 'HEAD', path: '/containers/{id:.*}/archive', handler: headArchive },
+  { method: 'GET', path: '/containers/{id:.*}/archive', handler: getArchive },
+  { method: 'PUT', path: '/containers/{id:.*}/archive', handler: putArchive },
   {
     method: 'GET',
     path: '/containers/{id}/attach/ws',

@@ -5,6 +5,7 @@ import { UPDATE_FLAGS } from '../create/limit-flags.ts';
 import { envKind } from '../create/kinds.ts';
 import { bool, int, list, string } from '../flag-kind.ts';
 import { type FlagSpec, flag } from '../flags.ts';
+import { FILE_VERBS } from './files.ts';
 import { PORT_VERBS } from './port.ts';
 import {
   DETACH_KEYS,
@@ -259,6 +260,7 @@ export const CONTAINER_VERBS: readonly CommandSpec[] = [
     completes: 'container',
     load: () => import('../command/update.ts'),
   },
+  ...FILE_VERBS,
   {
     name: 'wait',
     usage: CONTAINERS,

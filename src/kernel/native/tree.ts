@@ -4,6 +4,7 @@
 import { EngineError } from '#base/error.ts';
 import { decodeResults, NativeProcess } from './agent.ts';
 import { Encoder, encodeOps, OpError } from './encode.ts';
+import { errnoText } from './errno.ts';
 import type { Op } from './op.ts';
 
 /** mtime: nanoseconds since 1970. */
@@ -181,7 +182,7 @@ function explain(error: unknown, ops: readonly Op[], verb: string): Error {
   const path = op !== undefined && 'path' in op ? op.path : '';
   return new EngineError(
     'kernel_refused',
-    `cannot ${verb} ${JSON.stringify(path)}: ${error.message}`,
+    `cannot ${verb} ${JSON.stringify(path)}: ${verb === 'unpack' ? error.message : errnoText(error.result.errno)}`,
     {
       cause: error,
       facts: { ...error.facts, path },

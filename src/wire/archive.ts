@@ -1,0 +1,10 @@
+// Files out of and into containers: what the header X-Docker-Container-Path-Stat holds, in base64.
+
+export type ContainerPathStat = {
+  readonly name: string;
+  readonly size: number;
+  /** As Go's os.FileMode has it, not st_mode. */
+  readonly mode: number;
+  readonly mtime: string;
+  readonly linkTarget: string;
+};
