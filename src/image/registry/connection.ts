@@ -5,6 +5,7 @@ import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls';
 import { Agent, buildConnector, type Dispatcher, ProxyAgent } from 'undici';
+import { type Digest, sha256 } from '#base/digest.ts';
 import { EngineError, errnoOf, messageOf } from '#base/error.ts';
 import { CERTIFICATE_BYTES_MAX, certificateFiles } from './certificate.ts';
 import { isInsecure } from './endpoint.ts';
@@ -16,8 +17,13 @@ const KINDS_MAX = 64;
 const HEADER_BYTES_MAX = 16 * 1024;
 const KEEP_ALIVE_MS = 4_000;
 
+/** A folder of certificates is read anew after so long: dockerd sees what was added at once. */
+const IDENTITY_MS_MAX = 500;
+
 /** What a folder of certs.d holds. */
 type Identity = {
+  /** Of all that it holds. */
+  readonly digest: Digest;
   readonly folder: string;
   readonly authorities: readonly string[];
   readonly certificates: readonly string[];
@@ -34,7 +40,7 @@ type Options = {
 export class Connections implements AsyncDisposable {
   readonly #options: Options;
   readonly #kinds = new Map<string, Dispatcher>();
-  readonly #identities = new Map<string, Identity | undefined>();
+  readonly #identities = new Map<string, { readonly identity: Identity; readonly atMs: number }>();
   #publicAuthorities: readonly string[] | undefined;
 
   constructor(options: Options) {
@@ -47,7 +53,7 @@ export class Connections implements AsyncDisposable {
     const plain = url.protocol === 'http:';
     const identity = plain ? undefined : await this.#identityFor(url.host, home);
     const verify = plain || !isInsecure(url.host, this.#options.insecure);
-    const whose = identity === undefined ? '' : `${identity.folder} ${identity.keys.length}`;
+    const whose = identity === undefined ? '' : `${identity.digest} ${identity.keys.length}`;
     const key = `${proxy?.href ?? ''} ${verify} ${plain} ${whose}`;
     const kept = this.#kinds.get(key);
     if (kept !== undefined) return kept;
@@ -75,9 +81,14 @@ export class Connections implements AsyncDisposable {
   async #identityOf(host: string): Promise<Identity | undefined> {
     // A redirect may have any host: no other folder is read for it.
     if (/^\.*$/.test(host)) return undefined;
-    if (this.#identities.has(host)) return this.#identities.get(host);
+    const known = this.#identities.get(host);
+    if (known !== undefined && performance.now() - known.atMs < IDENTITY_MS_MAX) {
+      return known.identity;
+    }
     const identity = await readIdentity(this.#options.certsDirectories, host);
-    this.#identities.set(host, identity);
+    if (this.#identities.size >= KINDS_MAX) this.#identities.clear();
+    if (identity === undefined) this.#identities.delete(host);
+    else this.#identities.set(host, { identity, atMs: performance.now() });
     return identity;
   }
 
@@ -159,12 +170,12 @@ async function readFolder(folder: string, entries: readonly Dirent[]): Promise<I
   const { authorities, pairs } = certificateFiles(folder, names);
   const read = (list: readonly string[]) =>
     Promise.all(list.map((name) => readPem(join(folder, name))));
-  return {
-    folder,
+  const held = {
     authorities: await read(authorities),
     certificates: await read(pairs.map(({ certificate }) => certificate)),
     keys: await read(pairs.map(({ key }) => key)),
   };
+  return { ...held, folder, digest: sha256(JSON.stringify(held)) };
 }
 
 async function readPem(path: string): Promise<string> {

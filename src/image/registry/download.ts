@@ -20,7 +20,7 @@ type Work = {
 
 export async function download(work: Work, file: string): Promise<void> {
   const { reader, target, blob, options } = work;
-  await using partial = await PartialFile.open(file, blob.size, options.signal);
+  using partial = await PartialFile.open(file, blob.size, options.signal);
   options.onProgress?.(partial.have);
   if (await isWhole(partial, blob)) return;
   let attempt = 0;
@@ -44,8 +44,8 @@ export async function download(work: Work, file: string): Promise<void> {
 /** A file that is as long as its blob is the blob, or nothing. */
 async function isWhole(partial: PartialFile, { digest, size }: BlobName): Promise<boolean> {
   if (partial.have !== size) return false;
-  if ((await partial.digest()) === digest) return true;
-  await partial.restart();
+  if (partial.digest() === digest) return true;
+  partial.restart();
   return false;
 }
 
@@ -54,9 +54,9 @@ async function fetchRest(work: Work, place: Place, partial: PartialFile): Promis
   const { blob } = work;
   await fetchOnce(work, place, partial);
   if (partial.have < blob.size) throw endedEarly(blob, partial.have);
-  const actual = await partial.digest();
+  const actual = partial.digest();
   if (actual === blob.digest) return;
-  await partial.restart();
+  partial.restart();
   throw wrongDigest(blob, actual, place.source.host);
 }
 
@@ -76,10 +76,10 @@ async function fetchOnce(work: Work, place: Place, partial: PartialFile): Promis
     const rest = chunk.subarray(Math.min(skip, chunk.length));
     skip -= chunk.length - rest.length;
     if (partial.have + rest.length > blob.size) {
-      await partial.restart();
+      partial.restart();
       throw wrongLength(blob, `more than ${blob.size}`, place.source.host);
     }
-    await partial.append(rest);
+    partial.append(rest);
     options.onProgress?.(partial.have);
     await rate.take(chunk.length, signal);
   }
@@ -111,7 +111,7 @@ async function bytesToSkip(
 /** What is here may not be of the same blob: it is begun again, from the first byte. */
 async function refuse(answer: Answer, partial: PartialFile, why: TransferError): Promise<never> {
   await discard(answer);
-  await partial.restart();
+  partial.restart();
   throw why;
 }
 

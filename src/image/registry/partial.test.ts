@@ -14,10 +14,10 @@ const { signal } = new AbortController();
 const bytes = randomBytes(3 * 1024 * 1024 + 17);
 
 async function put(file: string, from: number, to: number): Promise<string> {
-  await using partial = await PartialFile.open(file, bytes.length, signal);
+  using partial = await PartialFile.open(file, bytes.length, signal);
   assert.equal(partial.have, from);
   for (let at = from; at < to; at += 65_521) {
-    await partial.append(bytes.subarray(at, Math.min(to, at + 65_521)));
+    partial.append(bytes.subarray(at, Math.min(to, at + 65_521)));
   }
   return to === bytes.length ? partial.digest() : '';
 }
@@ -39,20 +39,20 @@ test('a file grows in parts, over several openings, and has the digest of the wh
 test('a file that is longer than its blob is begun again', async () => {
   const file = join(folder, 'long');
   writeFileSync(file, 'much too long');
-  await using partial = await PartialFile.open(file, 3, signal);
+  using partial = await PartialFile.open(file, 3, signal);
   assert.equal(partial.have, 0);
-  await partial.append(Buffer.from('abc'));
-  assert.equal(await partial.digest(), sha256('abc'));
-  await partial.restart();
+  partial.append(Buffer.from('abc'));
+  assert.equal(partial.digest(), sha256('abc'));
+  partial.restart();
   assert.equal(partial.have, 0);
   assert.equal(statSync(file).size, 0);
 });
 
 test('a full disk is told as such, by who appends or flushes', async () => {
-  await using partial = await PartialFile.open('/dev/full', 3 * 1024 * 1024, signal);
+  using partial = await PartialFile.open('/dev/full', 3 * 1024 * 1024, signal);
   const whole = async () => {
-    await partial.append(bytes.subarray(0, 3 * 1024 * 1024));
-    await partial.flush();
+    partial.append(bytes.subarray(0, 3 * 1024 * 1024));
+    partial.flush();
   };
   await assert.rejects(
     whole,

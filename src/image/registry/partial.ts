@@ -1,8 +1,9 @@
 // A blob's file while it comes: what is there is hashed once, what follows is hashed as it is
-// written. Two buffers take turns, so that one is written while the other fills and memory stays
-// the same whatever the size.
+// written. All writes are of one buffer and made by this thread: those of a slow disk would
+// otherwise fill libuv's pool of four threads, in which the whole engine opens its files.
 import { createHash, type Hash } from 'node:crypto';
-import { type FileHandle, open } from 'node:fs/promises';
+import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
+import { setImmediate as turn } from 'node:timers/promises';
 import type { Digest } from '#base/digest.ts';
 import { EngineError, errnoOf, messageOf } from '#base/error.ts';
 
@@ -15,34 +16,33 @@ const REASONS: Readonly<Record<string, string>> = {
   EIO: 'input/output error',
 };
 
-export class PartialFile implements AsyncDisposable {
-  readonly #handle: FileHandle;
+export class PartialFile implements Disposable {
+  readonly #fd: number;
   readonly #size: number;
-  readonly #buffers: [Buffer, Buffer];
+  readonly #buffer: Buffer;
   #hash: Hash = createHash('sha256');
   #filled = 0;
-  /** Of the file, that are written or being written. */
   #written = 0;
-  #writing: Promise<void> = Promise.resolve();
+  /** A write has failed, of which a part may be in the file. */
+  #broken = false;
 
-  private constructor(handle: FileHandle, size: number) {
-    this.#handle = handle;
+  private constructor(fd: number, size: number) {
+    this.#fd = fd;
     this.#size = size;
-    const bytes = Math.max(1, Math.min(BUFFER_BYTES, size));
-    this.#buffers = [Buffer.allocUnsafeSlow(bytes), Buffer.allocUnsafeSlow(bytes)];
+    this.#buffer = Buffer.allocUnsafeSlow(Math.max(1, Math.min(BUFFER_BYTES, size)));
   }
 
   /** Opens or makes it; what is longer than the blob is nothing of it. */
   static async open(file: string, size: number, signal: AbortSignal): Promise<PartialFile> {
-    const handle = await open(file, 'a+', 0o600).catch((error: unknown) => {
-      throw fileError('open', error);
-    });
-    const partial = new PartialFile(handle, size);
+    const partial = new PartialFile(
+      attempt('open', () => openSync(file, 'a+', 0o600)),
+      size,
+    );
     try {
       await partial.#rehash(signal);
       return partial;
     } catch (error) {
-      await handle.close();
+      closeSync(partial.#fd);
       throw error;
     }
   }
@@ -53,94 +53,81 @@ export class PartialFile implements AsyncDisposable {
   }
 
   async #rehash(signal: AbortSignal): Promise<void> {
-    const { size } = await this.#handle.stat();
-    if (size > this.#size) return this.restart();
-    const [buffer] = this.#buffers;
-    while (this.#written < size) {
-      signal.throwIfAborted();
-      const length = Math.min(buffer.length, size - this.#written);
-      const { bytesRead } = await this.#handle.read(buffer, 0, length, this.#written);
-      if (bytesRead === 0) break;
-      this.#hash.update(buffer.subarray(0, bytesRead));
-      this.#written += bytesRead;
+    const { size } = fstatSync(this.#fd);
+    if (size > this.#size) this.restart();
+    else {
+      while (this.#written < size) {
+        // Other downloads, and who gives this one up, have their turn meanwhile.
+        await turn();
+        signal.throwIfAborted();
+        const length = Math.min(this.#buffer.length, size - this.#written);
+        const read = attempt('read', () =>
+          readSync(this.#fd, this.#buffer, 0, length, this.#written),
+        );
+        if (read === 0) break;
+        this.#hash.update(this.#buffer.subarray(0, read));
+        this.#written += read;
+      }
     }
   }
 
-  async append(chunk: Uint8Array): Promise<void> {
+  append(chunk: Uint8Array): void {
     for (let at = 0; at < chunk.length; ) {
-      const buffer = this.#buffers[0];
-      const part = chunk.subarray(at, at + buffer.length - this.#filled);
-      buffer.set(part, this.#filled);
+      const part = chunk.subarray(at, at + this.#buffer.length - this.#filled);
+      this.#buffer.set(part, this.#filled);
       this.#filled += part.length;
       at += part.length;
-      if (this.#filled === buffer.length) await this.#turn();
+      if (this.#filled === this.#buffer.length) this.flush();
     }
   }
 
-  /** Begins to write the full buffer when the other one is on disk. */
-  async #turn(): Promise<void> {
-    await this.#writing;
-    const [full, other] = this.#buffers;
-    const content = full.subarray(0, this.#filled);
-    this.#writing = this.#write(content);
-    // Told to who waits for it, which may be later than the failure.
-    this.#writing.catch(() => {});
+  /** Everything that came is in the file, whose end is where it is written. */
+  flush(): void {
+    const content = this.#buffer.subarray(0, this.#filled);
+    this.#broken = true;
+    for (let at = 0; at < content.length; ) {
+      at += attempt('write', () => writeSync(this.#fd, content, at));
+    }
+    this.#broken = false;
     this.#hash.update(content);
     this.#written += content.length;
     this.#filled = 0;
-    this.#buffers[0] = other;
-    this.#buffers[1] = full;
-  }
-
-  /** The file is open for appending, so there is no place to give. */
-  async #write(content: Buffer): Promise<void> {
-    try {
-      for (let at = 0; at < content.length; ) {
-        const { bytesWritten } = await this.#handle.write(content, at, content.length - at);
-        at += bytesWritten;
-      }
-    } catch (error) {
-      throw fileError('write', error);
-    }
-  }
-
-  /** Everything that came is in the file. */
-  async flush(): Promise<void> {
-    if (this.#filled > 0) await this.#turn();
-    await this.#writing;
   }
 
   /** Empties it. */
-  async restart(): Promise<void> {
-    await this.#writing.catch(() => {});
-    await this.#handle.truncate(0);
+  restart(): void {
+    attempt('truncate', () => ftruncateSync(this.#fd, 0));
     this.#hash = createHash('sha256');
     this.#filled = 0;
     this.#written = 0;
   }
 
   /** Of all that came, when it is whole. */
-  async digest(): Promise<Digest> {
-    await this.flush();
+  digest(): Digest {
+    this.flush();
     return `sha256:${this.#hash.copy().digest('hex')}` as Digest;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  [Symbol.dispose](): void {
     try {
-      await this.flush();
+      if (!this.#broken) this.flush();
     } catch {
-      // Who appended was told; here it would take the place of another error.
+      // It would take the place of the error that ends the download, or come with the next one.
     } finally {
-      await this.#handle.close();
+      closeSync(this.#fd);
     }
   }
 }
 
-function fileError(what: 'open' | 'write', error: unknown): EngineError {
-  const errno = errnoOf(error) ?? '';
-  const reason = REASONS[errno] ?? messageOf(error);
-  return new EngineError('kernel_refused', `cannot ${what} a downloaded blob: ${reason}`, {
-    cause: error,
-    facts: { errno },
-  });
+function attempt<T>(what: string, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    const errno = errnoOf(error) ?? '';
+    const reason = REASONS[errno] ?? messageOf(error);
+    throw new EngineError('kernel_refused', `cannot ${what} a downloaded blob: ${reason}`, {
+      cause: error,
+      facts: { errno },
+    });
+  }
 }

@@ -1,4 +1,5 @@
 // The registry thread's side: any number of operations at once, each with its own abort signal.
+import { setPriority } from 'node:os';
 import { parentPort } from 'node:worker_threads';
 import { EngineError } from '#base/error.ts';
 import { PROGRESS_MS_MIN } from './limit.ts';
@@ -11,9 +12,14 @@ import {
 } from './protocol.ts';
 import type { TransferOptions } from './registry.ts';
 
+/** Nice value of this thread: requests to the engine come before hashing. */
+const REGISTRY_NICE = 5;
+
 export function serveRegistry(performers: Performers): void {
   const port = parentPort;
   if (port === null) throw new EngineError('internal', 'not a worker thread');
+  // On Linux "process" 0 is the calling thread (setpriority(2), "C library/kernel differences").
+  setPriority(0, REGISTRY_NICE);
   const running = new Map<number, AbortController>();
   const tell = (message: FromWorker) => port.postMessage(message);
 
