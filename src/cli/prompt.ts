@@ -1,7 +1,7 @@
 // Questions to a person: before something is removed for good, and for names and secrets.
 import { createInterface } from 'node:readline';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { CliError } from './command.ts';
-import { rawMode } from './terminal.ts';
 
 /** True for y or Y; end of input means no. */
 export async function confirm(question: string): Promise<boolean> {
@@ -33,12 +33,15 @@ export async function askLine(question: string): Promise<string> {
 
 /** The same without showing what is typed. */
 export async function askSecret(question: string): Promise<string> {
-  process.stdout.write(question);
-  using _raw = rawMode();
+  const { stdin, stdout } = process;
+  // Before the question: what is typed at once must not be shown either.
+  if (stdin.isTTY === true) stdin.setRawMode(true);
   try {
+    stdout.write(question);
     return await readLine();
   } finally {
-    process.stdout.write('\n');
+    if (stdin.isTTY === true) stdin.setRawMode(false);
+    stdout.write('\n');
   }
 }
 
@@ -70,12 +73,16 @@ async function readLine(): Promise<string> {
     };
     stdin.on('data', onData);
     stdin.once('end', resolve);
+    // After the question before it was paused, and a listener alone does not undo that.
+    stdin.resume();
     try {
       await promise;
     } finally {
       stdin.off('data', onData);
       stdin.off('end', resolve);
       stdin.pause();
+      // Node stops reading only in the next tick, which would end the wait of the next question.
+      await nextTurn();
     }
   }
   return Buffer.from(bytes).toString();

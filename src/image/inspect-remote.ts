@@ -4,6 +4,8 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Digest } from '#base/digest.ts';
+import { EngineError, isEngineError } from '#base/error.ts';
+import { parseReference, withDefaultTag } from '#base/reference.ts';
 import { CONFIG_BYTES_MAX } from './config.ts';
 import {
   asList,
@@ -16,8 +18,13 @@ import {
 } from './json.ts';
 import { MANIFESTS_MAX, parseManifest } from './manifest.ts';
 import type { Platform } from './platform.ts';
-import { parseReference, withDefaultTag } from './reference.ts';
-import type { BlobName, Registries, RegistryAuth, Repository } from './registry/registry.ts';
+import type {
+  BlobName,
+  FetchedManifest,
+  Registries,
+  RegistryAuth,
+  Repository,
+} from './registry/registry.ts';
 
 export type RemotePlatform = Platform & {
   readonly osVersion: string;
@@ -45,13 +52,24 @@ export async function inspectRemote(
 ): Promise<RemoteImage> {
   const reference = withDefaultTag(parseReference(name));
   const repository = registries.repository(reference, 'pull', auth);
-  const { bytes, digest, mediaType } = await repository.manifest({ signal });
+  const { bytes, digest, mediaType } = await readManifest(repository, signal);
   const manifest = parseManifest(bytes, mediaType);
   const descriptor = { mediaType: manifest.mediaType, digest, size: bytes.length };
   if (manifest.kind === 'index') return { descriptor, platforms: platformsOf(bytes) };
   const platform = platformOf(await readConfig(repository, manifest.config, signal));
   const known = platform.os !== '' || platform.architecture !== '';
   return { descriptor, platforms: known ? [platform] : [] };
+}
+
+/** What is not there is told as the registry says it, not as a failed pull. */
+async function readManifest(repository: Repository, signal: AbortSignal): Promise<FetchedManifest> {
+  try {
+    return await repository.manifest({ signal });
+  } catch (error) {
+    if (!isEngineError(error) || error.facts['registryCode'] !== 'MANIFEST_UNKNOWN') throw error;
+    const text = 'manifest unknown: manifest unknown';
+    throw new EngineError(error.code, text, { cause: error, facts: error.facts });
+  }
 }
 
 /** The parser of manifests keeps only what decides a pull; here all of it is shown. */

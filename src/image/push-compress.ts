@@ -1,6 +1,7 @@
-// A layer that came plain (import, commit, build, an archive of docker save) is compressed once, for
-// the first push. The result takes the plain blob's place in every image that has the layer, so that
-// the next push has the same digest, whatever this Node's zlib writes then, and less disk is used.
+// A layer that came plain (import, commit, build, an archive of docker save) is compressed once,
+// for the first push. The result takes the plain blob's place in every image that has the layer, so
+// that the next push has the same digest, whatever this Node's zlib writes then, and less disk is
+// used.
 import { pipeline, Readable } from 'node:stream';
 import { createGzip } from 'node:zlib';
 import type { Digest } from '#base/digest.ts';

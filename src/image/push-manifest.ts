@@ -1,5 +1,5 @@
-// The manifest of an image that is pushed: the kept one, or Docker's schema 2 in the very bytes that
-// dockerd writes for the same layers, so that both engines give one image one digest.
+// The manifest of an image that is pushed: the kept one, or Docker's schema 2 in the very bytes
+// that dockerd writes for the same layers, so that both engines give one image one digest.
 import type { Digest } from '#base/digest.ts';
 import type { Reference } from '#base/reference.ts';
 import type { ImageDeps } from './deps.ts';
@@ -31,8 +31,9 @@ export type AskRemote = (
 ) => Promise<string | undefined>;
 
 /**
- * The newest manifest that the image came by and whose layers can be had, byte for byte. A layer that
- * was here when the image was pulled has another archive; then the registry must have the right one.
+ * The newest manifest that the image came by and whose layers can be had, byte for byte. A layer
+ * that was here when the image was pulled has another archive; then the registry must have the
+ * right one.
  */
 export async function planPush(
   { content, store }: Pick<ImageDeps, 'content' | 'store'>,

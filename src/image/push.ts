@@ -1,5 +1,6 @@
-// `docker push`: the layers that the registry does not have yet, then the config, then the manifest,
-// for one tag or for all that the repository has here. Progress is told in Docker's own words.
+// `docker push`: the layers that the registry does not have yet, then the config, then the
+// manifest, for one tag or for all that the repository has here. Progress is told in Docker's own
+// words.
 import type { Digest } from '#base/digest.ts';
 import { EngineError, isEngineError } from '#base/error.ts';
 import { collect } from './collect.ts';

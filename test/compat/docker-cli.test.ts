@@ -123,7 +123,10 @@ test('errors are told in the words that people and programs know', { skip }, asy
     ],
     [['run', '--rm', '-v', '/etc:/x', '-v', '/tmp:/x', 'busybox'], /Duplicate mount point: \/x/],
     [['run', '--rm', '-v', '/etc:/x:foo', 'busybox'], /invalid mode: foo/],
-    [['run', '--rm', 'nosuch:tag'], /Unable to find image 'nosuch:tag' locally[\s\S]*docker load/],
+    [
+      ['run', '--rm', 'nosuch:tag'],
+      /Unable to find image 'nosuch:tag' locally[\s\S]*Get "https:\/\/registry-1\.docker\.io\/v2\/": /,
+    ],
     [['start', 'nosuch'], /No such container: nosuch/],
     [['inspect', 'nosuch'], /No such object: nosuch/],
     [['exec', 'nosuch', 'true'], /No such container: nosuch/],
