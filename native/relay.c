@@ -22,12 +22,14 @@
 #define TICK_MS 250
 #define MESSAGE_BYTES_MAX 65535
 #define EVENTS 64
+/* What a daemon that does not read may have to read: with more, questions wait as without a daemon. */
+#define DAEMON_BYTES_MAX (1u << 20)
 
 static struct {
 	int epoll, listener, daemon;
 	struct watch listener_watch, daemon_watch;
 	uint64_t started;
-	bool was_used, wants_out;
+	bool was_used, wants_out, refused;
 	struct buffer in, out;
 } relay = { .listener = -1, .daemon = -1 };
 
@@ -47,7 +49,7 @@ static void drop_daemon(void)
 		close(relay.daemon);
 	relay.daemon = -1;
 	relay.in.used = relay.out.used = 0;
-	relay.wants_out = false;
+	relay.wants_out = relay.refused = false;
 	forward_expire(UINT64_MAX); /* the next daemon gets the queries and asks anew */
 	questions_hold();
 }
@@ -63,6 +65,10 @@ static void flush_daemon(void)
 		relay.out.used -= (size_t)n;
 		memmove(relay.out.data, relay.out.data + n, relay.out.used);
 	}
+	if (relay.refused && relay.out.used < DAEMON_BYTES_MAX / 2) {
+		relay.refused = false;
+		questions_send();
+	}
 	bool wants = relay.out.used > 0;
 	if (relay.daemon >= 0 && wants != relay.wants_out) {
 		relay.wants_out = wants;
@@ -70,11 +76,13 @@ static void flush_daemon(void)
 	}
 }
 
-/* False while there is no daemon: then the question waits. */
+/* False while there is no daemon, or one that has too much to read: then the question waits. */
 bool relay_query(uint32_t token, const char *sandbox, bool tcp, const struct buffer *message)
 {
 	if (relay.daemon < 0)
 		return false;
+	if (relay.out.used >= DAEMON_BYTES_MAX)
+		return relay.refused = true, false;
 	size_t begin = frame_begin(&relay.out, FRAME_RELAY_QUERY, token);
 	put_bytes(&relay.out, sandbox, strlen(sandbox));
 	put_u32(&relay.out, tcp);
@@ -83,10 +91,13 @@ bool relay_query(uint32_t token, const char *sandbox, bool tcp, const struct buf
 	return true;
 }
 
+/* An answer that the daemon has no room for is none: it asks elsewhere, or tells its container. */
 void forward_done(uint32_t token, const void *data, size_t length)
 {
 	if (relay.daemon < 0)
 		return;
+	if (relay.out.used >= DAEMON_BYTES_MAX)
+		length = 0;
 	size_t begin = frame_begin(&relay.out, FRAME_RELAY_FORWARD, token);
 	put_bytes(&relay.out, data, length);
 	frame_end(&relay.out, begin);

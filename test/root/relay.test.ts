@@ -1,12 +1,15 @@
 // The relay of DNS queries: sockets inside a namespace, answers from whoever is connected outside.
 import assert from 'node:assert/strict';
-import { execFile, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
 import { release } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 import { NativeAgent } from '#kernel/native/agent.ts';
+import { FrameReader } from '#kernel/native/frames.ts';
 import { type QueryHandler, Relay } from '#kernel/native/relay.ts';
 import { setLink } from '#kernel/netlink/link.ts';
 import { Netlink } from '#kernel/netlink/netlink.ts';
@@ -45,6 +48,12 @@ function makeRelay(handle: QueryHandler): Relay {
   const relay = new Relay({ path, nativePath: NATIVE, handle, report, lost });
   relays.push(relay);
   return relay;
+}
+
+async function killed(child: ChildProcess): Promise<void> {
+  const gone = once(child, 'exit');
+  child.kill('SIGKILL');
+  await gone;
 }
 
 const shout: QueryHandler = (sandbox, message, tcp) =>
@@ -142,7 +151,73 @@ test('without BPF or raw sockets the relay is bound to port 53 itself', async ()
   assert.equal(await ask('tcp', 'world'), 'box tcp world');
   assert.equal(await runOwnServer(), 'Address already in use\n');
   await plain[Symbol.asyncDispose]();
-  const gone = once(child, 'exit');
-  child.kill('SIGKILL');
-  await gone;
+  await killed(child);
+});
+
+const FLOOD_NAMESPACES = 12;
+const FLOOD_EACH = 256; // SANDBOX_QUERIES_MAX of native/questions.c
+const FLOOD_QUERIES = FLOOD_NAMESPACES * FLOOD_EACH;
+/** The questions themselves take 12 MiB, and as much again if each also waits to be sent. */
+const FLOOD_MIB_MAX = 18;
+
+/**
+ * As many questions of 4 KiB by tcp as a container may have, from each namespace; says when the
+ * relay has read all of them.
+ */
+const FLOOD = `import ctypes,os,socket,struct,sys,time
+libc=ctypes.CDLL(None, use_errno=True)
+def enter(path):
+    if libc.setns(os.open(path, os.O_RDONLY), 0x40000000): raise OSError(ctypes.get_errno())
+def unread():
+    rows=[line.split() for line in open("/proc/thread-self/net/tcp")][1:]
+    return any(row[4]!="00000000:00000000" for row in rows)
+socks=[]
+for path in sys.argv[1:]:
+    enter(path); socks.append(socket.create_connection(("127.0.0.11",53)))
+for s in socks:
+    for n in range(${FLOOD_EACH}): s.sendall(struct.pack(">H",4096)+b"x"*4096)
+for path in sys.argv[1:]:
+    enter(path)
+    while unread(): time.sleep(0.002)
+print("read", flush=True); sys.stdin.read()`;
+
+function mibOf(pid: number | undefined): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'latin1');
+  return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) / 1024;
+}
+
+test('what a daemon that does not read is asked waits within a limit, and none of it is lost', async () => {
+  const path = join(base, 'flood.sock');
+  await using end = new AsyncDisposableStack();
+  const child = spawn(NATIVE, ['relay', path], { stdio: 'ignore' });
+  end.defer(() => killed(child));
+  const report = (error: unknown): unknown => assert.fail(String(error));
+  const first = new Relay({ path, nativePath: NATIVE, handle: shout, report, lost: () => {} });
+  while (!(await first.resume())) await new Promise((resolve) => setTimeout(resolve, 5));
+  const places = Array.from({ length: FLOOD_NAMESPACES }, (_, n) => join(base, `flood${n}`));
+  for (const place of places) {
+    await agent.perform([{ op: 'netns_create', path: place }]);
+    end.defer(async () => void (await agent.perform([{ op: 'netns_delete', path: place }])));
+    await new Netlink(agent).exchange(place, [setLink('lo', { up: true })]);
+    await first.add(place, place);
+  }
+  await first[Symbol.asyncDispose]();
+  const daemon: Socket = connect(path).pause();
+  end.defer(() => void daemon.destroy());
+  await once(daemon, 'connect');
+  const asker = spawn('python3', ['-c', FLOOD, ...places], { stdio: ['pipe', 'pipe', 'inherit'] });
+  end.defer(() => killed(asker));
+  await once(asker.stdout, 'data');
+  const asked = new Set<number>();
+  const { promise: all, resolve } = Promise.withResolvers<void>();
+  assert.ok(mibOf(child.pid) < FLOOD_MIB_MAX, `${mibOf(child.pid)} MiB`);
+  new FrameReader(daemon, ({ id }) => {
+    asked.add(id);
+    if (asked.size === FLOOD_QUERIES) resolve();
+  });
+  daemon.resume();
+  const late = setTimeout(resolve, 5_000); // they are dropped after 8 s
+  await all;
+  clearTimeout(late);
+  assert.equal(asked.size, FLOOD_QUERIES);
 });
