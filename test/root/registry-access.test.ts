@@ -508,6 +508,46 @@ test('what is no image of today is refused with what to do', { skip }, async () 
   );
 });
 
+test('a server that never ends an answer is not listened to for ever', { skip }, async () => {
+  const server = createServer((request, response) => {
+    const url = request.url ?? '';
+    if (url === '/v2/') return response.end();
+    if (url.includes('/manifests/')) response.writeHead(url.includes('bad') ? 404 : 200);
+    if (url.includes('/blobs/')) {
+      response.writeHead(401, {
+        'www-authenticate': `Bearer realm="http://${request.headers.host}/token"`,
+      });
+      return response.end();
+    }
+    const chunk = Buffer.alloc(64 * 1024, 32);
+    const more = () => {
+      while (response.write(chunk)) if (response.destroyed) return;
+      response.once('drain', more);
+    };
+    return more();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  using closing = new DisposableStack();
+  closing.defer(() => server.close().closeAllConnections());
+  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  await using registries = openClient({ attemptsMax: 1 });
+  const repository = (tag: string) => repositoryOf(registries, `${host}/a:${tag}`);
+  await assert.rejects(
+    repository('v1').manifest(transfer()),
+    refused('limit_exceeded', /manifest/),
+  );
+  await assert.rejects(
+    repository('bad').manifest(transfer()),
+    refused('not_found', /404 Not Found/),
+  );
+  await assert.rejects(repository('v1').tags(transfer()), refused('limit_exceeded', /tags/));
+  await assert.rejects(
+    repository('v1').download(image.blob, newFile(), transfer()),
+    refused('limit_exceeded', /token exceeds/),
+  );
+});
+
 test('the thread ends when nothing is asked for a while, and comes back', { skip }, async () => {
   await using registries = openClient({}, { idleMs: 50 });
   const threads = () => readdirSync('/proc/self/task').length;
