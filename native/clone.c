@@ -258,15 +258,15 @@ static void tell(struct context *c, const struct copied *done)
 	output(c, numbers, sizeof numbers);
 }
 
-/* A new directory at `to`, which must not exist; half of one is the caller's to remove. */
+/* Into `to`, which is made, or is empty; half of a copy is the caller's to remove. */
 int op_copy_tree(struct context *c, const struct op *op)
 {
 	struct copied done = { 0 };
-	if (mkdir(op->a[1].s, 0700) < 0)
+	if (mkdir(op->a[1].s, 0700) < 0 && errno != EEXIST)
 		return -1;
 	int from = open(op->a[0].s, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int to = from < 0 ? -1 : open(op->a[1].s, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	int result = to < 0 ? -1 : clone_tree(from, to, &done);
+	int result = to < 0 ? -1 : !is_empty(to) ? (errno = ENOTEMPTY, -1) : clone_tree(from, to, &done);
 	if (result == 0)
 		result = syncfs(to);
 	if (result == 0)
@@ -274,19 +274,52 @@ int op_copy_tree(struct context *c, const struct op *op)
 	return closing(from, closing(to, result));
 }
 
+/* All that was written is in the image then, and more waits (FIFREEZE, ext4 has an empty journal). */
+static int hold_writes(int mounted) { return mounted < 0 ? 0 : ioctl(mounted, FIFREEZE, 0); }
+
+static int let_go(int mounted, int result)
+{
+	int saved = errno;
+	if (mounted >= 0)
+		ioctl(mounted, FITHAW, 0);
+	return errno = saved, result;
+}
+
 int op_copy_file(struct context *c, const struct op *op)
 {
 	struct copied done = { 0 };
 	struct walk w = { .done = &done, .may_share = true };
 	struct stat st;
+	const char *mount = op->a[2].s;
+	int mounted = *mount ? open(mount, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
+	if (*mount && mounted < 0)
+		return -1;
 	int in = open(op->a[0].s, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	int out = in < 0 ? -1 : open(op->a[1].s, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	int result = out < 0 || fstat(in, &st) < 0 ? -1 : copy_content(&w, in, out, &st);
+	int result = out < 0 || hold_writes(mounted) < 0 ? -1 : 0;
+	if (result == 0)
+		result = let_go(mounted, fstat(in, &st) < 0 ? -1 : copy_content(&w, in, out, &st));
 	if (result == 0)
 		result = fsync(out);
 	if (result == 0)
 		tell(c, &done);
-	return closing(in, closing(out, result));
+	return closing(mounted, closing(in, closing(out, result)));
+}
+
+int op_thaw(struct context *c, const struct op *op)
+{
+	(void)c;
+	int fd = open(op->a[0].s, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	int result = ioctl(fd, FITHAW, 0) < 0 && errno != EINVAL ? -1 : 0; /* EINVAL: it does not wait */
+	return closing(fd, result);
+}
+
+int op_exchange(struct context *c, const struct op *op)
+{
+	(void)c;
+	return (int)syscall(SYS_renameat2, AT_FDCWD, op->a[0].s, AT_FDCWD, op->a[1].s, 2 /* RENAME_EXCHANGE */);
 }
 
 /* What the image has at `path` into the directory `target`, if that is empty. */

@@ -122,13 +122,23 @@ static void explain(struct context *c, const char *why)
 	output(c, why, strlen(why));
 }
 
-/* Opened and locked, so that two of us do not set up two loop devices for it. */
+/*
+ * Opened and locked, so that two of us do not set up two loop devices for it. The device keeps this
+ * open file, and with it the lock, so it is taken off, not left to close(2).
+ */
 static int open_image(const char *path, struct stat *st)
 {
 	int image = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
 	if (image >= 0 && (flock(image, LOCK_EX) < 0 || fstat(image, st) < 0))
 		return closing(image, -1);
 	return image;
+}
+
+static int close_image(int image, int result)
+{
+	int saved = errno;
+	flock(image, LOCK_UN);
+	return errno = saved, closing(image, result);
 }
 
 int op_disk_mount(struct context *c, const struct op *op)
@@ -142,7 +152,7 @@ int op_disk_mount(struct context *c, const struct op *op)
 		loop = new_loop(image, op->a[0].s);
 	if (loop < 0) {
 		explain(c, "no loop device for the image (is /dev/loop-control there, and the module loop?)");
-		return closing(image, -1);
+		return close_image(image, -1);
 	}
 	char device[64], link[64];
 	snprintf(link, sizeof link, "/proc/self/fd/%d", loop);
@@ -151,7 +161,7 @@ int op_disk_mount(struct context *c, const struct op *op)
 	struct argument none = { .l = NULL, .length = 0 };
 	int tree = new_mount(c, "ext4", device, &none, MOUNT_ATTR_NODEV);
 	int result = tree < 0 ? -1 : put_on(tree, op->a[1].s);
-	return closing(image, closing(loop, closing(tree, result)));
+	return close_image(image, closing(loop, closing(tree, result)));
 }
 
 /* The file, the device over it, the file system on that: each may have grown in an attempt before. */
@@ -178,7 +188,7 @@ int op_disk_grow(struct context *c, const struct op *op)
 		if (result < 0)
 			explain(c, "ext4 cannot grow it");
 	}
-	return closing(image, closing(loop, closing(mounted, result)));
+	return close_image(image, closing(loop, closing(mounted, result)));
 }
 
 /* quotactl_fd(2), Linux 5.14: by the file system that a directory is in, not by a device's name. */

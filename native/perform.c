@@ -106,6 +106,8 @@ static const struct {
 	[OP_copy_up] = { op_copy_up, AT(AGENT) },
 	[OP_copy_tree] = { op_copy_tree, AT(AGENT) },
 	[OP_copy_file] = { op_copy_file, AT(AGENT) },
+	[OP_thaw] = { op_thaw, AT(AGENT) },
+	[OP_exchange] = { op_exchange, AT(AGENT) },
 	[OP_empty_directory] = { op_empty_directory, AT(AGENT) },
 	[OP_tree_usage] = { op_tree_usage, AT(AGENT) },
 	[OP_source_below] = { op_source_below, AT(HOST) | IN_TREE },

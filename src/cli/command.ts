@@ -17,6 +17,7 @@ export type Completion =
   | 'stopped'
   | 'image'
   | 'network'
+  | 'volume'
   | 'slice'
   | 'command';
 

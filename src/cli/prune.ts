@@ -4,6 +4,7 @@ import type { EngineClient } from '#client/client.ts';
 import type { ContainerPruneReply } from '#wire/container.ts';
 import type { ImagePruneReply } from '#wire/image.ts';
 import type { NetworkPruneReply } from '#wire/network.ts';
+import type { VolumePruneReply } from '#wire/volume.ts';
 import { CliError } from './command.ts';
 import type { FilterSet } from './flag-kind.ts';
 import { confirm } from './prompt.ts';
@@ -31,6 +32,20 @@ export async function pruneNetworks(client: EngineClient, filters: FilterSet): P
   const reply = await client.json<NetworkPruneReply>('POST', '/networks/prune', { query });
   const deleted = reply.NetworksDeleted ?? [];
   if (deleted.length > 0) process.stdout.write(`Deleted Networks:\n${deleted.join('\n')}\n\n`);
+}
+
+/** Returns the bytes that were freed. */
+export async function pruneVolumes(
+  client: EngineClient,
+  filters: FilterSet,
+  all: boolean,
+): Promise<number> {
+  const wanted: FilterSet = all ? { ...filters, all: { true: true } } : filters;
+  const query = { filters: filterText(wanted) };
+  const reply = await client.json<VolumePruneReply>('POST', '/volumes/prune', { query });
+  const deleted = reply.VolumesDeleted ?? [];
+  if (deleted.length > 0) process.stdout.write(`Deleted Volumes:\n${deleted.join('\n')}\n\n`);
+  return reply.SpaceReclaimed;
 }
 
 export async function pruneImages(

@@ -132,10 +132,11 @@ export function draftRecord(
   const merged = mergeConfig(spec.config, image.config);
   const hostname = hostnameOf(id, spec.config, spec.host, deps.settings.hostHostname);
   const inherited = inheritedMounts(deps, spec.host);
+  const mapped = parseUsernsMode(spec.host.usernsMode).mode !== 'host';
   const taken = inherited.map(({ destination }) => destination);
   const wishes = planMounts(spec.host, merged.volumes, existsSync, taken);
   return {
-    wanted: { id, wishes, inherited, chain: image.chain },
+    wanted: { id, wishes, inherited, chain: image.chain, mapped },
     record: {
       version: RECORD_VERSION,
       id: id as ContainerId,

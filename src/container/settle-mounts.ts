@@ -1,7 +1,7 @@
 // The mounts of a new container: those of --volumes-from, then its own; volumes are made, found and
 // filled with what the image has in their place.
 import type { Undo } from '#base/undo.ts';
-import { EngineError } from '#base/error.ts';
+import { EngineError, isEngineError } from '#base/error.ts';
 import type { ChainId } from '#snapshot/chain.ts';
 import type { Deps } from './deps.ts';
 import { validMode } from './bind-text.ts';
@@ -16,6 +16,8 @@ export type MountsWanted = {
   readonly inherited: readonly MountPoint[];
   /** Of the container. */
   readonly chain: ChainId | undefined;
+  /** It has a user namespace. */
+  readonly mapped: boolean;
 };
 
 /** What containers named by --volumes-from have; a later one wins. Texts are dockerd's. */
@@ -54,6 +56,11 @@ export async function settleMounts(
   wanted: MountsWanted,
   { undo, reserved }: { readonly undo: Undo; readonly reserved: DisposableStack },
 ): Promise<readonly MountPoint[]> {
+  const shifted = wanted.wishes.find(({ idmap }) => idmap);
+  if (shifted !== undefined && !wanted.mapped) {
+    const why = 'idmap shifts owners by a user namespace (--userns), which the container has not';
+    throw invalid(`invalid mount at ${shifted.target}: ${why}`);
+  }
   const own = new Set(wanted.wishes.map(({ target }) => target));
   const mounts = wanted.inherited.filter(({ destination }) => !own.has(destination));
   for (const { name } of mounts) {
@@ -88,7 +95,10 @@ async function volumePoint(
 }
 
 export async function imagePoint(deps: Pick<Deps, 'images'>, wish: MountWish): Promise<MountPoint> {
-  const { id, chain } = await deps.images.resolve(wish.source);
+  const { id, chain } = await deps.images.resolve(wish.source).catch((error: unknown) => {
+    // 404 would be taken for the image of the container.
+    throw isEngineError(error, 'not_found') ? invalid(error.message) : error;
+  });
   const point = pointOf(wish, { source: wish.source, name: undefined, anonymous: false });
   if (chain === undefined) {
     throw new EngineError('invalid_argument', `the image ${wish.source} has no layers to mount`);

@@ -122,7 +122,7 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
     api: {
       containers,
       images,
-      volumes: makeVolumePort(volumes, store, events),
+      volumes: makeVolumePort(deps),
       networks,
       slices: slices.service,
       events,

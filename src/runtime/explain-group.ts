@@ -113,6 +113,8 @@ const GROUP_OF = {
   copy_up: 'mounts',
   copy_tree: 'mounts',
   copy_file: 'mounts',
+  thaw: 'mounts',
+  exchange: 'mounts',
   empty_directory: 'clean-up',
   tree_usage: 'mounts',
 } as const satisfies Record<OpName, GroupName>;

@@ -183,6 +183,8 @@ const WHY: Reasons = {
   copy_up: 'An empty volume starts with what the image has in its place.',
   copy_tree: 'A copy that shares its bytes with the original where the file system can.',
   copy_file: 'A copy that shares its bytes with the original where the file system can.',
+  thaw: 'Lets a file system go on that was held for a copy.',
+  exchange: 'The copy takes the place of what was there, in one step.',
   empty_directory: 'What a copy that was cut short has left.',
   tree_usage: 'How much is in it.',
   tree_finish: 'Directory times last, because filling a directory changes them.',

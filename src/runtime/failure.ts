@@ -2,6 +2,7 @@
 // clients match on them: the docker CLI ends with 127 for "executable file not found" and "no such
 // file or directory", with 126 for "permission denied" and "is a directory", else with 125.
 import { constants } from 'node:os';
+import { posix } from 'node:path';
 import { EngineError, type ErrorCode } from '#base/error.ts';
 import { errnoName, OpError } from '#kernel/native/encode.ts';
 import {
@@ -120,7 +121,8 @@ function detailOf(op: Op, result: OpResult, kernel: string): string {
     case 'source':
       return mountDetail(op.path, op.path, kernel);
     case 'source_below':
-      return mountDetail(op.path, op.below, kernel);
+      // As dockerd says it of a subpath.
+      return `cannot access path ${posix.join(op.path, op.below)}: ${kernel}`;
     case 'source_overlay':
       return mountDetail('overlay', op.below, withOutput(result, kernel));
     case 'chown_tree':

@@ -32,7 +32,9 @@ export class VolumeMounts {
 
   /** Mounted when this resolves, until this holder and all others have let it go. */
   async hold(name: string, holder: string): Promise<void> {
-    if (!isMounted(this.#store.get(name))) return;
+    const waits = this.#store.locks.busy(name);
+    if (!isMounted(this.#store.get(name)) && !waits) return;
+    // Also of one that is never mounted: it may be filled or rolled back just now.
     using _lock = await this.#store.locks.acquire(name);
     await this.holdLocked(this.#store.get(name), holder);
   }
@@ -89,7 +91,13 @@ export class VolumeMounts {
         this.#holders.set(name, holders.add(holder));
       }
     }
-    for (const name of this.#holders.keys()) there.delete(this.#store.get(name).mountpoint);
+    for (const name of this.#holders.keys()) {
+      const { mountpoint, limit } = this.#store.get(name);
+      there.delete(mountpoint);
+      // It may have been held for a copy.
+      if (limit?.kind !== 'disk') continue;
+      await this.#store.needs.perform([{ op: 'thaw', target: mountpoint }]);
+    }
     for (const path of there) await this.#unmount(path);
   }
 

@@ -25,6 +25,8 @@ export type VolumeRecord = Pick<
 >;
 
 export const RECORD = 'volume.json';
+/** Copies of its content, one directory each. */
+export const SNAPSHOTS = 'snapshots';
 
 export function encodeVolume(volume: VolumeRecord): string {
   const { name, createdAt, labels, options, anonymous, limit } = volume;

@@ -3,16 +3,20 @@
 import { emptyHalfFilled, fillVolume, type ImageContent } from './fill.ts';
 import { VolumeMounts } from './mounts.ts';
 import type { Volume } from './record.ts';
+import { VolumeCopies } from './snapshot.ts';
 import { type VolumeUsage, volumeUsage } from './usage.ts';
 import { type VolumeNeeds, VolumeStore, type VolumeWish } from './volume.ts';
 
 export class VolumeService {
   readonly #store: VolumeStore;
   readonly #mounts: VolumeMounts;
+  /** clone, snapshot, rollback, rename, resize. */
+  readonly copies: VolumeCopies;
 
   constructor(root: string, needs: VolumeNeeds) {
     this.#store = new VolumeStore(root, needs);
     this.#mounts = new VolumeMounts(this.#store);
+    this.copies = new VolumeCopies(this.#store, this.#mounts);
   }
 
   /** Reads what is on disk; problems are named, never fatal. */

@@ -12,7 +12,7 @@ import { isTrash, type Trash } from '#base/trash.ts';
 import type { Publisher } from '#event/event.ts';
 import { dropQuota, makeLimit, type Perform } from '#kernel/disk/disk.ts';
 import { planVolume } from './options.ts';
-import { decodeVolume, encodeVolume, RECORD, type Volume, volumeOf } from './record.ts';
+import { decodeVolume, encodeVolume, RECORD, SNAPSHOTS, type Volume, volumeOf } from './record.ts';
 
 export type { Volume } from './record.ts';
 
@@ -54,7 +54,7 @@ export class VolumeStore {
 
   /** Reads what is on disk; problems are named, never fatal. */
   async load(): Promise<readonly string[]> {
-    await mkdir(this.root, { recursive: true, mode: 0o701 });
+    await mkdir(this.root, { recursive: true, mode: 0o700 });
     const problems: string[] = [];
     for (const entry of await readdir(this.root)) {
       const path = join(this.root, entry);
@@ -64,6 +64,7 @@ export class VolumeStore {
       try {
         const text = await readFile(join(path, RECORD), 'utf8');
         this.#volumes.set(entry, decodeVolume(text, entry, path));
+        await this.#sweepSnapshots(join(path, SNAPSHOTS));
       } catch (error) {
         // Made half way: the record is written last.
         if (errnoOf(error) === 'ENOENT') await this.needs.trash.remove(path);
@@ -71,6 +72,12 @@ export class VolumeStore {
       }
     }
     return problems;
+  }
+
+  async #sweepSnapshots(path: string): Promise<void> {
+    for (const entry of await readdir(path).catch((): string[] => [])) {
+      if (entry.startsWith('.')) await this.needs.trash.remove(join(path, entry));
+    }
   }
 
   pathOf(name: string): string {
@@ -94,12 +101,12 @@ export class VolumeStore {
     const { size } = planned(name, options);
     const path = this.pathOf(name);
     const data = join(path, '_data');
-    // Others may pass through it to what they know the name of, as in dockerd.
-    await mkdir(path, { recursive: true, mode: 0o701 });
+    // Nobody else may pass: a container with a user namespace can make files that belong to root.
+    await mkdir(path, { mode: 0o700 });
     try {
       const { perform } = this.needs;
       const limit = size === undefined ? undefined : await makeLimit(perform, path, data, size);
-      await mkdir(data, { recursive: true, mode: 0o755 });
+      if (limit === undefined) await mkdir(data, { mode: 0o755 });
       const volume = volumeOf(
         {
           name,
@@ -126,9 +133,14 @@ export class VolumeStore {
     this.#volumes.set(volume.name, volume);
   }
 
-  /** A directory in the root for a volume that is made by copying; swept if nobody names it. */
-  stage(): string {
-    return join(this.root, `${STAGE_PREFIX}${newId().slice(0, 16)}`);
+  /**
+   * A directory below `parent` for something that is made by copying; swept by the next daemon
+   * unless publish() gave it a name.
+   */
+  async stage(parent = this.root): Promise<string> {
+    const path = join(parent, `${STAGE_PREFIX}${newId().slice(0, 16)}`);
+    await mkdir(path, { recursive: true, mode: 0o700 });
+    return path;
   }
 
   /** Gives a staged directory its name, and with it its record. The caller holds the lock. */
@@ -137,7 +149,21 @@ export class VolumeStore {
     await rename(stage, this.pathOf(volume.name));
     await syncDirectory(this.root);
     this.#volumes.set(volume.name, volume);
+    this.tell('create', volume.name);
     return volume;
+  }
+
+  /** Another name; a crash leaves it with the old or the new one. The caller holds both locks. */
+  async rename(from: string, to: string): Promise<Volume> {
+    const { mountpoint: _place, source: _source, ...record } = this.get(from);
+    await rename(this.pathOf(from), this.pathOf(to));
+    await syncDirectory(this.root);
+    this.#volumes.delete(from);
+    this.tell('destroy', from);
+    const renamed = volumeOf({ ...record, name: to, anonymous: false }, this.pathOf(to));
+    await this.write(renamed);
+    this.tell('create', to);
+    return renamed;
   }
 
   get(name: string): Volume {
@@ -182,7 +208,8 @@ export class VolumeStore {
     this.#volumes.delete(name);
     const path = this.pathOf(name);
     const { perform, trash } = this.needs;
-    if (volume.limit?.kind === 'quota') await dropQuota(perform, path, volume.limit.project);
+    const { limit, mountpoint } = volume;
+    if (limit?.kind === 'quota') await dropQuota(perform, mountpoint, limit.project);
     // Renamed first: a crash leaves either the whole volume or something to be swept.
     await trash.remove(path);
     await syncDirectory(this.root);
@@ -192,11 +219,6 @@ export class VolumeStore {
   tell(action: 'create' | 'destroy', name: string): void {
     const actor = { id: name, attributes: { driver: 'local' } };
     this.needs.events.publish({ type: 'volume', action, actor });
-  }
-
-  /** Forgets a name whose directory has another one now. */
-  forget(name: string): void {
-    this.#volumes.delete(name);
   }
 }
 

@@ -26,3 +26,21 @@ export type VolumePruneReply = {
   readonly VolumesDeleted: Strings | null;
   readonly SpaceReclaimed: number;
 };
+
+/** Ours: answer of clone, snapshot and rollback. */
+export type VolumeCopyReply = {
+  /** Of the new volume or the snapshot. */
+  readonly Name: string;
+  /** Written anew. */
+  readonly BytesCopied: number;
+  /** Which the file system keeps once for both. */
+  readonly BytesShared: number;
+};
+
+/** Ours. */
+export type VolumeSnapshot = {
+  readonly Name: string;
+  readonly CreatedAt: string;
+  /** The limit that the volume had then. */
+  readonly Size: number | null;
+};

@@ -8,6 +8,7 @@ import type { Route } from '../router.ts';
 import { getCgroupSubsystems, getCgroupTree } from './cgroup.ts';
 import { explainNetwork } from './network.ts';
 import { createSlice, inspectSlice, listSlices, removeSlice, updateSlice } from './slices.ts';
+import { VOLUME_COPY_ROUTES } from './volumes.ts';
 import { changeContainerPorts, listContainerPorts } from './ports.ts';
 
 async function explainContainer(exchange: Exchange): Promise<void> {
@@ -59,5 +60,6 @@ export const CORACLE_ROUTES: readonly Route[] = [
   { method: 'GET', path: '/coracle/slices/{path:.*}', handler: inspectSlice },
   { method: 'PUT', path: '/coracle/slices/{path:.*}', handler: updateSlice },
   { method: 'DELETE', path: '/coracle/slices/{path:.*}', handler: removeSlice },
+  ...VOLUME_COPY_ROUTES,
   { method: 'POST', path: '/coracle/plan', handler: planContainer },
 ];

@@ -4,6 +4,7 @@ import { EngineClient } from '#client/client.ts';
 import type { ContainerSummary } from '#wire/container.ts';
 import type { ImageSummary } from '#wire/image.ts';
 import type { NetworkInspect } from '#wire/network.ts';
+import type { VolumeList } from '#wire/volume.ts';
 import type { SliceSummary } from '#wire/slice.ts';
 import type { CommandSpec, Completion, Context } from '../command.ts';
 import type { FlagKind } from '../flag-kind.ts';
@@ -141,6 +142,10 @@ async function namesOf(client: EngineClient, kind: Completion): Promise<string[]
     if (kind === 'network') {
       const networks = await client.json<NetworkInspect[]>('GET', '/networks', { signal });
       return networks.map(({ Name: name }) => name);
+    }
+    if (kind === 'volume') {
+      const { Volumes: volumes } = await client.json<VolumeList>('GET', '/volumes', { signal });
+      return volumes.map(({ Name: name }) => name);
     }
     if (kind === 'slice') {
       const slices = await client.json<SliceSummary[]>('GET', '/coracle/slices', { signal });

@@ -8,6 +8,7 @@ import { IMAGE_ONLY, IMAGE_VERBS, IMAGES, REGISTRY_VERBS, RMI } from './image.ts
 import { NETWORK_VERBS } from './network.ts';
 import { SLICE_VERBS } from './slice.ts';
 import { SYSTEM_ONLY, SYSTEM_VERBS, TOP_LEVEL } from './system.ts';
+import { VOLUME_VERBS } from './volume.ts';
 
 export const GLOBAL_FLAGS: readonly FlagSpec[] = [
   flag('config', string, 'Location of client config files (default "~/.docker")'),
@@ -60,5 +61,6 @@ export const ROOT: CommandSpec = {
     noun('network', 'Manage networks', NETWORK_VERBS),
     noun('slice', 'Manage slices: cgroups with limits, for containers together', SLICE_VERBS),
     noun('system', 'Manage Coracle', [...SYSTEM, ...SYSTEM_ONLY]),
+    noun('volume', 'Manage volumes', VOLUME_VERBS),
   ],
 };

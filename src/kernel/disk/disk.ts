@@ -2,9 +2,10 @@
 import { execFile } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { mkdir, open, rm, rmdir } from 'node:fs/promises';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { EngineError, errnoOf } from '#base/error.ts';
+import { EngineError, errnoOf, messageOf } from '#base/error.ts';
 import { OpError } from '../native/encode.ts';
 import { errnoText } from '../native/errno.ts';
 import type { Op, OpResult } from '../native/op.ts';
@@ -20,8 +21,8 @@ const PROJECT_MAX = 2 ** 31 - 1;
 const PROJECT_TRIES_MAX = 16;
 
 /**
- * The directory is new and holds nothing. A quota counts all of it; a disk is the file DISK in it,
- * to be mounted on its directory `target`, which is made.
+ * Makes the directory `target` in a new directory. A quota counts what is in it; or it is where the
+ * file DISK beside it is mounted.
  */
 export async function makeLimit(
   perform: Perform,
@@ -34,7 +35,8 @@ export async function makeLimit(
     await makeDisk(perform, directory, target, bytes);
     return { kind: 'disk', bytes };
   }
-  await perform([{ op: 'quota_set', path: directory, project, bytes }]);
+  await mkdir(target, { mode: 0o755 });
+  await perform([{ op: 'quota_set', path: target, project, bytes }]);
   return { kind: 'quota', project, bytes };
 }
 
@@ -94,52 +96,99 @@ export async function makeDisk(
   }
 }
 
-async function runMkfs(image: string): Promise<void> {
+function runMkfs(image: string): Promise<void> {
   // Tables and journal are written by the kernel when they are used; zeros of a new file need not
   // be discarded.
   const extended = 'nodiscard,lazy_itable_init=1,lazy_journal_init=1';
-  const argv = ['-q', '-F', '-b', '4096', '-I', '256', '-m', '0', '-E', extended, image];
+  return run('mkfs.ext4', [
+    '-q',
+    '-F',
+    '-b',
+    '4096',
+    '-I',
+    '256',
+    '-m',
+    '0',
+    '-E',
+    extended,
+    image,
+  ]);
+}
+
+async function run(program: string, argv: readonly string[]): Promise<void> {
   try {
-    await promisify(execFile)('mkfs.ext4', argv, {
+    await promisify(execFile)(program, argv, {
       env: { PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` },
       timeout: PROGRAM_MS_MAX,
       maxBuffer: OUTPUT_BYTES_MAX,
     });
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') {
+  } catch (cause) {
+    if (errnoOf(cause) === 'ENOENT') {
       throw new EngineError(
         'unavailable',
         'a size needs project quotas in the file system of the data root (prjquota), which it ' +
-          'does not have, or the program mkfs.ext4 (package e2fsprogs), which was not found',
-        { cause: error },
+          `does not have, or the program ${program} (package e2fsprogs), which was not found`,
+        { cause },
       );
     }
-    throw new EngineError('internal', `mkfs.ext4 failed for ${image}: ${String(error)}`, {
-      cause: error,
-    });
+    const why = messageOf(cause).trim().split('\n').at(-1);
+    throw new EngineError('internal', `${program} ${argv.at(-1)}: ${why}`, { cause });
   }
 }
 
-/** Where a disk is, it is mounted at `target` now. */
+export type Growth = {
+  readonly limit: Limit;
+  readonly bytes: number;
+  /** A container has the disk mounted; else nothing is mounted now. */
+  readonly used: boolean;
+};
+
+/** Takes effect at once for whoever uses it. */
 export async function growLimit(
   perform: Perform,
   directory: string,
   target: string,
-  { limit, bytes }: { readonly limit: Limit; readonly bytes: number },
+  { limit, bytes, used }: Growth,
 ): Promise<Limit> {
-  const { kind } = limit;
   try {
-    if (kind === 'quota') {
-      await perform([{ op: 'quota_set', path: directory, project: limit.project, bytes }]);
+    if (limit.kind === 'quota') {
+      await perform([{ op: 'quota_set', path: target, project: limit.project, bytes }]);
       return { ...limit, bytes };
     }
-    await perform([{ op: 'disk_grow', image: join(directory, DISK), target, bytes }]);
-    return { kind, bytes };
+    await growDisk(perform, join(directory, DISK), target, { bytes, used });
+    return { kind: 'disk', bytes };
   } catch (error) {
     if (!(error instanceof OpError)) throw error;
-    const why = errnoText(error.result.errno);
-    throw new EngineError('kernel_refused', `cannot grow to ${bytes} bytes: ${why}`, {
-      cause: error,
-    });
+    const { errno } = error.result;
+    const hint =
+      errno === constants.errno.EPERM
+        ? ' (ext4 wants CAP_SYS_RESOURCE for it; without, it grows while no container runs with it)'
+        : '';
+    const text = `cannot grow to ${bytes} bytes: ${errnoText(errno)}${hint}`;
+    throw new EngineError('kernel_refused', text, { cause: error });
+  }
+}
+
+async function growDisk(
+  perform: Perform,
+  image: string,
+  target: string,
+  { bytes, used }: Pick<Growth, 'bytes' | 'used'>,
+): Promise<void> {
+  const grow: Op = { op: 'disk_grow', image, target, bytes };
+  if (used) {
+    await perform([grow]);
+    return;
+  }
+  await perform([{ op: 'disk_mount', image, target }]);
+  try {
+    await perform([grow]);
+  } catch (error) {
+    if (!(error instanceof OpError) || error.result.errno !== constants.errno.EPERM) throw error;
+    await perform([{ op: 'volume_unmount', target }]);
+    // The file is as long as it should be by now.
+    await run('resize2fs', ['-f', image]);
+  } finally {
+    await perform([{ op: 'volume_unmount', target }]);
   }
 }

@@ -1,0 +1,17 @@
+// volume create: prints the name, which is a long number when none was given.
+import type { Volume } from '#wire/volume.ts';
+import type { Context } from '../command.ts';
+import { readLabels } from '../create/kv-file.ts';
+
+export async function run({ flags, args, client }: Context): Promise<number> {
+  const size = flags.has('size') ? { size: String(flags.number('size')) } : {};
+  const json = {
+    Name: args[0] ?? '',
+    Driver: flags.has('driver') ? flags.string('driver') : 'local',
+    DriverOpts: { ...flags.map('opt'), ...size },
+    Labels: readLabels([], flags.list('label')),
+  };
+  const volume = await client.json<Volume>('POST', '/volumes/create', { json });
+  process.stdout.write(`${volume.Name}\n`);
+  return 0;
+}
