@@ -117,7 +117,7 @@ export class Http implements AsyncDisposable {
   }
 }
 
-/** A mirror that is blocked, or leads to who is, is passed over as any other that fails. */
+/** A mirror that is blocked, or leads to who is, is passed over like others that fail. */
 function blockedHop({ host }: URL): TransferError {
   return new TransferError('forbidden', blockedWords(host), {
     retry: 'never',
