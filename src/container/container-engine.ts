@@ -21,7 +21,7 @@ import { resize } from './resize.ts';
 import { restart } from './restart.ts';
 import { sizes } from './sizes.ts';
 import { start } from './start.ts';
-import { stats } from './stats.ts';
+import { statsOnce, watchStats } from './stats.ts';
 import { stop } from './stop.ts';
 import { top } from './top.ts';
 import { update } from './update.ts';
@@ -51,7 +51,8 @@ export function createContainerEngine(base: Deps): ContainerEngine {
     attach: (ref, wish, signal) => attach(deps, ref, wish, signal),
     logs: async (ref, wish, signal) => logs(deps, ref, wish, signal),
     clearLogs: (ref) => clearLogs(deps, ref),
-    stats: (ref, wish, signal) => stats(deps, ref, wish, signal),
+    watchStats: (ref, signal, tell) => watchStats(deps, ref, signal, tell),
+    statsOnce: (ref, wish, signal) => statsOnce(deps, ref, wish, signal),
     top: (ref, psArgs) => top(deps, ref, psArgs),
     prune: (filters) => prune(deps, filters),
     execCreate: async (ref, spec) => execCreate(deps, ref, spec),

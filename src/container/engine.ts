@@ -7,7 +7,7 @@ import type { PortChange } from './ports.ts';
 import type { Health } from './health.ts';
 import type { ContainerSpec } from './spec.ts';
 import type { State } from './state.ts';
-import type { StatsFrame, StatsWish } from './stats.ts';
+import type { StatsFrame } from './stats.ts';
 import type { UpdateWish } from './update.ts';
 
 /** A container as inspect and ps need it: an immutable copy of the record plus live facts. */
@@ -181,7 +181,13 @@ export interface ContainerEngine {
   /** What it has written so far is gone; it goes on writing. */
   clearLogs(ref: string): Promise<void>;
   /** Throws what the wish is refused for; then a sample once a second, or one. */
-  stats(ref: string, wish: StatsWish, signal: AbortSignal): AsyncIterable<StatsFrame>;
+  /** See watchStats(). */
+  watchStats(ref: string, signal: AbortSignal, tell: (frame: StatsFrame) => void): Promise<void>;
+  statsOnce(
+    ref: string,
+    wish: { readonly oneShot: boolean },
+    signal: AbortSignal,
+  ): Promise<StatsFrame | undefined>;
   top(
     ref: string,
     psArgs: string,

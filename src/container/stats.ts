@@ -1,7 +1,8 @@
 // stats: what a container uses, once a second. All who watch one container share one sampler, which
-// exists only while somebody watches; a watcher that is slow misses samples, never piles them up.
+// exists only while somebody watches. Watchers are called, not awaited: what goes through a promise
+// that was waited for is kept by it, which is old to the collector of garbage by then, until a
+// collection of all there is; that cost as much as the samples.
 import { type Nanoseconds, now } from '#base/clock.ts';
-import { EngineError } from '#base/error.ts';
 import type { TaskUsage } from '#runtime/usage.ts';
 import type { Deps } from './deps.ts';
 import { isRunning } from './guard.ts';
@@ -16,12 +17,9 @@ export const SAMPLE_MS = 1_000;
 const SLOT_MS = 50;
 
 export type Sample = TaskUsage & { readonly at: Nanoseconds };
-
-export type StatsWish = {
-  /** One after the other, until the container is removed or the watcher goes. */
-  readonly stream: boolean;
-  /** At once, without a sample before it to compare with. */
-  readonly oneShot: boolean;
+/** What is kept of a sample for the next one. */
+export type Earlier = Pick<Sample, 'at' | 'host'> & {
+  readonly usage: Pick<Sample['usage'], 'cpu'>;
 };
 
 export type StatsFrame = {
@@ -29,76 +27,45 @@ export type StatsFrame = {
   readonly name: string;
   /** undefined = it does not run. */
   readonly sample: Sample | undefined;
-  /** What the watcher has seen before. */
-  readonly before: Sample | undefined;
+  /** The one that was told before. */
+  readonly before: Earlier | undefined;
 };
 
 type StatsDeps = Pick<Deps, 'store' | 'lives' | 'networks'>;
 
-/** The container is looked up at once; it is watched from the first frame that is asked for. */
-export function stats(
+/**
+ * Tells one frame after the other, the first at once where nobody watches it already, until the
+ * container is removed or the signal comes. Throws at once where there is no such container.
+ */
+export function watchStats(
   deps: StatsDeps,
   ref: string,
-  wish: StatsWish,
   signal: AbortSignal,
-): AsyncIterable<StatsFrame> {
-  if (wish.stream && wish.oneShot) {
-    throw new EngineError('invalid_argument', 'cannot have stream=true and one-shot=true');
-  }
+  tell: (frame: StatsFrame) => void,
+): Promise<void> {
   const { id } = deps.store.get(ref);
-  if (wish.stream) return watch(deps, id, signal);
-  return single(deps, id, wish, signal);
+  return watch(deps, id, signal, tell);
 }
 
-async function* single(
-  deps: StatsDeps,
-  id: string,
-  { oneShot }: StatsWish,
-  signal: AbortSignal,
-): AsyncGenerator<StatsFrame> {
-  const record = deps.store.get(id);
-  const { task } = deps.lives.of(id);
-  if (!isRunning(record.state) || task === undefined) {
-    yield frameOf(record, undefined, undefined);
-    return;
-  }
-  if (oneShot) {
-    using reader = task.openUsage();
-    yield frameOf(record, sampleOf(deps, record, reader.read()), undefined);
-    return;
-  }
-  for await (const frame of watch(deps, id, signal)) {
-    // A share of the CPU needs two samples.
-    if (frame.sample !== undefined && frame.before === undefined) continue;
-    yield frame;
-    return;
-  }
-}
-
-async function* watch(
+async function watch(
   deps: StatsDeps,
   id: string,
   signal: AbortSignal,
-): AsyncGenerator<StatsFrame> {
-  if (deps.store.find(id) === undefined) return;
+  tell: (frame: StatsFrame) => void,
+): Promise<void> {
+  if (signal.aborted) return;
   const live = deps.lives.of(id);
   live.sampler ??= new Sampler(deps, id);
   const { sampler } = live;
-  const watcher = sampler.join();
-  let { before } = watcher;
-  const leave = (): void => watcher.end();
+  const { promise: ended, resolve, reject } = Promise.withResolvers<void>();
+  const leave = (): void => resolve();
   signal.addEventListener('abort', leave, { once: true });
   const removed = new AbortController();
   live.removed.next(removed.signal).then(leave, () => {});
+  const watcher: Watcher = { tell, end: resolve, fail: reject };
   try {
-    while (!signal.aborted) {
-      const sample = await watcher.next();
-      if (sample === 'ended') return;
-      const record = deps.store.find(id);
-      if (record === undefined) return;
-      yield frameOf(record, sample, sample === undefined ? undefined : before);
-      before = sample;
-    }
+    sampler.join(watcher);
+    await ended;
   } finally {
     removed.abort();
     signal.removeEventListener('abort', leave);
@@ -107,57 +74,51 @@ async function* watch(
   }
 }
 
+/** oneShot: at once, without a sample before it; undefined = removed between two samples. */
+export async function statsOnce(
+  deps: StatsDeps,
+  ref: string,
+  { oneShot }: { readonly oneShot: boolean },
+  signal: AbortSignal,
+): Promise<StatsFrame | undefined> {
+  const record = deps.store.get(ref);
+  const { task } = deps.lives.of(record.id);
+  if (!isRunning(record.state) || task === undefined) return frameOf(record, undefined, undefined);
+  if (oneShot) {
+    using reader = task.openUsage();
+    return frameOf(record, sampleOf(deps, record, reader), undefined);
+  }
+  const found = new AbortController();
+  let answer: StatsFrame | undefined;
+  await watch(deps, record.id, AbortSignal.any([signal, found.signal]), (frame) => {
+    // A share of the CPU needs two samples.
+    if (frame.sample !== undefined && frame.before === undefined) return;
+    answer ??= frame;
+    found.abort();
+  });
+  return answer;
+}
+
 function frameOf(
   { id, name }: ContainerRecord,
   sample: Sample | undefined,
-  before: Sample | undefined,
+  before: Earlier | undefined,
 ): StatsFrame {
-  return { id, name, sample, before };
+  return { id, name, sample, before: sample === undefined ? undefined : before };
 }
 
-/** Holds the newest sample that it has not been asked for. */
-class Watcher {
-  readonly before: Sample | undefined;
-  #held: { readonly sample: Sample | undefined } | undefined;
-  #ended = false;
-  #error: unknown;
-  #wake: () => void = () => {};
-
-  constructor(before: Sample | undefined) {
-    this.before = before;
-  }
-
-  tell(sample: Sample | undefined): void {
-    this.#held = { sample };
-    this.#wake();
-  }
-
-  end(error?: unknown): void {
-    this.#ended = true;
-    this.#error ??= error;
-    this.#wake();
-  }
-
-  async next(): Promise<Sample | undefined | 'ended'> {
-    if (this.#held === undefined && !this.#ended) {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      this.#wake = resolve;
-      await promise;
-    }
-    if (this.#error !== undefined) throw this.#error;
-    if (this.#ended) return 'ended';
-    const sample = this.#held?.sample;
-    this.#held = undefined;
-    return sample;
-  }
-}
+type Watcher = {
+  readonly tell: (frame: StatsFrame) => void;
+  readonly end: () => void;
+  readonly fail: (error: unknown) => void;
+};
 
 export class Sampler {
   readonly #deps: StatsDeps;
   readonly #id: string;
   readonly #watchers = new Set<Watcher>();
   #timer: NodeJS.Timeout | undefined;
-  #last: Sample | undefined;
+  #last: Earlier | undefined;
   #reader: { readonly task: Task; readonly usage: ReturnType<Task['openUsage']> } | undefined;
 
   constructor(deps: StatsDeps, id: string) {
@@ -169,19 +130,16 @@ export class Sampler {
     return this.#watchers.size === 0;
   }
 
-  /** Who comes first gets a sample at once; who comes later, the next, with the last before it. */
-  join(): Watcher {
-    const watcher = new Watcher(this.#last);
+  /** Who comes first is told at once; who comes later, of the next sample. */
+  join(watcher: Watcher): void {
     this.#watchers.add(watcher);
-    if (this.#timer === undefined) {
-      const early = performance.now() % SLOT_MS;
-      this.#timer = setTimeout(() => {
-        this.#timer = setInterval(() => this.#sample(), SAMPLE_MS);
-        this.#sample();
-      }, SAMPLE_MS - early);
+    if (this.#timer !== undefined) return;
+    const early = performance.now() % SLOT_MS;
+    this.#timer = setTimeout(() => {
+      this.#timer = setInterval(() => this.#sample(), SAMPLE_MS);
       this.#sample();
-    }
-    return watcher;
+    }, SAMPLE_MS - early);
+    this.#sample();
   }
 
   leave(watcher: Watcher): void {
@@ -193,25 +151,31 @@ export class Sampler {
     this.#close();
   }
 
-  /** Called by a timer: what cannot be read is the error of those who watch. */
+  /** Called by a timer: what goes wrong is the error of those who watch. */
   #sample(): void {
+    const watchers = [...this.#watchers];
     try {
-      this.#last = this.#read();
+      const record = this.#deps.store.find(this.#id);
+      if (record === undefined) {
+        for (const watcher of watchers) watcher.end();
+        return;
+      }
+      const sample = this.#read(record);
+      const frame = frameOf(record, sample, this.#last);
+      this.#last = earlierOf(sample);
+      for (const watcher of watchers) watcher.tell(frame);
     } catch (error) {
-      for (const watcher of this.#watchers) watcher.end(error);
-      return;
+      for (const watcher of watchers) watcher.fail(error);
     }
-    for (const watcher of this.#watchers) watcher.tell(this.#last);
   }
 
-  #read(): Sample | undefined {
-    const record = this.#deps.store.find(this.#id);
-    const task = record === undefined ? undefined : this.#deps.lives.of(this.#id).task;
+  #read(record: ContainerRecord): Sample | undefined {
+    const { task } = this.#deps.lives.of(this.#id);
     // Another task: the container was started again.
     if (this.#reader !== undefined && this.#reader.task !== task) this.#close();
-    if (record === undefined || task === undefined || !isRunning(record.state)) return undefined;
+    if (task === undefined || !isRunning(record.state)) return undefined;
     this.#reader ??= { task, usage: task.openUsage() };
-    return sampleOf(this.#deps, record, this.#reader.usage.read());
+    return sampleOf(this.#deps, record, this.#reader.usage);
   }
 
   #close(): void {
@@ -223,14 +187,16 @@ export class Sampler {
 function sampleOf(
   deps: Pick<Deps, 'networks' | 'store'>,
   record: ContainerRecord,
-  usage: TaskUsage | undefined,
+  reader: ReturnType<Task['openUsage']>,
 ): Sample | undefined {
-  if (usage === undefined) return undefined;
-  const own = interfacesOf(deps, record);
-  const interfaces = Object.fromEntries(
-    Object.entries(usage.interfaces).filter(([name]) => own.has(name)),
-  );
-  return { ...usage, interfaces, at: now() };
+  const usage = reader.read(interfacesOf(deps, record));
+  return usage === undefined ? undefined : { ...usage, at: now() };
+}
+
+function earlierOf(sample: Sample | undefined): Earlier | undefined {
+  if (sample === undefined) return undefined;
+  const { at, host, usage } = sample;
+  return { at, host, usage: usage.cpu === undefined ? {} : { cpu: usage.cpu } };
 }
 
 /**
@@ -240,11 +206,11 @@ function sampleOf(
 function interfacesOf(
   deps: Pick<Deps, 'networks' | 'store'>,
   record: ContainerRecord,
-): ReadonlySet<string> {
+): readonly string[] {
   const { networkMode } = record.spec.host;
   const shared = networkMode.startsWith('container:')
     ? deps.store.find(networkMode.slice('container:'.length))?.id
     : record.id;
   const sandbox = shared === undefined ? undefined : deps.networks.sandbox(shared);
-  return new Set(sandbox?.endpoints.map((endpoint) => endpoint.interface));
+  return sandbox?.endpoints.map((endpoint) => endpoint.interface) ?? [];
 }

@@ -88,17 +88,22 @@ export class UsageReader implements Disposable {
     this.#files = plan.files.map((path) => new RereadFile(path));
   }
 
-  /** undefined = its cgroups are gone. */
-  read(): TaskUsage | undefined {
+  /** Of these interfaces; undefined = its cgroups are gone. */
+  read(interfaces: readonly string[]): TaskUsage | undefined {
     const texts = this.#files.map((file) => file.read());
     if (texts.every((each) => each === undefined)) return undefined;
-    // Not kept open: it would keep the network namespace, and so the interfaces in it.
-    using netDev = new RereadFile(`/proc/${this.#pid}/net/dev`);
     return {
       usage: this.#plan.parse(texts),
       host: readHostCpu(),
-      interfaces: parseNetDev(netDev.read() ?? ''),
+      interfaces: interfaces.length === 0 ? {} : this.#countersOf(interfaces),
     };
+  }
+
+  #countersOf(interfaces: readonly string[]): TaskUsage['interfaces'] {
+    // Not kept open: it would keep the network namespace, and so the interfaces in it.
+    using netDev = new RereadFile(`/proc/${this.#pid}/net/dev`);
+    const all = Object.entries(parseNetDev(netDev.read() ?? ''));
+    return Object.fromEntries(all.filter(([name]) => interfaces.includes(name)));
   }
 
   [Symbol.dispose](): void {

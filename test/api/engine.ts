@@ -120,9 +120,11 @@ export class RecordingEngine implements ContainerEngine {
     this.lastSignal = signal;
     return { tty: false, chunks: this.logChunks };
   }
-  stats(ref: string, wish: object): AsyncIterable<never> {
-    this.#record('stats', ref, wish);
-    return empty();
+  async watchStats(ref: string): Promise<void> {
+    this.#record('watchStats', ref);
+  }
+  async statsOnce(ref: string, wish: object): Promise<undefined> {
+    this.#record('statsOnce', ref, wish);
   }
   async top(ref: string, psArgs: string) {
     this.#record('top', ref, psArgs);

@@ -100,20 +100,20 @@ test('watchers of one container share its samples', { skip }, async () => {
   assert.ok(one.some(({ read }) => other.some((each) => each.read === read)));
 });
 
-test('sampling 200 containers once a second costs less than 5 % of one core', {
+test('reading 200 containers once a second costs less than 3 % of one core', {
   skip,
 }, async () => {
   const view = await daemon.ok('inspect', '-f', '{{.Id}} {{.State.Pid}}', 'busy');
   const [name = '', pid = ''] = view.split(' ');
   const request = { parent: daemon.engine.cgroupParent, name };
   using reader = new UsageReader(planUsage(readHostFacts().cgroups, request), Number(pid));
-  assert.ok(reader.read()?.usage.memory);
+  assert.ok(reader.read(['eth0'])?.usage.memory);
   const samples = 2_000;
   const before = process.cpuUsage();
-  for (let sample = 0; sample < samples; sample += 1) reader.read();
+  for (let sample = 0; sample < samples; sample += 1) reader.read(['eth0']);
   const { user, system } = process.cpuUsage(before);
   const share = (((user + system) / samples) * 200) / 1e6;
-  assert.ok(share < 0.05, `${(share * 100).toFixed(1)} % of a core`);
+  assert.ok(share < 0.03, `${(share * 100).toFixed(1)} % of a core`);
 });
 
 test('docker stats and coracle stats print the same of what stands still', { skip }, async () => {

@@ -1,7 +1,7 @@
 // What a container uses as Docker's JSON. The two versions of cgroups differ, as they do in Docker
 // (moby's daemon/stats_unix.go): who reads it tells them apart by the keys of memory_stats.stats.
 import { formatTime, ZERO_TIME } from '#base/clock.ts';
-import type { Sample, StatsFrame } from '#container/stats.ts';
+import type { Earlier, Sample, StatsFrame } from '#container/stats.ts';
 import type {
   BlkioEntry,
   BlkioStats,
@@ -36,7 +36,7 @@ export function renderStats(frame: StatsFrame, memoryBytes: number): ContainerSt
   };
 }
 
-function renderCpu(sample: Sample | undefined): CpuStats {
+function renderCpu(sample: Earlier | undefined): CpuStats {
   const cpu = sample?.usage.cpu;
   const throttling = cpu?.throttling;
   return {
@@ -115,6 +115,11 @@ const V2_KEYS = [
   'thp_collapse_alloc',
 ].sort();
 
+/** To copy: an object that grows key by key is made over with each of them. */
+const zeros = (keys: readonly string[]): Record<string, number> =>
+  Object.fromEntries(keys.map((key) => [key, 0]));
+const [V1_NONE, V2_NONE] = [zeros(V1_KEYS), zeros(V2_KEYS)];
+
 /** Since Linux 5.9 the kernel counts these by what was evicted; Docker's key means both. */
 const SPLIT = ['workingset_refault', 'workingset_activate'];
 
@@ -133,13 +138,13 @@ function renderMemory(memory: Usage['memory'], memoryBytes: number): MemoryStats
 }
 
 function statsV1(stat: Readonly<Record<string, number>>): Record<string, number> {
-  const stats: Record<string, number> = {};
+  const stats = { ...V1_NONE };
   for (const key of V1_KEYS) stats[key] = integer(stat[key] ?? 0);
   return stats;
 }
 
 function statsV2(stat: Readonly<Record<string, number>>): Record<string, number> {
-  const stats: Record<string, number> = {};
+  const stats = { ...V2_NONE };
   for (const key of V2_KEYS) stats[key] = stat[key] ?? 0;
   for (const key of SPLIT) {
     stats[key] ||= (stat[`${key}_anon`] ?? 0) + (stat[`${key}_file`] ?? 0);

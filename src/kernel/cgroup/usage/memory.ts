@@ -1,5 +1,5 @@
 // memory.*: bytes in use, what they are, how often the limit was met, and who was killed for it.
-import { parseKeyed, parseLimit } from './keyed.ts';
+import { KeyedFile, parseKeyed, parseLimit } from './keyed.ts';
 
 export type MemoryUsage = {
   readonly version: 1 | 2;
@@ -16,6 +16,9 @@ export type MemoryUsage = {
   readonly events: Readonly<Record<string, number>>;
 };
 
+/** The longest of all files: 40 lines, once a second for each container that is watched. */
+const STAT = new KeyedFile();
+
 export function parseMemoryV1(
   stat: string,
   usage: string,
@@ -27,7 +30,7 @@ export function parseMemoryV1(
     limit: parseLimit(limit),
     maxUsage: Number(maxUsage ?? 0),
     failures: Number(failures ?? 0),
-    stat: parseKeyed(stat),
+    stat: STAT.parse(stat),
     events: parseKeyed(oom ?? ''),
   };
 }
@@ -43,7 +46,7 @@ export function parseMemoryV2(
     usage: Number(current),
     limit: parseLimit(max),
     failures: events['oom'] ?? 0,
-    stat: parseKeyed(stat),
+    stat: STAT.parse(stat),
     events,
   };
 }
