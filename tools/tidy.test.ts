@@ -33,6 +33,7 @@ const SPAWNERS: Readonly<Record<string, string>> = {
   'src/runtime/runc/': 'an OCI runtime that the user chose',
   'src/container/top.ts': 'ps, whose columns the client chooses',
   'src/cli/connect.ts': 'the daemon, when none runs',
+  'src/cli/credential-helper.ts': 'a program that keeps credentials, which the user chose',
   'src/cli/terminal.ts': 'stty, for the one setting of a terminal that Node cannot reach',
 };
 

@@ -14,7 +14,7 @@ import {
 } from '../../test/fixture/archive.ts';
 import { ImageBench } from '../../test/fixture/image-bench.ts';
 import { MEDIA, parseManifest } from './manifest.ts';
-import { pushImage } from './push.ts';
+import { type PushOptions, pushImage } from './push.ts';
 import { buildManifest } from './push-manifest.ts';
 import { parseReference, repositoryOf } from '#base/reference.ts';
 import type { Registries, Repository } from './registry/registry.ts';
@@ -78,10 +78,17 @@ class Shelf implements Registries {
   async [Symbol.asyncDispose](): Promise<void> {}
 }
 
-async function push(bench: ImageBench, shelf: Shelf, name: string, tag: string) {
+async function push(
+  bench: ImageBench,
+  shelf: Shelf,
+  name: string,
+  tag: string,
+  more: Partial<PushOptions> = {},
+) {
   const lines: string[] = [];
   const deps = { ...bench.images.deps, registries: shelf, uploadsMax: 2 };
   await pushImage(deps, name, tag, {
+    ...more,
     auth: undefined,
     signal,
     onProgress: ({ aux, detail, id, status }) => {
@@ -182,6 +189,12 @@ test('what is not here is told in the words of dockerd', async () => {
   });
   await assert.rejects(push(bench, shelf, `reg.test/a@sha256:${'0'.repeat(64)}`, ''), {
     message: 'cannot push a digest reference',
+  });
+  const platform = { os: 'linux', architecture: 'riscv64', variant: '' };
+  await assert.rejects(push(bench, shelf, 'reg.test/a', '2', { platform }), {
+    message:
+      'image with reference reg.test/a:2 was found ' +
+      'but does not provide the specified platform (linux/riscv64)',
   });
   assert.equal(shelf.manifests.size, 0);
 });

@@ -6,6 +6,7 @@ import { EngineError, isEngineError } from '#base/error.ts';
 import { collect } from './collect.ts';
 import { CONFIG_BYTES_MAX } from './config.ts';
 import type { ImageDeps } from './deps.ts';
+import { fitsPlatform, formatPlatform, type Platform } from './platform.ts';
 import { findThere, pushLayers } from './push-layer.ts';
 import { type AskRemote, manifestToPush, planPush, type PushManifest } from './push-manifest.ts';
 import { blobsOf, type ImageId, type ImageRecord } from './record.ts';
@@ -28,6 +29,8 @@ export type PushProgress = {
 
 export type PushOptions = {
   readonly auth: RegistryAuth | undefined;
+  /** Only an image for this platform is wanted; here an image is for one. */
+  readonly platform?: Platform;
   readonly signal: AbortSignal;
   readonly onProgress?: (progress: PushProgress) => void;
 };
@@ -106,6 +109,7 @@ async function pushOne(
 ): Promise<void> {
   const image = deps.store.get(id);
   if (image === undefined) throw new EngineError('not_found', `No such image: ${id}`);
+  checkPlatform(image, reference, options.platform);
   const blobs = new Set<Digest>();
   try {
     // What is being pushed stays, even if its image is removed meanwhile.
@@ -119,6 +123,15 @@ async function pushOne(
   } finally {
     await collect(deps, { chains: [], blobs: [...blobs] });
   }
+}
+
+function checkPlatform(image: ImageRecord, reference: Reference, wanted?: Platform): void {
+  if (wanted === undefined || fitsPlatform(wanted, image)) return;
+  throw new EngineError(
+    'not_found',
+    `image with reference ${familiarReference(reference)} was found ` +
+      `but does not provide the specified platform (${formatPlatform(wanted)})`,
+  );
 }
 
 async function sendImage(

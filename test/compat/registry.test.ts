@@ -19,6 +19,8 @@ const skip = cannotRun() || NO_REGISTRY;
 const noDockerd = skip || (findDockerd() === undefined ? 'needs dockerd' : false);
 const BUSYBOX = join(ROOT, 'dist/busybox.tar');
 const CORACLE = join(ROOT, 'bin/coracle');
+/** In the network of the test's engine nobody else has one. */
+const MIRROR_PORT = 5999;
 /** Not loopback, whose certificates are not looked at. */
 const TLS_ADDRESS = '10.99.0.1';
 
@@ -34,7 +36,11 @@ before(async () => {
   if (skip !== false) return;
   folder = makeScratch('registries-');
   authority = makeAuthority(folder);
-  daemon = await startDaemon(['--certs-dir', join(folder, 'certs.d')]);
+  const mirror = `mirrored.test=http://127.0.0.1:${MIRROR_PORT}/`;
+  daemon = await startDaemon([
+    ...['--certs-dir', join(folder, 'certs.d'), '--registry-mirror', mirror],
+    ...['--block-registry', '*.blocked.test', '--insecure-registry', 'insecure.test:5000'],
+  ]);
   const { namespace } = daemon.engine;
   const address = TLS_ADDRESS;
   const certificate = authority.sign(address, [`IP:${address}`]);
@@ -270,6 +276,31 @@ test('a registry with TLS of a private authority is trusted by certs.d alone', {
   const digest = digestOf(await ok(cli, 'push', name));
   await ok(cli, 'rmi', name);
   assert.equal(digestOf(await ok(cli, 'pull', name)), digest);
+});
+
+test('a mirror is asked for its registry, a blocked one nobody, and info tells of both', {
+  skip,
+}, async () => {
+  const { namespace } = daemon.engine;
+  await using mirror = await TestRegistry.start({ namespace, port: MIRROR_PORT });
+  const cli = client('docker');
+  await ok(cli, 'tag', 'busybox', `${mirror.host}/team/app:1`);
+  const digest = digestOf(await ok(cli, 'push', `${mirror.host}/team/app:1`));
+  const pulled = await ok(cli, 'pull', 'mirrored.test/team/app:1');
+  assert.equal(digestOf(pulled), digest);
+  const text = 'is blocked by the configuration of this engine';
+  for (const verb of ['pull', 'push']) {
+    const name = 'any.blocked.test/app:1';
+    if (verb === 'push') await ok(cli, 'tag', 'busybox', name);
+    const { code, stderr } = await cli(verb, name);
+    assert.equal(code, 1);
+    assert.equal(stderr, `Error response from daemon: registry any.blocked.test ${text}\n`);
+  }
+  const info = JSON.parse(await ok(cli, 'info', '-f', '{{json .RegistryConfig}}'));
+  const index = { Name: 'insecure.test:5000', Mirrors: [], Secure: false, Official: false };
+  assert.deepEqual(info.IndexConfigs['insecure.test:5000'], index);
+  assert.deepEqual(info.IndexConfigs['mirrored.test'].Mirrors, [`http://${mirror.host}/`]);
+  assert.deepEqual(info.InsecureRegistryCIDRs, ['::1/128', '127.0.0.0/8']);
 });
 
 test('run and create pull what is missing, unless they are told not to', { skip }, async () => {

@@ -13,10 +13,19 @@ export async function run({ args, client, configFolder, flags }: Context): Promi
   if (name.digest !== undefined) throw new CliError(1, 'cannot push a digest reference');
   const store = CredentialStore.open(configFolder);
   const reply = await client.call('POST', `${imagePath(familiarName(name))}/push`, {
-    query: { tag: name.tag },
+    query: { tag: name.tag, platform: platformJson(flags.string('platform')) },
     headers: await store.header(repositoryOf(name)),
   });
   await showProgress(reply.body, { quiet });
   if (quiet) process.stdout.write(`${formatReference(name)}\n`);
   return 0;
+}
+
+function platformJson(text: string): string | undefined {
+  if (text === '') return undefined;
+  const [os = '', architecture = '', variant = ''] = text.toLowerCase().split('/');
+  if (os === '' || architecture === '') {
+    throw new CliError(1, `invalid platform ${JSON.stringify(text)}: it is os/arch[/variant]`);
+  }
+  return JSON.stringify({ architecture, os, ...(variant === '' ? {} : { variant }) });
 }

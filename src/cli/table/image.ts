@@ -94,6 +94,7 @@ export const IMAGE_VERBS: readonly CommandSpec[] = [
     flags: [
       flag('all-tags', bool, 'Push all tags of an image to the repository', { short: 'a' }),
       CONTENT_TRUST,
+      flag('platform', string, 'Push only an image for that platform: "os/arch[/variant]"'),
       QUIET_TRANSFER,
     ],
     group: 'common',
