@@ -1,6 +1,7 @@
 // What really binds a cgroup: the least of its own limits and of those above it, as the kernel's
-// files say. So cgroups count too that nobody made by us.
-import { readFileSync } from 'node:fs';
+// files say. So cgroups count too that nobody made by us, and what others wrote: nothing is kept from
+// one time to the next. It is asked with every inspect, so a file is read only where it can bind.
+import { closeSync, openSync, readSync } from 'node:fs';
 import { posix } from 'node:path';
 import { errnoOf } from '#base/error.ts';
 import {
@@ -80,12 +81,8 @@ class Lineage {
   cpus(): EffectiveLimits {
     const { levels, version } = this.#levels('cpu');
     const found = levels.flatMap(({ cgroup, directory }) => {
-      const words =
-        version === 2
-          ? (read(`${directory}/cpu.max`) ?? '').trim().split(' ')
-          : [read(`${directory}/cpu.cfs_quota_us`), read(`${directory}/cpu.cfs_period_us`)];
-      const [quota, period] = words.map(Number);
-      if (quota === undefined || period === undefined || !(quota > 0) || !(period > 0)) return [];
+      const [quota, period] = version === 2 ? bandwidthV2(directory) : bandwidthV1(directory);
+      if (!(quota > 0) || !(period > 0)) return [];
       return [{ cgroup, value: Math.round((quota / period) * NANO) }];
     });
     return this.#one('nanoCpus', leastOf(found));
@@ -94,26 +91,28 @@ class Lineage {
   /** Set by the outermost cgroup that has no more than this one, unless that is the root. */
   narrowed(name: EffectiveName, v1: string, v2: string): EffectiveLimits {
     const { levels, version } = this.#levels('cpuset');
-    const lists = levels.map(({ cgroup, directory }) => ({
-      cgroup,
-      value: read(`${directory}/${version === 1 ? v1 : v2}`)?.trim(),
-    }));
-    const own = lists.at(-1)?.value;
-    const first = lists.findIndex(({ value }) => value === own);
-    const setter = lists[first];
-    if (own === undefined || setter === undefined || first === 0) return {};
+    const listOf = ({ directory }: Level): string | undefined =>
+      read(`${directory}/${version === 1 ? v1 : v2}`)?.trim();
+    const [root, leaf] = [levels[0], levels.at(-1)];
+    if (root === undefined || leaf === undefined) return {};
+    const own = listOf(leaf);
+    if (own === undefined || listOf(root) === own) return {};
+    const setter = levels.slice(1, -1).find((level) => listOf(level) === own) ?? leaf;
     return this.#one(name, { cgroup: setter.cgroup, value: own });
   }
 
   rates(): EffectiveLimits {
     const { levels, version } = this.#levels('blkio', 'io');
+    const maxima = version === 1 ? [] : levels.map(({ directory }) => read(`${directory}/io.max`));
     const blkio = Object.entries(RATE_FILES).flatMap(([rate, [v1, v2]]) => {
-      const byLevel = levels.map(({ cgroup, directory }) => ({
-        cgroup,
-        disks: version === 1 ? disksV1(`${directory}/${v1}`) : disksV2(`${directory}/io.max`, v2),
-      }));
+      const disksOf = (level: number): Map<string, number> =>
+        version === 1
+          ? disksV1(read(`${levels[level]?.directory}/${v1}`))
+          : disksV2(maxima[level], v2);
       // Version 1 binds by the file of the leaf alone, where ours are copied to.
-      const own = byLevel.at(-1)?.disks ?? new Map<string, number>();
+      const own = disksOf(levels.length - 1);
+      if (version === 1 && own.size === 0) return [];
+      const byLevel = levels.map(({ cgroup }, level) => ({ cgroup, disks: disksOf(level) }));
       const devices = version === 1 ? own : new Map(byLevel.flatMap(({ disks }) => [...disks]));
       return [...devices.keys()].map((device): EffectiveRate => {
         const all = byLevel.flatMap(({ cgroup, disks }) => {
@@ -166,8 +165,21 @@ function leastOf<T extends { readonly value: number }>(found: readonly T[]): T |
   return least;
 }
 
-function disksV1(path: string): Map<string, number> {
-  const lines = (read(path) ?? '').split('\n').map((line) => line.split(' '));
+type Bandwidth = readonly [quota: number, period: number];
+
+function bandwidthV1(directory: string): Bandwidth {
+  const quota = Number(read(`${directory}/cpu.cfs_quota_us`) ?? '-1');
+  return [quota, quota > 0 ? Number(read(`${directory}/cpu.cfs_period_us`)) : 0];
+}
+
+/** "max 100000": no number, which is above nothing. */
+function bandwidthV2(directory: string): Bandwidth {
+  const [quota, period] = (read(`${directory}/cpu.max`) ?? 'max').trim().split(' ');
+  return [Number(quota), Number(period)];
+}
+
+function disksV1(text = ''): Map<string, number> {
+  const lines = text.split('\n').map((line) => line.split(' '));
   return new Map(
     lines.flatMap(([device, value]) =>
       device === undefined || value === undefined ? [] : [[device, Number(value)] as const],
@@ -175,8 +187,8 @@ function disksV1(path: string): Map<string, number> {
   );
 }
 
-function disksV2(path: string, key: string): Map<string, number> {
-  const lines = (read(path) ?? '').split('\n').map((line) => line.split(' '));
+function disksV2(text = '', key: string): Map<string, number> {
+  const lines = text.split('\n').map((line) => line.split(' '));
   return new Map(
     lines.flatMap(([device = '', ...words]) => {
       const value = words.find((word) => word.startsWith(`${key}=`))?.slice(key.length + 1);
@@ -185,10 +197,20 @@ function disksV2(path: string, key: string): Map<string, number> {
   );
 }
 
+/** A line for each of a thousand disks. */
+const FILE_BYTES_MAX = 64 * 1024;
+const buffer = Buffer.allocUnsafe(FILE_BYTES_MAX);
+
 /** Not there: this level has no such file, or has just been removed. */
 function read(path: string): string | undefined {
   try {
-    return readFileSync(path, 'utf8');
+    // One read gives all of it, while readFileSync() asks for its size and reads again.
+    const fd = openSync(path, 'r');
+    try {
+      return buffer.toString('latin1', 0, readSync(fd, buffer));
+    } finally {
+      closeSync(fd);
+    }
   } catch (error) {
     if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENODEV') return undefined;
     throw error;
