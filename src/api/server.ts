@@ -1,9 +1,12 @@
 // The HTTP server of the Engine API: node:http with our own table of routes. What is not here: any
-// decision about containers or images. Only a unix socket is served; a TCP listener must add the
-// Host and Origin checks of reference/hardening.md ("API reached from a browser") in `dispatch`.
+// decision about containers or images. On TCP without client certificates a browser on this host
+// could be made to ask: requests with an Origin, or for a foreign Host, are refused there.
 import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
+import { createServer as createSecureServer } from 'node:https';
+import { isIP, type Socket } from 'node:net';
+import { hostname } from 'node:os';
 import type { Duplex } from 'node:stream';
+import type { TlsOptions } from 'node:tls';
 import { EngineError, isEngineError } from '#base/error.ts';
 import { API_VERSION, API_VERSION_MIN, olderThan, parseApiVersion } from '#wire/version.ts';
 import type { ApiDeps } from './deps.ts';
@@ -22,10 +25,21 @@ export const HEADERS_BYTES_MAX = 256 * 1024;
 /** How long a client that spoke no HTTP may take to read why. */
 const REFUSED_LINGER_MS = 1_000;
 
+/** A unix socket, a descriptor that already listens (systemd), or TCP. */
+export type Where =
+  | { readonly path: string }
+  | { readonly fd: number }
+  | { readonly host: string; readonly port: number };
+
+export type ServerOptions = {
+  readonly tls?: TlsOptions | undefined;
+  /** Nothing but the network decides who may ask. */
+  readonly open?: boolean;
+};
+
 export type ApiServer = {
   readonly http: Server;
-  /** A path of a unix socket, or the number of a descriptor that already listens (systemd). */
-  listen(where: { readonly path: string } | { readonly fd: number }): Promise<void>;
+  listen(where: Where): Promise<void>;
   /** Stops listening and ends every connection, hijacked ones too. */
   close(): Promise<void>;
 };
@@ -33,29 +47,34 @@ export type ApiServer = {
 const router = new Router(ROUTES);
 const PING_PATH = '/_ping';
 
-export function createApiServer(deps: ApiDeps): ApiServer {
+export function createApiServer(deps: ApiDeps, options: ServerOptions = {}): ApiServer {
   const hijacked = new Set<Duplex>();
-  const http = createServer(
-    {
-      // A load, a build or an attach lasts as long as it lasts.
-      requestTimeout: 0,
-      headersTimeout: HEADERS_MS_MAX,
-      keepAliveTimeout: KEEP_ALIVE_MS,
-      maxHeaderSize: HEADERS_BYTES_MAX,
-      // Only where a handler can take the connection; an Upgrade elsewhere (h2c) is ignored.
-      shouldUpgradeCallback: (request: IncomingMessage) => hijacks(request),
-    },
-    (request, response) => {
-      void serve({ deps, hijacked }, request, response, undefined);
-    },
-  );
+  const shared = { deps, hijacked, open: options.open === true };
+  const settings = {
+    // A load, a build or an attach lasts as long as it lasts.
+    requestTimeout: 0,
+    headersTimeout: HEADERS_MS_MAX,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    maxHeaderSize: HEADERS_BYTES_MAX,
+    // Only where a handler can take the connection; an Upgrade elsewhere (h2c) is ignored.
+    shouldUpgradeCallback: (request: IncomingMessage) => hijacks(request),
+  };
+  const answer = (request: IncomingMessage, response: ServerResponse): void => {
+    void serve(shared, request, response, undefined);
+  };
+  const { tls } = options;
+  const http =
+    tls === undefined
+      ? createServer(settings, answer)
+      : // Without it a client's end of input would end its output as well (half-close).
+        createSecureServer({ ...settings, ...tls, allowHalfOpen: true } as object, answer);
   http.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy());
     const response = new ServerResponse(request);
     response.shouldKeepAlive = false;
     response.assignSocket(socket as Socket);
     response.once('finish', () => socket.end());
-    void serve({ deps, hijacked }, request, response, { socket, head });
+    void serve(shared, request, response, { socket, head });
   });
   http.on('clientError', refuseMalformed);
   return {
@@ -71,10 +90,14 @@ export function createApiServer(deps: ApiDeps): ApiServer {
   };
 }
 
-type Shared = { readonly deps: ApiDeps; readonly hijacked: Set<Duplex> };
+type Shared = {
+  readonly deps: ApiDeps;
+  readonly hijacked: Set<Duplex>;
+  readonly open: boolean;
+};
 
 async function serve(
-  { deps, hijacked }: Shared,
+  { deps, hijacked, open }: Shared,
   request: IncomingMessage,
   response: ServerResponse,
   upgrade: Exchange['upgrade'],
@@ -90,6 +113,7 @@ async function serve(
   let exchange: Exchange = { ...blank, params: {}, query: new Query(''), version: API_VERSION };
   try {
     setCommonHeaders(response, deps);
+    if (open) refuseBrowser(request);
     const target = parseTarget(request.url ?? '/');
     checkVersion(target.version);
     exchange = { ...exchange, query: target.query, version: target.version ?? API_VERSION };
@@ -121,6 +145,16 @@ function fail(exchange: Exchange, error: unknown): void {
   }
   if (status === 304) sendEmpty(exchange, 304);
   else sendJson(exchange, status, { message: publicMessage(error) });
+}
+
+/** A page may ask what it wants of localhost, or of a name that its owner lets mean it. */
+function refuseBrowser({ headers }: IncomingMessage): void {
+  if (headers.origin !== undefined) {
+    throw new EngineError('forbidden', 'requests of web pages are refused (Origin)');
+  }
+  const host = (headers.host ?? '').replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
+  if (host === '' || host === 'localhost' || isIP(host) !== 0 || host === hostname()) return;
+  throw new EngineError('forbidden', `requests for another host are refused (Host: ${host})`);
 }
 
 function setCommonHeaders(response: ServerResponse, deps: ApiDeps): void {
@@ -205,10 +239,7 @@ function refuseMalformed(error: Error & { code?: string }, socket: Duplex): void
   socket.once('close', () => clearTimeout(timer));
 }
 
-function listen(
-  http: Server,
-  where: { readonly path: string } | { readonly fd: number },
-): Promise<void> {
+function listen(http: Server, where: Where): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   http.once('error', reject);
   http.listen(where, () => {

@@ -62,6 +62,6 @@ test('a directory need not be read when nothing in it is taken back', () => {
 test('a hostile pattern takes no time', () => {
   const ignore = Ignore.parse(`${'**/a'.repeat(8)}*b`);
   const startedAt = performance.now();
-  assert.equal(ignore.excludes('a/'.repeat(60) + 'c'), false);
+  assert.equal(ignore.excludes(`${'a/'.repeat(60)}c`), false);
   assert.equal(performance.now() - startedAt < 2_000, true);
 });

@@ -10,7 +10,9 @@ import { CGROUP_DRIVERS, type CgroupDriver, namingOf } from '#kernel/cgroup/nami
 import type { RealtimeBudget } from '#kernel/cgroup/resources.ts';
 import type { Flags } from './flags.ts';
 import { makeNetworkConfig, type NetworkConfig } from './network-config.ts';
+import { parseMetricsAddress } from './metrics.ts';
 import { makeRegistryConfig } from './registry-config.ts';
+import { parseTls, type TlsConfig } from './tls.ts';
 
 export type Ulimit = { readonly name: string; readonly soft: number; readonly hard: number };
 
@@ -40,6 +42,8 @@ export type Config = {
   /** "", "builtin", "unconfined" or a path. */
   readonly seccompProfile: string;
   readonly labels: readonly string[];
+  readonly tls: TlsConfig;
+  readonly metricsAddress: { readonly host: string; readonly port: number } | undefined;
 };
 
 export const DATA_ROOT = '/var/lib/coracle';
@@ -101,6 +105,12 @@ const KEYS: Readonly<Record<string, Kind>> = {
   labels: 'texts',
   debug: 'boolean',
   'live-restore': 'boolean',
+  tls: 'boolean',
+  tlsverify: 'boolean',
+  tlscacert: 'text',
+  tlscert: 'text',
+  tlskey: 'text',
+  'metrics-addr': 'text',
 };
 
 type Values = ReadonlyMap<string, unknown>;
@@ -178,6 +188,7 @@ export function makeConfig(flags: Flags, file: Values): Config {
   const execRoot = resolve(text('exec-root', '/run/coracle'));
   checkExecRoot(execRoot);
   const hosts = values.get('hosts') as readonly string[] | undefined;
+  const metrics = text('metrics-addr', '');
   const labels = values.get('labels') as readonly string[] | undefined;
   return {
     dataRoot: resolve(text('data-root', DATA_ROOT)),
@@ -198,6 +209,8 @@ export function makeConfig(flags: Flags, file: Values): Config {
     noNewPrivileges: values.get('no-new-privileges') === true,
     seccompProfile: text('seccomp-profile', ''),
     labels: labels ?? [],
+    tls: parseTls(values),
+    metricsAddress: metrics === '' ? undefined : parseMetricsAddress(metrics),
   };
 }
 

@@ -23,7 +23,6 @@ import { UsernsRanges } from '#container/userns.ts';
 import { EventBus } from '#event/bus.ts';
 import { ImageService } from '#image/image.ts';
 import { UnpackPool } from '#image/layer/pool.ts';
-import { openRegistries } from '#image/registry/open.ts';
 import { detectFeatures } from '#kernel/cgroup/features.ts';
 import { NativeAgent } from '#kernel/native/agent.ts';
 import { NO_BRIDGE } from '#network/predefined.ts';
@@ -41,6 +40,7 @@ import type { Config } from './config.ts';
 import { collectFacts } from './facts.ts';
 import { openNetworks } from './networks.ts';
 import { makeImagePort, makeSnapshotPort } from './image-port.ts';
+import { type Reloadable, SwitchRegistries } from './reload.ts';
 import { makeResourceChecker } from './resource-port.ts';
 import { makeRuntimePort } from './runtime-port.ts';
 import { makeSlices } from './slices.ts';
@@ -48,6 +48,8 @@ import { makeVolumePort } from './volume-port.ts';
 
 export type Engine = AsyncDisposable & {
   readonly api: ApiDeps;
+  readonly events: EventBus;
+  readonly reloadable: Reloadable;
   /** Starts what the restart policies want; after the sockets are open. */
   begin(): void;
 };
@@ -68,17 +70,8 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
   const store = new ContainerStore(join(config.dataRoot, 'containers'), trash);
   const snapshots = parts.use(await OverlaySnapshotter.open(config.dataRoot, { trash }));
   const unpacker = parts.use(new UnpackPool({ nativePath: native }));
-  const registries = parts.use(openRegistries(config.registry));
-  const { downloadsMax, uploadsMax } = config.registry;
-  const needsOfImages = {
-    snapshots,
-    unpacker,
-    registries,
-    uploadsMax,
-    downloadsMax,
-    publisher: events,
-    report,
-  };
+  const registries = parts.use(new SwitchRegistries(config.registry));
+  const needsOfImages = { snapshots, unpacker, registries, publisher: events, report };
   const images = await openImages(config, store, needsOfImages);
   const volumes = makeVolumes(native, config, parts, { trash, events });
   const problems = [...images.problems.map((each) => `${each.path}: ${each.message}`)];
@@ -92,6 +85,8 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
   const members = { store, locks: new KeyedLock(), lives, resources };
   const slices = await makeSlices({ config, agent, cgroups, members, report });
   problems.push(...slices.problems);
+  const runtimes = { ...config.runtimes };
+  const settings = makeSettings(config, cgroups);
   const deps: Deps = {
     ...members,
     events,
@@ -99,13 +94,13 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
     snapshots: makeSnapshotPort(snapshots, images, config.dataRoot),
     volumes,
     networks,
-    runtime: makeRuntimePort(agent, host, slices.places, config.runtimes),
+    runtime: makeRuntimePort(agent, host, slices.places, runtimes),
     visits: createVisits(native, host),
     slices: slices.service,
     oom: parts.use(new OomSource()),
     trash,
     usernsRanges: new UsernsRanges(join(config.dataRoot, 'userns-next')),
-    settings: makeSettings(config, cgroups),
+    settings,
     report,
   };
   await slices.service.open();
@@ -130,6 +125,8 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
       facts,
       log,
     },
+    events,
+    reloadable: { settings, runtimes, facts, registries },
     begin: () => {
       startAtBoot(deps).catch((error: unknown) => report('start containers at boot', error));
     },
@@ -207,12 +204,16 @@ async function removeBy(janitor: NativeAgent, paths: readonly string[]): Promise
   }
 }
 
+type ImageNeeds = Parameters<typeof ImageService.open>[0];
+
 function openImages(
-  { dataRoot }: Config,
+  { dataRoot, registry }: Config,
   store: ContainerStore,
-  needs: Omit<Parameters<typeof ImageService.open>[0], 'dataRoot' | 'usedBy'>,
+  needs: Pick<ImageNeeds, 'snapshots' | 'unpacker' | 'registries' | 'publisher' | 'report'>,
 ): Promise<ImageService> {
-  return ImageService.open({ ...needs, dataRoot, usedBy: (id) => usersOf(store, id) });
+  const { downloadsMax, uploadsMax } = registry;
+  const usedBy: ImageNeeds['usedBy'] = (id) => usersOf(store, id);
+  return ImageService.open({ ...needs, dataRoot, downloadsMax, uploadsMax, usedBy });
 }
 
 const showsImage =

@@ -4,6 +4,8 @@ import { EngineError } from '#base/error.ts';
 export type Flags = {
   readonly help: boolean;
   readonly configFile: string | undefined;
+  /** Only check the configuration. */
+  readonly validate: boolean;
   /** By the name that the configuration file has for it; only what was given. */
   readonly given: ReadonlyMap<string, string | boolean | readonly string[]>;
 };
@@ -118,7 +120,7 @@ export const FLAGS: Readonly<Record<string, FlagDefinition>> = {
   '--host': {
     kind: 'list',
     key: 'hosts',
-    help: 'Socket to serve, unix://PATH or fd:// (many allowed)',
+    help: 'Socket to serve: unix://PATH, tcp://HOST:PORT or fd:// (many allowed)',
   },
   '--host-gateway-ip': {
     kind: 'text',
@@ -164,6 +166,11 @@ export const FLAGS: Readonly<Record<string, FlagDefinition>> = {
     key: 'max-download-attempts',
     help: 'Attempts of one request or transfer (5)',
   },
+  '--metrics-addr': {
+    kind: 'text',
+    key: 'metrics-addr',
+    help: 'HOST:PORT that serves /metrics to Prometheus (none)',
+  },
   '--mtu': { kind: 'text', key: 'mtu', help: 'MTU of the default bridge (1500)' },
   '--pidfile': {
     kind: 'text',
@@ -175,6 +182,20 @@ export const FLAGS: Readonly<Record<string, FlagDefinition>> = {
     key: 'registry-mirrors',
     help: 'Mirror of Docker Hub, or HOST=URL of any registry (many allowed)',
   },
+  '--tls': { kind: 'boolean', key: 'tls', help: 'Serve TCP with TLS; false: without is meant' },
+  '--tlscacert': {
+    kind: 'text',
+    key: 'tlscacert',
+    help: 'Certificates that clients are trusted by (~/.docker/ca.pem)',
+  },
+  '--tlscert': { kind: 'text', key: 'tlscert', help: 'Certificate (~/.docker/cert.pem)' },
+  '--tlskey': { kind: 'text', key: 'tlskey', help: 'Key of the certificate (~/.docker/key.pem)' },
+  '--tlsverify': {
+    kind: 'boolean',
+    key: 'tlsverify',
+    help: 'Serve TCP with TLS, and only clients that have a certificate',
+  },
+  '--validate': { kind: 'boolean', key: '', help: 'Check the configuration and end' },
 };
 
 const SHORT: Readonly<Record<string, string>> = {
@@ -190,6 +211,7 @@ const SHORT: Readonly<Record<string, string>> = {
 export function parseFlags(argv: readonly string[]): Flags {
   const given = new Map<string, string | boolean | readonly string[]>();
   let help = false;
+  let validate = false;
   let configFile: string | undefined;
   const rest = [...argv];
   for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
@@ -201,13 +223,14 @@ export function parseFlags(argv: readonly string[]): Flags {
     const value = definition.kind === 'boolean' ? boolean(name, inline) : (inline ?? rest.shift());
     if (value === undefined) throw usage(`flag needs an argument: ${name}`);
     if (name === '--help') help = value === true;
+    else if (name === '--validate') validate = value === true;
     else if (name === '--config-file') configFile = String(value);
     else if (definition.kind === 'list') {
       const before = given.get(definition.key);
       given.set(definition.key, [...(Array.isArray(before) ? before : []), String(value)]);
     } else given.set(definition.key, value);
   }
-  return { help, configFile, given };
+  return { help, validate, configFile, given };
 }
 
 function lookUp(word: string): {
@@ -249,7 +272,7 @@ export function helpText(): string {
     'Usage:  coracle daemon [OPTIONS]',
     '',
     'The engine. Runs in the foreground until SIGTERM; containers live on without it.',
-    'SIGHUP reads the log level from the configuration file again.',
+    'SIGHUP reads the configuration file again: log level, labels, runtimes and registries change.',
     '',
     'Options:',
     ...lines,

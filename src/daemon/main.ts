@@ -2,23 +2,30 @@
 // sockets until SIGTERM or SIGINT. Containers are not ended with it: their monitors go on.
 import { mkdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
+import { isIPv6 } from 'node:net';
 import { dirname } from 'node:path';
+import type { TlsOptions } from 'node:tls';
+import type { ApiDeps } from '#api/deps.ts';
 import { type ApiServer, createApiServer } from '#api/server.ts';
 import { writeFileAtomic } from '#base/atomic-file.ts';
 import { EngineError, messageOf } from '#base/error.ts';
 import { createLog, type Log } from '#base/log.ts';
-import { type Config, makeConfig, parseLogLevel, readConfigFile } from './config.ts';
+import { type Config, makeConfig, readConfigFile } from './config.ts';
 import { type Engine, openEngine } from './engine.ts';
 import { type Flags, helpText, parseFlags } from './flags.ts';
 import { lockDataRoot } from './lock.ts';
+import { Metrics, serveMetrics } from './metrics.ts';
+import { applyReload, tellReload } from './reload.ts';
 import { SwitchLog } from './switch-log.ts';
 import {
   type Address,
+  checkReach,
   openToGroup,
   parseHosts,
   prepareSocket,
   takeHandedSockets,
 } from './sockets.ts';
+import { readTls } from './tls.ts';
 
 /** sysexits.h has no code for "could not start"; Docker's daemon uses 1. */
 const EXIT_FAILED = 1;
@@ -32,6 +39,11 @@ export async function main(argv: readonly string[]): Promise<number> {
       return 0;
     }
     const config = makeConfig(flags, await readConfigFile(flags));
+    if (flags.validate) {
+      readTls(config.tls);
+      process.stderr.write('configuration OK\n');
+      return 0;
+    }
     await run(flags, config);
     return 0;
   } catch (error) {
@@ -50,14 +62,18 @@ async function run(flags: Flags, config: Config): Promise<void> {
   const log = new SwitchLog(createLog(config.logLevel));
   keepGoing(log);
   const ended = endSignal();
-  process.on('SIGHUP', () => void reload(flags, log));
   await using parts = new AsyncDisposableStack();
   parts.use(await lockDataRoot(config.dataRoot));
   const handed = takeHandedSockets(process.env, process.pid);
   const addresses = parseHosts(config.hosts, handed, !flags.given.has('hosts'));
+  checkReach(addresses, config.tls);
+  const tls = readTls(config.tls);
   parts.use(await writePidfile(config.pidfile));
   const engine = parts.use(await openEngine(config, log));
-  for (const address of addresses) parts.use(await serve(engine, address, config));
+  const api = await measured(engine, config, parts);
+  for (const address of addresses) parts.use(await serve(api, address, config, tls));
+  const reloads = { engine, flags, log, config };
+  process.on('SIGHUP', () => void reload(reloads));
   process.stdout.write(`listening on ${addresses.map(nameOf).join(' ')}\n`);
   engine.begin();
   const signal = await ended;
@@ -65,12 +81,34 @@ async function run(flags: Flags, config: Config): Promise<void> {
 }
 
 function nameOf(address: Address): string {
-  return address.kind === 'path' ? `unix://${address.path}` : `fd://${address.fd}`;
+  if (address.kind === 'path') return `unix://${address.path}`;
+  if (address.kind === 'fd') return `fd://${address.fd}`;
+  return `tcp://${isIPv6(address.host) ? `[${address.host}]` : address.host}:${address.port}`;
 }
 
-async function serve(engine: Engine, address: Address, config: Config): Promise<AsyncDisposable> {
-  const server: ApiServer = createApiServer(engine.api);
-  if (address.kind === 'fd') await server.listen({ fd: address.fd });
+/** With --metrics-addr, its verbs are timed. */
+async function measured(
+  { api, events }: Engine,
+  { metricsAddress }: Config,
+  parts: AsyncDisposableStack,
+): Promise<ApiDeps> {
+  if (metricsAddress === undefined) return api;
+  const metrics = parts.use(new Metrics(events));
+  const timed = { ...api, containers: metrics.timed(api.containers) };
+  parts.use(await serveMetrics(metrics, timed, metricsAddress));
+  return timed;
+}
+
+async function serve(
+  api: ApiDeps,
+  address: Address,
+  config: Config,
+  tls: TlsOptions | undefined,
+): Promise<AsyncDisposable> {
+  const isTcp = address.kind === 'tcp';
+  const options = isTcp ? { tls, open: config.tls.mode !== 'verify' } : {};
+  const server: ApiServer = createApiServer(api, options);
+  if (address.kind !== 'path') await server.listen(address);
   else {
     await prepareSocket(address.path);
     // Nobody but root may connect before the mode and group are set.
@@ -81,6 +119,9 @@ async function serve(engine: Engine, address: Address, config: Config): Promise<
       process.umask(mask);
     }
     openToGroup(address.path, config.group);
+  }
+  if (isTcp && config.tls.mode !== 'verify') {
+    api.log.warn('whoever reaches this address is root on this host', { host: nameOf(address) });
   }
   return { [Symbol.asyncDispose]: () => server.close() };
 }
@@ -119,12 +160,21 @@ async function writePidfile(path: string): Promise<AsyncDisposable> {
   return { [Symbol.asyncDispose]: () => rm(path, { force: true }) };
 }
 
-/** SIGHUP: only the log level; everything else needs a restart, which containers do not notice. */
-async function reload(flags: Flags, log: SwitchLog): Promise<void> {
+/** SIGHUP. A configuration that is wrong changes nothing. */
+async function reload(state: {
+  readonly engine: Engine;
+  readonly flags: Flags;
+  readonly log: SwitchLog;
+  config: Config;
+}): Promise<void> {
+  const { engine, flags, log } = state;
   try {
-    const { logLevel } = makeConfig(flags, await readConfigFile(flags));
-    log.use(createLog(parseLogLevel(logLevel)));
-    log.info('log level set', { logLevel });
+    const next = makeConfig(flags, await readConfigFile(flags));
+    const result = applyReload(state.config, next, engine.reloadable);
+    state.config = result.config;
+    log.use(createLog(next.logLevel));
+    const { id, hostname } = engine.api.facts;
+    tellReload(engine.events, log, id, hostname, result);
   } catch (error) {
     log.error('cannot reload the configuration, ignoring', { error });
   }

@@ -12,10 +12,12 @@ import {
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { EngineError, errnoOf } from '#base/error.ts';
+import type { TlsConfig } from './tls.ts';
 
 export type Address =
   | { readonly kind: 'path'; readonly path: string }
-  | { readonly kind: 'fd'; readonly fd: number };
+  | { readonly kind: 'fd'; readonly fd: number }
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number };
 
 const LISTEN_FDS_START = 3;
 const SOCKET_MODE = 0o660;
@@ -37,11 +39,41 @@ export function parseHosts(
       return handed.map((fd) => ({ kind: 'fd', fd }));
     }
     if (host.startsWith('unix://')) return [{ kind: 'path', path: pathOf(host) }];
+    if (host.startsWith('tcp://')) return [parseTcp(host)];
     throw new EngineError(
       'invalid_argument',
-      `cannot listen on ${host}: only unix://PATH and fd:// are served`,
+      `cannot listen on ${host}: unix://PATH, tcp://HOST:PORT and fd:// are served`,
     );
   });
+}
+
+function parseTcp(text: string): Address {
+  const match = /^tcp:\/\/(?:\[([0-9a-fA-F:]+)\]|([^:/[\]]*)):(\d{1,5})\/?$/.exec(text);
+  const port = Number(match?.[3]);
+  if (match === null || port > 65_535) {
+    throw new EngineError('invalid_argument', `invalid bind address (${text}): no HOST:PORT`);
+  }
+  return { kind: 'tcp', host: match[1] ?? (match[2] || '127.0.0.1'), port };
+}
+
+/**
+ * Who reaches an open listener is root on this host: so it is on loopback, or verifies, or somebody
+ * has said that this is meant.
+ */
+export function checkReach(addresses: readonly Address[], tls: TlsConfig): void {
+  for (const address of addresses) {
+    if (address.kind !== 'tcp' || isLoopback(address.host)) continue;
+    if (tls.mode === 'verify' || tls.mode === 'off') continue;
+    throw new EngineError(
+      'invalid_argument',
+      `tcp://${address.host}:${address.port} would give everybody who reaches it root on this ` +
+        'host: use --tlsverify, or say --tls=false if that is meant',
+    );
+  }
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
 function pathOf(host: string): string {

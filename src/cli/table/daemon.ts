@@ -49,7 +49,9 @@ export const DAEMON_FLAGS: readonly FlagSpec[] = [
   flag('fixed-cidr', string, 'Range of addresses on the default bridge'),
   flag('fixed-cidr-v6', string, 'Range of IPv6 addresses on the default bridge'),
   flag('group', string, 'Group that may use the socket (docker)', { short: 'G' }),
-  flag('host', list, 'Socket to serve, unix://PATH or fd:// (many allowed)', { short: 'H' }),
+  flag('host', list, 'Socket to serve: unix://PATH, tcp://HOST:PORT or fd:// (many allowed)', {
+    short: 'H',
+  }),
   flag(
     'host-gateway-ip',
     string,
@@ -70,7 +72,14 @@ export const DAEMON_FLAGS: readonly FlagSpec[] = [
   flag('max-concurrent-downloads', string, 'Layers downloaded at once (3)'),
   flag('max-concurrent-uploads', string, 'Layers uploaded at once (5)'),
   flag('max-download-attempts', string, 'Attempts of one request or transfer (5)'),
+  flag('metrics-addr', string, 'HOST:PORT that serves /metrics to Prometheus (none)'),
   flag('mtu', string, 'MTU of the default bridge (1500)'),
   flag('pidfile', string, 'File for the process id (EXEC-ROOT/coracle.pid)'),
   flag('registry-mirror', list, 'Mirror of Docker Hub, or HOST=URL of any registry (many allowed)'),
+  flag('tls', bool, 'Serve TCP with TLS; false: without is meant'),
+  flag('tlscacert', string, 'Certificates that clients are trusted by (~/.docker/ca.pem)'),
+  flag('tlscert', string, 'Certificate (~/.docker/cert.pem)'),
+  flag('tlskey', string, 'Key of the certificate (~/.docker/key.pem)'),
+  flag('tlsverify', bool, 'Serve TCP with TLS, and only clients that have a certificate'),
+  flag('validate', bool, 'Check the configuration and end'),
 ];
