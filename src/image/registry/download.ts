@@ -81,8 +81,19 @@ async function fetchOnce(work: Work, place: Place, partial: PartialFile): Promis
     }
     partial.append(rest);
     options.onProgress?.(partial.have);
-    await rate.take(chunk.length, signal);
+    const { length } = chunk;
+    release(chunk);
+    await rate.take(length, signal);
   }
+}
+
+/**
+ * Gives its memory back at once: garbage of this kind is outside the heap, so that some twenty MiB
+ * of it wait for a collection. A part of a larger buffer is not ours alone.
+ */
+function release(chunk: Buffer): void {
+  const { buffer } = chunk;
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === chunk.byteLength) buffer.transfer(0);
 }
 
 /** How much of the answer is here already; throws for an answer that is not the blob. */
