@@ -295,3 +295,28 @@ test('a full disk is told as such and not tried again', { skip }, async () => {
   );
   assert.equal(bench.proxy.lines(/blobs/).length, 1);
 });
+
+test('a registry that has answered and is gone is waited for, an unknown one is not', {
+  skip,
+}, async () => {
+  const registry = await TestRegistry.start({ data: plain!.data });
+  await using registries = openClient({ attemptsMax: 30 }, { retryMs: 50 });
+  const repository = repositoryOf(registries, `${registry.host}/team/app:v1`);
+  await repository.manifest(options());
+  await registry.stop();
+  const gone = Promise.withResolvers<string>();
+  const file = newFile();
+  const onRetry = (_: number, why: string) => gone.resolve(why);
+  const work = repository.download(blob, file, options({ onRetry }));
+  assert.match(await gone.promise, /connect: connection refused$|unexpected EOF$/);
+  await using again = await registry.restart();
+  assert.equal(again.host, registry.host);
+  await work;
+  assert.ok(readFileSync(file).equals(bytes));
+  await registry[Symbol.asyncDispose]();
+  const unknown = repositoryOf(registries, '127.0.0.1:1/team/app:v1');
+  await assert.rejects(
+    unknown.manifest(options({ onRetry: () => assert.fail('waited') })),
+    refused('unavailable', /connection refused$/),
+  );
+});
