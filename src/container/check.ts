@@ -4,6 +4,7 @@ import { EngineError } from '#base/error.ts';
 import type { NetworkMode } from '#network/mode.ts';
 import { checkReservation } from './change-limits.ts';
 import { parseUsernsMode } from './userns.ts';
+import { rootSize } from './root-size.ts';
 import type { ContainerConfig, Healthcheck, HostConfig } from './spec.ts';
 
 const RLIMITS = new Set([
@@ -88,7 +89,7 @@ export function checkHost(host: HostConfig, network: NetworkMode): void {
   checkNetPrio(host);
   for (const limit of host.ulimits) checkUlimit(limit);
   for (const key of Object.keys(host.sysctls)) checkSysctl(key, host, network);
-  checkUnsupported(host);
+  rootSize(host);
 }
 
 /** net_prio knows the interfaces of the host only: elsewhere the kernel would ignore it. */
@@ -149,14 +150,6 @@ function checkSysctl(name: string, host: HostConfig, network: NetworkMode): void
     throw invalid(`sysctl ${quoted} conflicts with OCI hostname setting`);
   }
   throw invalid(`sysctl ${quoted} is not in a separate kernel namespace`);
-}
-
-function checkUnsupported(host: HostConfig): void {
-  if (Object.keys(host.storageOpt).length > 0) {
-    throw invalid(
-      "--storage-opt is supported only for overlay over xfs with 'pquota' mount option",
-    );
-  }
 }
 
 function invalid(text: string): EngineError {

@@ -25,6 +25,7 @@ import type { Image } from './port.ts';
 import { portWishes } from './publish.ts';
 import { type ContainerRecord, RECORD_VERSION } from './record.ts';
 import { checkRestartPolicy } from './restart-policy.ts';
+import { rootSize } from './root-size.ts';
 import { parseSecurityOpt } from './security.ts';
 import { inheritedMounts, type MountsWanted, settleMounts } from './settle-mounts.ts';
 import { parseSignal } from './signal.ts';
@@ -53,7 +54,7 @@ export async function create(deps: Deps, wish: ContainerSpec): Promise<CreateAns
   using reserved = new DisposableStack();
   const mounts = await settleMounts(deps, draft.wanted, { undo, reserved });
   const userns = await settleUserns(deps, spec);
-  await deps.snapshots.prepare(id, image.chain);
+  await deps.snapshots.prepare(id, image.chain, rootSize(spec.host));
   undo.add('remove the snapshot', () => deps.snapshots.remove(id));
   const record: ContainerRecord = { ...draft.record, mounts, userns, links };
   await deps.store.put(record, { durable: !spec.host.autoRemove });

@@ -30,8 +30,13 @@ export interface Images {
 
 /** Writable tops of containers, by container id. */
 export interface Snapshots {
-  prepare(id: string, chain: ChainId | undefined): Promise<void>;
+  /** bytes: the most that it may hold. */
+  prepare(id: string, chain: ChainId | undefined, bytes?: number): Promise<void>;
   root(id: string): BoxRoot['mount'];
+  /** What root() names is there until this is disposed. */
+  hold(id: string): Promise<AsyncDisposable>;
+  /** used: a process runs in it. */
+  grow(id: string, bytes: number, used: boolean): Promise<void>;
   /** Makes a root that was mounted as volatile mountable again. */
   reopen(id: string): void;
   /** The mount of a top that is not made, for a plan. */

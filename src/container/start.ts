@@ -69,6 +69,7 @@ async function run(deps: Deps, stored: ContainerRecord, live: Live): Promise<Con
   const network = beginNetwork(deps, record, source, undo);
   makeSources(deps, record);
   await holdVolumes(deps, record, undo);
+  await using _top = await deps.snapshots.hold(record.id);
   if (record.hasRun && record.spec.host.autoRemove) deps.snapshots.reopen(record.id);
   const box = boxOf(deps, record, network.box);
   const directory = runDirectoryOf(deps.settings, record.id);

@@ -13,6 +13,7 @@ import { guard, isRunning } from './guard.ts';
 import { onTask, taskOf } from './pause.ts';
 import type { ContainerRecord } from './record.ts';
 import { checkRestartPolicy } from './restart-policy.ts';
+import { growRoot } from './root-size.ts';
 import { cgroupOf, checkSlice } from './slice.ts';
 import type { HostConfig, RestartPolicy } from './spec.ts';
 
@@ -22,6 +23,8 @@ export type UpdateWish = {
   readonly memoryReclaim: number | undefined;
   readonly restartPolicy: RestartPolicy | undefined;
   readonly netRate: NetRateChange;
+  /** "2g": of the root. */
+  readonly rootSize?: string | undefined;
 };
 
 type Limit = NetworkRate['in'];
@@ -56,6 +59,7 @@ export async function update(
     ...changeLimits(`container ${id}`, record.spec.host, wish.limits),
     ...(wish.restartPolicy === undefined ? {} : { restartPolicy: wish.restartPolicy }),
     netRate: changedRate(record.spec.host.netRate, wish.netRate),
+    ...(wish.rootSize === undefined ? {} : { storageOpt: { size: wish.rootSize } }),
   };
   checkDevices(host);
   checkNetPrio(host);
@@ -64,6 +68,8 @@ export async function update(
   refuseMemoryAlone(id, record.spec.host, wish.limits);
   await using undo = new Undo(deps.report);
   await apply(deps, record, host, wish, undo);
+  // Last: what has grown does not shrink again.
+  if (wish.rootSize !== undefined) await growRoot(deps, record, wish.rootSize);
   const updated = { ...record, spec: { ...record.spec, host } };
   await deps.store.put(updated, { durable: true });
   undo.commit();

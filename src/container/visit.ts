@@ -147,6 +147,7 @@ async function lookAtStopped(
   wish: VisitWish,
   parts: AsyncDisposableStack,
 ): Promise<Visit> {
+  parts.use(await deps.snapshots.hold(record.id));
   if (record.hasRun && record.spec.host.autoRemove) deps.snapshots.reopen(record.id);
   const names = wish.alone ? [] : volumesOf(record);
   if (names.length > 0) parts.defer(() => deps.volumes.release(record.id));

@@ -61,6 +61,7 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
   mkdirSync(config.execRoot, { recursive: true, mode: 0o711 });
   const native = nativePath(process.env);
   const agent = parts.use(new NativeAgent(native));
+  const perform = agent.perform.bind(agent);
   const cgroups = parts.use(await openCgroups(agent, config, report));
   const { host } = cgroups;
   const features = detectFeatures(host.cgroups);
@@ -68,7 +69,7 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
   // An agent of its own deletes what containers wrote, so that the other never waits for the disk.
   const trash = parts.use(makeTrash(parts.use(new NativeAgent(native)), report));
   const store = new ContainerStore(join(config.dataRoot, 'containers'), trash);
-  const snapshots = parts.use(await OverlaySnapshotter.open(config.dataRoot, { trash }));
+  const snapshots = parts.use(await OverlaySnapshotter.open(config.dataRoot, { trash, perform }));
   const unpacker = parts.use(new UnpackPool({ nativePath: native }));
   const registries = parts.use(new SwitchRegistries(config.registry));
   const needsOfImages = { snapshots, unpacker, registries, publisher: events, report };

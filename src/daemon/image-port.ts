@@ -22,7 +22,9 @@ export function makeSnapshotPort(
 ): Snapshots {
   return {
     driver: 'overlay2',
-    prepare: (id, chain) => snapshots.prepare(id, chain),
+    prepare: (id, chain, bytes) => snapshots.prepare(id, chain, bytes),
+    hold: (id) => snapshots.hold(id),
+    grow: (id, bytes, used) => snapshots.grow(id, bytes, used),
     root: (id) => snapshots.root(id),
     reopen: (id) => snapshots.reopen(id),
     plan: (id, chain) => ({

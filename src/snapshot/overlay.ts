@@ -11,6 +11,7 @@ import { syncDirectory, writeFileAtomic } from '#base/atomic-file.ts';
 import { hexOf, isDigest } from '#base/digest.ts';
 import { EngineError, errnoOf, messageOf } from '#base/error.ts';
 import { hide, isTrash, Trash } from '#base/trash.ts';
+import type { Perform } from '#kernel/disk/disk.ts';
 import type { ChainId } from './chain.ts';
 import {
   type LayerRecord,
@@ -19,6 +20,7 @@ import {
   parseLayerRecord,
 } from './layer-record.ts';
 import { removeTrees, treeUsage } from './remove-tree.ts';
+import { LIMITED, SizedTops } from './sized-top.ts';
 import type {
   Layer,
   LooseStage,
@@ -41,6 +43,7 @@ export class OverlaySnapshotter implements Snapshotter, AsyncDisposable {
   readonly #users = new Map<ChainId, number>();
   readonly #problems: SnapshotProblem[] = [];
   readonly #trash: Trash;
+  #sized: SizedTops | undefined;
 
   private constructor(dataRoot: string, trash: Trash | undefined) {
     this.#trash =
@@ -59,12 +62,16 @@ export class OverlaySnapshotter implements Snapshotter, AsyncDisposable {
    */
   static async open(
     dataRoot: string,
-    options: { readonly trash?: Trash } = {},
+    options: { readonly trash?: Trash; readonly perform?: Perform } = {},
   ): Promise<OverlaySnapshotter> {
     const self = new OverlaySnapshotter(dataRoot, options.trash);
     await mkdir(self.#layersPath, { recursive: true, mode: 0o700 });
     await mkdir(self.#topsPath, { recursive: true, mode: 0o700 });
     await mkdir(self.#emptyPath, { recursive: true, mode: 0o755 });
+    if (options.perform !== undefined) {
+      self.#sized = new SizedTops(self.#topsPath, options.perform);
+      await self.#sized.sweep();
+    }
     const leftovers = await self.#readLayers();
     leftovers.push(...(await self.#readTops()));
     for (const path of leftovers) void self.#trash.sweep(path);
@@ -108,6 +115,7 @@ export class OverlaySnapshotter implements Snapshotter, AsyncDisposable {
         const name = await readlink(join(path, 'parent'));
         const chain = `sha256:${name}`;
         if (name !== 'scratch' && !isDigest(chain)) throw new EngineError('corrupt', 'bad parent');
+        await this.#sized?.read(key);
         this.#addTop(key, name === 'scratch' ? undefined : (chain as ChainId));
       } catch (error) {
         // Died between mkdir and symlink: nobody was told that this top exists.
@@ -248,7 +256,7 @@ export class OverlaySnapshotter implements Snapshotter, AsyncDisposable {
     if (gone !== undefined) await this.#trash.sweep(gone);
   }
 
-  async prepare(key: string, parent: ChainId | undefined): Promise<void> {
+  async prepare(key: string, parent: ChainId | undefined, bytes?: number): Promise<void> {
     if (!KEY.test(key)) throw new EngineError('invalid_argument', `invalid snapshot key: ${key}`);
     const attributes = parent === undefined ? DEFAULT_ROOT : this.#record(parent).root;
     if (this.#tops.has(key)) throw new EngineError('conflict', `snapshot ${key} already exists`);
@@ -258,10 +266,14 @@ export class OverlaySnapshotter implements Snapshotter, AsyncDisposable {
       // Synchronous on purpose: four directory entries take 0.15 ms, their four trips through the
       // thread pool four times that, and every `docker run` waits for them.
       mkdirSync(path, 0o700);
-      mkdirSync(join(path, 'upper'), 0o755);
-      mkdirSync(join(path, 'work'), 0o700);
+      if (bytes === undefined) {
+        mkdirSync(join(path, 'upper'), 0o755);
+        mkdirSync(join(path, 'work'), 0o700);
+        await setAttributes(join(path, 'upper'), attributes);
+      } else {
+        await this.#withSizes().make(key, bytes, attributes);
+      }
       symlinkSync(parent === undefined ? 'scratch' : hexOf(parent), join(path, 'parent'));
-      await setAttributes(join(path, 'upper'), attributes);
     } catch (error) {
       await this.remove(key);
       throw error;
@@ -270,9 +282,23 @@ export class OverlaySnapshotter implements Snapshotter, AsyncDisposable {
 
   root(key: string): RootMount {
     const parent = this.parent(key);
-    const path = join(this.#topsPath, key);
+    const path = join(this.#topsPath, key, this.#sized?.get(key) === undefined ? '' : LIMITED);
     const lower = parent === undefined ? [this.#emptyPath] : this.lower(parent);
     return { kind: 'overlay', lower, upper: join(path, 'upper'), work: join(path, 'work') };
+  }
+
+  async hold(key: string): Promise<AsyncDisposable> {
+    return this.#sized?.hold(key) ?? { [Symbol.asyncDispose]: async () => {} };
+  }
+
+  async grow(key: string, bytes: number, used: boolean): Promise<void> {
+    this.parent(key);
+    await this.#withSizes().grow(key, bytes, used);
+  }
+
+  #withSizes(): SizedTops {
+    if (this.#sized !== undefined) return this.#sized;
+    throw new EngineError('internal', 'a top with a size needs the agent');
   }
 
   /** The kernel leaves a mark and then refuses (overlayfs.rst, "Volatile mount"). */
@@ -292,13 +318,15 @@ export class OverlaySnapshotter implements Snapshotter, AsyncDisposable {
   async remove(key: string): Promise<void> {
     if (!this.#tops.has(key)) return;
     const parent = this.#tops.get(key);
+    await this.#sized?.forget(key);
     const gone = hide(join(this.#topsPath, key));
     if (this.#tops.delete(key)) this.#use(parent, -1);
     if (gone !== undefined) await this.#trash.discard(gone);
   }
 
-  usage(key: string): Promise<number> {
-    return treeUsage(this.root(key).upper);
+  async usage(key: string): Promise<number> {
+    await using _held = await this.hold(key);
+    return await treeUsage(this.root(key).upper);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

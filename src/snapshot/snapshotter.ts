@@ -58,8 +58,12 @@ export interface Snapshotter {
   removeLayer(chain: ChainId): Promise<void>;
 
   /** Makes an empty writable top: the hot path of create. */
-  prepare(key: string, parent: ChainId | undefined): Promise<void>;
+  prepare(key: string, parent: ChainId | undefined, bytes?: number): Promise<void>;
+  /** The directories of one with a size are there only while it is held. */
   root(key: string): RootMount;
+  hold(key: string): Promise<AsyncDisposable>;
+  /** Raises its size; `used`: a container runs on it. */
+  grow(key: string, bytes: number, used: boolean): Promise<void>;
   /** Makes a top whose root was mounted as volatile mountable again. */
   reopen(key: string): void;
   /** The chain that a top stands on. */

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { EngineError, messageOf } from '#base/error.ts';
 import { DISK } from '#kernel/disk/limit.ts';
 import { MOUNT_ATTR } from '#kernel/mount/flags.ts';
+import { pathsBelow } from '#kernel/mount/mountinfo.ts';
 import { parseMountOptions } from '#kernel/mount/options.ts';
 import { OpError } from '#kernel/native/encode.ts';
 import { errnoText } from '#kernel/native/errno.ts';
@@ -162,19 +163,4 @@ async function withAddress(options: string): Promise<string> {
     const why = `lookup ${host}: no such host`;
     throw new Error(`error resolving passed in network volume address: ${why}`, { cause });
   }
-}
-
-/** Mount points below a directory, the deepest first (proc(5), mountinfo). */
-export function pathsBelow(root: string, mountinfo: string): readonly string[] {
-  return mountinfo
-    .split('\n')
-    .map((line) => plainPath(line.split(' ')[4] ?? ''))
-    .filter((path) => path.startsWith(`${root}/`))
-    .toReversed();
-}
-
-function plainPath(path: string): string {
-  return path.replaceAll(/\\(\d{3})/g, (_all, octal: string) =>
-    String.fromCharCode(Number.parseInt(octal, 8)),
-  );
 }

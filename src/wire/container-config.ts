@@ -246,4 +246,6 @@ export type ContainerUpdateBody = Wish<Resources> & {
   readonly Unset?: Strings | null;
   /** Ours: bytes to take from the container's memory now. */
   readonly MemoryReclaim?: number;
+  /** size: of the root, only up. */
+  readonly StorageOpt?: StringMap;
 };

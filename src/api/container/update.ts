@@ -22,6 +22,7 @@ export async function updateContainer(exchange: Exchange): Promise<void> {
     memoryReclaim: body.optionalInt('MemoryReclaim'),
     netRate: parseNetRateChange(body.object('NetRate')),
     restartPolicy: named ? parseRestartPolicy(policy) : undefined,
+    rootSize: body.stringMap('StorageOpt')['size'],
   });
   sendJson(exchange, 200, { Warnings: warnings });
 }

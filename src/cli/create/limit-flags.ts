@@ -160,5 +160,6 @@ export const UPDATE_FLAGS: readonly FlagSpec[] = [
     'The rules of allowed devices, in the place of those before',
   ),
   flag('memory-reclaim', bytes, 'Take that much memory from the container now'),
+  flag('storage-size', string, 'Raise the size that --storage-opt size= gave the root ("2g")'),
   flag('unset', unsetKind, 'Take a limit away, by the name of its flag ("memory", "cpus")'),
 ];

@@ -46,6 +46,7 @@ export function planUpdate(flags: Flags): ContainerUpdateBody {
     ...(netRate === undefined ? {} : { NetRate: netRate }),
     ...planOwnLimits(flags),
     ...(flags.has('unset') ? { Unset: flags.list('unset') } : {}),
+    ...(flags.has('storage-size') ? { StorageOpt: { size: flags.string('storage-size') } } : {}),
     ...(flags.has('memory-reclaim') ? { MemoryReclaim: flags.number('memory-reclaim') } : {}),
   };
 }

@@ -14,6 +14,7 @@ const NOT_OF_SLICES = new Set([
   'device-cgroup-rule',
   'kernel-memory',
   'memory-reclaim',
+  'storage-size',
   'net-burst',
   'net-rate',
   'oom-score-adj',

@@ -13,6 +13,7 @@ import { DISK, type Limit } from './limit.ts';
 
 export type Perform = (ops: readonly Op[]) => Promise<readonly OpResult[]>;
 
+const SECTOR_BYTES = 512;
 const PROGRAM_MS_MAX = 60_000;
 const OUTPUT_BYTES_MAX = 64 * 1024;
 /** Projects of others have small numbers, by projid(5). */
@@ -186,8 +187,7 @@ async function growDisk(
   } catch (error) {
     if (!(error instanceof OpError) || error.result.errno !== constants.errno.EPERM) throw error;
     await perform([{ op: 'volume_unmount', target }]);
-    // The file is as long as it should be by now.
-    await run('resize2fs', ['-f', image]);
+    await run('resize2fs', ['-f', image, `${bytes / SECTOR_BYTES}s`]);
   } finally {
     await perform([{ op: 'volume_unmount', target }]);
   }
