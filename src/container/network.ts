@@ -31,6 +31,13 @@ export function sourceOf(record: ContainerRecord, settings: NetworkSettings): Ne
   };
 }
 
+/** Whether a start of it connects to any network. */
+export function opensNetwork(record: ContainerRecord, settings: NetworkSettings): boolean {
+  const { mode } = parseNetworkMode(record.spec.host.networkMode, settings.noBridge);
+  if (mode === 'host' || mode === 'container') return false;
+  return connections(record, settings).length > 0;
+}
+
 /** The networks that a start connects to, in their order. */
 export function connections(
   record: Pick<ContainerRecord, 'spec'>,

@@ -7,14 +7,14 @@ import { changeBack } from '#network/port/change-back.ts';
 import type { Deps } from './deps.ts';
 import { publish } from './event.ts';
 import { guard, isRunning } from './guard.ts';
-import { sourceOf } from './network.ts';
+import { opensNetwork } from './network.ts';
 import {
   changedBindings,
+  checkWishCount,
   keyOf,
   matching,
   type PortBindings,
   portKeys,
-  portWishes,
   wishesOf,
 } from './publish.ts';
 import type { ContainerRecord } from './record.ts';
@@ -27,8 +27,7 @@ export async function changePorts(deps: Deps, ref: string, change: PortChange): 
   using _lock = await deps.locks.acquire(id);
   const record = deps.store.get(id);
   guard(record, 'update', ref);
-  const source = sourceOf(record, deps.settings);
-  if (source.kind !== 'own' || source.request === undefined) {
+  if (!opensNetwork(record, deps.settings)) {
     const { networkMode } = record.spec.host;
     const text = `cannot publish ports of a container with network mode ${networkMode}`;
     throw new EngineError('invalid_argument', text);
@@ -39,7 +38,7 @@ export async function changePorts(deps: Deps, ref: string, change: PortChange): 
   // Of a container that does not run, the wishes themselves are withdrawn.
   const remove = matching(sandbox?.ports ?? asBindings(before), change.remove);
   const host = changedHost(record, change, changedBindings(before, remove, change.add));
-  portWishes(record.merged.exposedPorts, host);
+  checkWishCount(record.merged.exposedPorts, host);
   await using undo = new Undo(deps.report);
   if (sandbox !== undefined) {
     const { ports } = await deps.networks.changePorts(id, { add, remove });

@@ -62,8 +62,26 @@ export function portWishes(
       wishes.push({ port: first, protocol, hostIp: '', hostPort: undefined });
     }
   }
-  if (wishes.length <= PORT_WISHES_MAX) return wishes;
+  checkCount(wishes.length);
+  return wishes;
+}
+
+function checkCount(count: number): void {
+  if (count <= PORT_WISHES_MAX) return;
   throw new EngineError('limit_exceeded', `more than ${PORT_WISHES_MAX} published ports`);
+}
+
+/** That one more start may publish all of it; without parsing again what was parsed before. */
+export function checkWishCount(
+  exposed: readonly string[],
+  { portBindings, publishAllPorts }: Pick<HostConfig, 'portBindings' | 'publishAllPorts'>,
+): void {
+  let count = 0;
+  for (const list of Object.values(portBindings)) count += list.length;
+  if (publishAllPorts) {
+    count += portKeys(exposed).filter((key) => !Object.hasOwn(portBindings, key)).length;
+  }
+  checkCount(count);
 }
 
 export function wishesOf(bindings: PortBindings): PortWish[] {
@@ -94,11 +112,11 @@ export function matching(
 ): readonly PortBinding[] {
   const found = new Set<PortBinding>();
   for (const [key, list] of Object.entries(withdrawn)) {
-    const ports = portKeys([key]);
+    const ports = new Set(portKeys([key]));
     const wanted = list.length === 0 ? [{ hostIp: '', hostPort: '' }] : list;
     for (const wish of wanted) {
       const matches = published.filter(
-        (each) => ports.includes(keyOf(each)) && means(wish, each.hostIp, String(each.hostPort)),
+        (each) => ports.has(keyOf(each)) && means(wish, each.hostIp, String(each.hostPort)),
       );
       if (matches.length === 0) throw notPublished(key, wish);
       for (const match of matches) found.add(match);
@@ -161,6 +179,10 @@ function choiceOf(wish: Binding): number {
 function isWishOf(wish: Binding, binding: PortBinding): boolean {
   const anyAddress = binding.hostIp === '0.0.0.0' || binding.hostIp === '::';
   const sameAddress = wish.hostIp === binding.hostIp || (wish.hostIp === '' && anyAddress);
+  if (!sameAddress) return false;
+  // Nearly every wish, and there may be thousands.
+  const exact = Number(wish.hostPort);
+  if (exact > 0) return exact === binding.hostPort;
   const { first, last } = rangeOf(wish);
-  return sameAddress && first <= binding.hostPort && binding.hostPort <= last;
+  return first <= binding.hostPort && binding.hostPort <= last;
 }

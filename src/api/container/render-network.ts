@@ -149,8 +149,8 @@ function portMap(view: ContainerView): PortMap {
 export function renderBindings(bindings: readonly PortBinding[]): PortMap {
   const map = emptyMap<{ HostIp: string; HostPort: string }[]>();
   for (const { port, protocol, hostIp, hostPort } of bindings) {
-    const key = `${port}/${protocol}`;
-    map[key] = [...(map[key] ?? []), { HostIp: hostIp, HostPort: String(hostPort) }];
+    const list = (map[`${port}/${protocol}`] ??= []);
+    list.push({ HostIp: hostIp, HostPort: String(hostPort) });
   }
   return map;
 }

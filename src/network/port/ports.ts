@@ -146,9 +146,7 @@ export class Ports implements PortPart, AsyncDisposable {
     const before = this.#wished.get(target.sandbox.containerId) ?? [];
     const leaving = change.remove.map((binding) => findPlaced(before, binding));
     const gone = new Set(leaving);
-    const staying = before
-      .map(({ wish, placed }) => ({ wish, placed: placed.filter((one) => !gone.has(one)) }))
-      .filter(({ placed }, index) => placed.length > 0 || before[index]?.placed.length === 0);
+    const staying = gone.size === 0 ? before : withoutPlaced(before, gone);
     const targets = targetsOf(target);
     const coming = change.add.map((wish) => ({ wish, listeners: listenersOf(wish, targets) }));
     return this.#step({ container: containerOf(target), staying, leaving, coming });
@@ -271,6 +269,15 @@ export class Ports implements PortPart, AsyncDisposable {
     this.#loopback.closeAll();
     await this.#holder[Symbol.asyncDispose]();
   }
+}
+
+/** A wish that is not fulfilled anywhere waits for a network where it can be. */
+function withoutPlaced(wished: readonly Wished[], gone: ReadonlySet<Placed>): readonly Wished[] {
+  return wished.flatMap((one) => {
+    if (!one.placed.some((placed) => gone.has(placed))) return [one];
+    const placed = one.placed.filter((each) => !gone.has(each));
+    return placed.length === 0 ? [] : [{ wish: one.wish, placed }];
+  });
 }
 
 function findPlaced(wished: readonly Wished[], binding: PortBinding): Placed {

@@ -42,18 +42,9 @@ class BridgeDriver implements NetworkDriver {
   readonly #deps: BridgeDeps;
   /** Index of the bridge by network. */
   readonly #active = new Map<string, number>();
-  readonly #settings = new WeakMap<NetworkRecord, BridgeSettings>();
 
   constructor(deps: BridgeDeps) {
     this.#deps = deps;
-  }
-
-  #settingsOf(record: NetworkRecord): BridgeSettings {
-    const known = this.#settings.get(record);
-    if (known !== undefined) return known;
-    const settings = parseBridge(record);
-    this.#settings.set(record, settings);
-    return settings;
   }
 
   #indexOf(record: NetworkRecord): number {
@@ -75,11 +66,11 @@ class BridgeDriver implements NetworkDriver {
   }
 
   async validate(record: NetworkRecord, others: readonly NetworkRecord[]): Promise<void> {
-    const settings = this.#settingsOf(record);
+    const settings = parseBridge(record);
     const { bridge, gatewayMode4, gatewayMode6 } = settings;
     for (const other of others) {
       if (other.id === record.id || other.driver !== 'bridge') continue;
-      if (this.#settingsOf(other).bridge !== bridge) continue;
+      if (parseBridge(other).bridge !== bridge) continue;
       throw new EngineError(
         'forbidden',
         `cannot create network ${record.id} (${bridge}): conflicts with network ${other.id} ` +
@@ -107,7 +98,7 @@ class BridgeDriver implements NetworkDriver {
   }
 
   bridge(record: NetworkRecord): string {
-    return this.#settingsOf(record).bridge;
+    return parseBridge(record).bridge;
   }
 
   hostInterface(endpointId: string): string {
@@ -117,7 +108,7 @@ class BridgeDriver implements NetworkDriver {
   async activate(record: NetworkRecord, options: { readonly again: boolean }): Promise<boolean> {
     if (!options.again && this.#active.has(record.id)) return false;
     const { netlink, hostHasIpv6 } = this.#deps;
-    const settings = this.#settingsOf(record);
+    const settings = parseBridge(record);
     const found = await netlink.link('', settings.bridge);
     await checkFree(netlink, record, found);
     await this.#forward(record, settings);
@@ -164,7 +155,7 @@ class BridgeDriver implements NetworkDriver {
   async deactivate(record: NetworkRecord): Promise<void> {
     const { netlink } = this.#deps;
     this.#active.delete(record.id);
-    const link = await netlink.link('', this.#settingsOf(record).bridge);
+    const link = await netlink.link('', parseBridge(record).bridge);
     if (link === undefined || link.alias !== aliasOf(record)) return;
     try {
       await netlink.exchange('', [deleteLink(link.index)]);
@@ -174,11 +165,11 @@ class BridgeDriver implements NetworkDriver {
   }
 
   planAttach(record: NetworkRecord, plan: EndpointPlan) {
-    return planEndpoint(plan, this.#settingsOf(record), this.#indexOf(record));
+    return planEndpoint(plan, parseBridge(record), this.#indexOf(record));
   }
 
   planReplug(record: NetworkRecord, { endpoint }: EndpointPlan) {
-    return planReplug(endpoint, this.#settingsOf(record), this.#indexOf(record));
+    return planReplug(endpoint, parseBridge(record), this.#indexOf(record));
   }
 
   planDetach(_record: NetworkRecord, { namespace, endpoint }: EndpointPlan) {

@@ -128,7 +128,20 @@ function trustedInterfaces(options: Options): readonly string[] {
   return names;
 }
 
-export function parseBridge(record: Pick<NetworkRecord, 'id' | 'options'>): BridgeSettings {
+type Described = Pick<NetworkRecord, 'id' | 'options'>;
+
+/** Records are replaced, never changed. */
+const parsed = new WeakMap<Described, BridgeSettings>();
+
+export function parseBridge(record: Described): BridgeSettings {
+  const known = parsed.get(record);
+  if (known !== undefined) return known;
+  const settings = parse(record);
+  parsed.set(record, settings);
+  return settings;
+}
+
+function parse(record: Described): BridgeSettings {
   const { options } = record;
   return {
     bridge: bridgeName(record),
