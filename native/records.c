@@ -6,7 +6,7 @@
  *
  * Where there is something to compare with, only what differs is told, as Docker counts it: by owner,
  * mode, device and capabilities, and of what is no directory by size and time. A directory that is the
- * same is told only before something in it.
+ * same is told only before something in it; with EVERY_FILE, files are told in any case.
  *
  * Records: u32 kind, and for
  *   RECORD_ENTRY  s path below the start, u32 flags, stat (visit.c), u64 size before, s link, u32 count, (s name, s value)*
@@ -33,7 +33,7 @@
 
 enum { RECORD_ENTRY = 1, RECORD_DATA = 2, RECORD_ZEROS = 3 };
 /* of tree_walk */
-enum { WANT_DATA = 1, COMPARE = 2, ABSENT_IS_GONE = 4 };
+enum { WANT_DATA = 1, COMPARE = 2, ABSENT_IS_GONE = 4, EVERY_FILE = 8 };
 /* of an entry */
 enum { WAS_THERE = 1, IS_SAME = 2, IS_GONE = 4, IS_OPAQUE = 8, IS_LINK = 16, WAS_FILE = 32 };
 
@@ -413,10 +413,12 @@ static int tell_file(struct context *c, struct walk *w, struct told *e)
 /* What is there now, and what was there before it (below, or -1). */
 static int tell_entry(struct context *c, struct walk *w, struct told *e, int below, const struct stat *before)
 {
-	bool expected = below < 0 && has(w->omit, w->path); /* made by whoever made the container, not in it */
+	/* Made by whoever made the container, not in it. */
+	bool expected = (below < 0 || !S_ISDIR(e->st->st_mode)) && has(w->omit, w->path);
 	bool quiet = expected || (below >= 0 && is_same(e->fd, e->st, below, before));
+	/* Who sets a time back hides a change; that it lies in the layer tells nevertheless. */
 	if (!S_ISDIR(e->st->st_mode))
-		return quiet ? 0 : tell_file(c, w, e);
+		return expected || (quiet && !(w->flags & EVERY_FILE)) ? 0 : tell_file(c, w, e);
 	if (!quiet) {
 		if (w->flags & COMPARE && is_opaque(e->fd))
 			e->flags |= IS_OPAQUE;

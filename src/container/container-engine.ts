@@ -3,12 +3,15 @@
 import { getArchive, putArchive, statArchive } from './archive.ts';
 import { attach } from './attach.ts';
 import { clearLogs } from './clear-logs.ts';
+import { changes } from './changes.ts';
+import { commit } from './commit.ts';
 import { connect, disconnect } from './connect.ts';
 import { create } from './create.ts';
 import type { Deps } from './deps.ts';
 import type { ContainerEngine } from './engine.ts';
 import { Execs, execCreate, execResize, execStart } from './exec.ts';
 import { explain, plan } from './explain.ts';
+import { exportRoot } from './export.ts';
 import { inspect, list } from './inspect.ts';
 import { kill } from './kill.ts';
 import { logs } from './logs.ts';
@@ -59,6 +62,9 @@ export function createContainerEngine(base: Deps): ContainerEngine {
     execStart: (id, options, signal) => execStart(deps, id, options, signal),
     execResize: (id, size) => execResize(deps, id, size),
     execInspect: (id) => deps.execs.get(id).view(),
+    changes: (ref) => changes(deps, ref),
+    export: (ref) => exportRoot(deps, ref),
+    commit: (ref, wish) => commit(deps, ref, wish),
     statArchive: (ref, path) => statArchive(deps, ref, path),
     getArchive: (ref, path) => getArchive(deps, ref, path),
     putArchive: (ref, path, body, wish) => putArchive(deps, ref, path, body, wish),

@@ -3,6 +3,8 @@
 import type { Duplex } from 'node:stream';
 import type { EndpointWish, PortTraffic, Sandbox } from '#network/engine.ts';
 import type { ArchiveAnswer, ExtractWish, PathStat } from './archive.ts';
+import type { Change } from './changes.ts';
+import type { CommitWish } from './commit.ts';
 import type { PortChange } from './ports.ts';
 import type { Health } from './health.ts';
 import type { ContainerSpec } from './spec.ts';
@@ -214,6 +216,12 @@ export interface ContainerEngine {
     size: { readonly height: number; readonly width: number },
   ): Promise<void>;
   execInspect(execId: string): ExecView;
+  /** What differs from its image. */
+  changes(ref: string): Promise<readonly Change[]>;
+  /** A tar of its root; the chunks must be read, or their iterator be ended. */
+  export(ref: string): Promise<AsyncIterable<Uint8Array>>;
+  /** An image of it; answers the id. */
+  commit(ref: string, wish: CommitWish): Promise<string>;
   /** What is at a path; throws not_found `Could not find the file X in container Y`. */
   statArchive(ref: string, path: string): Promise<PathStat>;
   /** A tar of it; the chunks must be read, or their iterator be ended. */

@@ -1,6 +1,7 @@
 // A tar archive into a directory of a container: what each entry means is decided here, and done by
 // the C process that is confined to the container's root. Unlike in a layer, names of whiteouts
 // mean nothing, and a directory that is there already is kept with what is in it.
+import { posix } from 'node:path';
 import { EngineError, isEngineError } from '#base/error.ts';
 import { splitLayerPath } from '#image/layer/path.ts';
 import { keepsXattr } from '#image/layer/xattr.ts';
@@ -71,7 +72,7 @@ async function extract(tree: TreeWriter, entry: TarEntry, options: ExtractOption
       await tree.symlink(path, entry.linkPath, meta);
       break;
     case 'link':
-      await tree.link(path, below(options, linkParts(entry)));
+      await tree.link(path, below(options, linkParts(entry, options)));
       return; // one inode with the other entry, which has the attributes
     case 'char':
     case 'block':
@@ -102,10 +103,11 @@ function inside(name: string, { directory }: ExtractOptions): readonly string[] 
   throw new EngineError('invalid_argument', `${shown} is outside of ${place}`);
 }
 
-function linkParts(entry: TarEntry): readonly string[] {
+function linkParts(entry: TarEntry, { directory }: ExtractOptions): readonly string[] {
   const parts = partsOf(entry.linkPath);
   if (parts !== undefined && parts.length > 0) return parts;
-  const [link, to] = [entry.path, entry.linkPath].map((text) => JSON.stringify(toText(text)));
+  const leadsTo = posix.join(directory, entry.linkPath);
+  const [link, to] = [leadsTo, entry.linkPath].map((text) => JSON.stringify(toText(text)));
   throw new EngineError('invalid_argument', `invalid hardlink ${link} -> ${to}`);
 }
 

@@ -3,6 +3,7 @@
 import type { BoxResources, BoxRoot } from '#runtime/box.ts';
 import type { BoxRuntime } from '#runtime/runtime.ts';
 import type { Task } from '#runtime/task.ts';
+import type { CommitOptions, Committed } from '#image/commit.ts';
 import type { ChainId } from '#snapshot/chain.ts';
 import type { ImageConfig } from './merge.ts';
 import type { Resources } from './spec.ts';
@@ -26,7 +27,19 @@ export type Image = {
 export interface Images {
   /** Throws not_found `No such image: x:latest`. */
   resolve(ref: string): Promise<Image>;
+  /** A new image of a container, and the name that it was given. */
+  commit(options: CommitOptions): Promise<Committed>;
 }
+
+/** How an image is to run, whole. */
+export type CommittedConfig = CommitOptions['config'];
+
+export type Written = {
+  readonly path: string;
+  /** The top one first. */
+  readonly lower: readonly string[];
+  readonly marks: boolean;
+};
 
 /** Writable tops of containers, by container id. */
 export interface Snapshots {
@@ -37,6 +50,8 @@ export interface Snapshots {
   hold(id: string): Promise<AsyncDisposable>;
   /** used: a process runs in it. */
   grow(id: string, bytes: number, used: boolean): Promise<void>;
+  /** Where what it wrote is, what that lies on, and whether marks say what is gone. */
+  written(id: string): Written;
   /** Makes a root that was mounted as volatile mountable again. */
   reopen(id: string): void;
   /** The mount of a top that is not made, for a plan. */

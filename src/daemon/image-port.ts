@@ -1,13 +1,14 @@
 // Images and snapshots as container/ asks for them.
 import { dirname, join } from 'node:path';
 import { isEngineError } from '#base/error.ts';
-import type { Images, Snapshots } from '#container/port.ts';
+import type { Images, Snapshots, Written } from '#container/port.ts';
 import type { ImageService } from '#image/image.ts';
 import type { ChainId } from '#snapshot/chain.ts';
 import type { Snapshotter } from '#snapshot/snapshotter.ts';
 
 export function makeImagePort(images: ImageService): Images {
   return {
+    commit: (options) => images.commit(options),
     resolve: async (ref) => {
       const { id, config, chain, os, architecture } = images.resolve(ref);
       return { id, name: ref, config, chain, platform: `${os}/${architecture}` };
@@ -26,6 +27,7 @@ export function makeSnapshotPort(
     hold: (id) => snapshots.hold(id),
     grow: (id, bytes, used) => snapshots.grow(id, bytes, used),
     root: (id) => snapshots.root(id),
+    written: (id) => writtenOf(snapshots, id),
     reopen: (id) => snapshots.reopen(id),
     plan: (id, chain) => ({
       kind: 'overlay',
@@ -46,6 +48,11 @@ export function makeSnapshotPort(
     },
     graph: (id) => graphOf(snapshots, id),
   };
+}
+
+function writtenOf(snapshots: Snapshotter, id: string): Written {
+  const { lower, upper } = snapshots.root(id);
+  return { path: upper, lower, marks: true };
 }
 
 function chainBytes(snapshots: Snapshotter, top: ChainId | undefined): number {

@@ -47,7 +47,7 @@ export function applyChanges(config: ImageConfig, changes: readonly string[]): I
       const match = /^([A-Za-z]+)(?:\s+([\s\S]*))?$/.exec(line);
       const name = (match?.[1] ?? line).toUpperCase();
       const apply = Object.hasOwn(INSTRUCTIONS, name) ? INSTRUCTIONS[name] : undefined;
-      if (apply === undefined) throw refuse(`${name} is not a valid change command`);
+      if (apply === undefined) throw refuse(`${name.toLowerCase()} is not a valid change command`);
       const rest = (match?.[2] ?? '').trim();
       if (rest === '') throw refuse(`${name} requires at least one argument`);
       result = apply(result, rest);

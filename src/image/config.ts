@@ -73,6 +73,9 @@ export type ImageSpec = {
   /** Lowest layer first. */
   readonly diffIds: readonly Digest[];
   readonly history: readonly HistoryEntry[];
+  /** Of an image that was committed: which container, and how that was to run. */
+  readonly container?: string;
+  readonly containerConfig?: ImageConfig;
 };
 
 export const EMPTY_CONFIG: ImageConfig = {
@@ -115,6 +118,16 @@ export function parseImageSpec(bytes: Uint8Array): ImageSpec {
     config: parseRuntime(optionalMap(raw.get('config'), 'image config: config')),
     diffIds: parseRootfs(raw.get('rootfs')),
     history: history.map(parseHistory),
+    ...parseOrigin(raw),
+  };
+}
+
+function parseOrigin(raw: JsonMap): Pick<ImageSpec, 'container' | 'containerConfig'> {
+  const container = optionalString(raw.get('container'), 'image config: container');
+  const config = optionalMap(raw.get('container_config'), 'image config: container_config');
+  return {
+    ...(container === '' ? {} : { container }),
+    ...(config === undefined ? {} : { containerConfig: parseRuntime(config) }),
   };
 }
 
@@ -199,6 +212,10 @@ export function encodeImageSpec(spec: ImageSpec): Buffer {
       ...(spec.author === '' ? {} : { author: spec.author }),
       ...(spec.comment === '' ? {} : { comment: spec.comment }),
       config: runtimeJson(spec.config),
+      ...(spec.container === undefined ? {} : { container: spec.container }),
+      ...(spec.containerConfig === undefined
+        ? {}
+        : { container_config: runtimeJson(spec.containerConfig) }),
       created: created(spec.created),
       ...(spec.dockerVersion === '' ? {} : { docker_version: spec.dockerVersion }),
       history: spec.history.map((entry) => ({

@@ -8,6 +8,7 @@ import type { ChainId } from '#snapshot/chain.ts';
 import type { Snapshotter } from '#snapshot/snapshotter.ts';
 import { loadBuiltin } from './builtin.ts';
 import { collect, collectAll } from './collect.ts';
+import { type CommitOptions, type Committed, commitImage } from './commit.ts';
 import { ContentStore } from './content/content.ts';
 import { type ImageDeps, type ImageUser, Leases } from './deps.ts';
 import { type HistoryRow, imageHistory } from './history.ts';
@@ -25,6 +26,7 @@ import type { Registries, RegistryAuth, SearchResult, SearchWish } from './regis
 import { type RemoveOptions, type Removed, removeImage } from './remove.ts';
 import { resolveImage } from './resolve.ts';
 import { saveImages } from './save.ts';
+import { restoreLayers, Settler } from './settle.ts';
 import { ImageStore, type StoreProblem } from './store.ts';
 import { tagImage } from './tag.ts';
 
@@ -44,9 +46,11 @@ export type ImageServiceOptions = {
 /** All verbs on images, for api/ and container/. */
 export class ImageService {
   readonly #deps: ImageDeps;
+  readonly #lost: readonly StoreProblem[];
 
-  private constructor(deps: ImageDeps) {
+  private constructor(deps: ImageDeps, lost: readonly StoreProblem[]) {
     this.#deps = deps;
+    this.#lost = lost;
   }
 
   /** Reads the stores; what an interrupted earlier life left half-done is removed. */
@@ -55,12 +59,24 @@ export class ImageService {
     const content = await ContentStore.open(dataRoot);
     const store = await ImageStore.open(dataRoot, content);
     const downloads = new Downloads(content, downloadsMax);
-    const own = { content, store, downloads, leases: new Leases(), locks: new KeyedLock() };
-    const deps = { ...rest, ...own };
+    const deps = {
+      ...rest,
+      content,
+      store,
+      downloads,
+      settler: new Settler(),
+      leases: new Leases(),
+      locks: new KeyedLock(),
+    };
+    const lost = await restoreLayers(deps);
+    deps.settler.start(deps);
     // With a record unread, what it needs cannot be told from what nobody needs: keep all.
     const unread = store.problems.length + rest.snapshots.problems.length;
-    if (unread === 0) await collectAll(deps);
-    return new ImageService(deps);
+    if (unread === 0) {
+      for (const chain of deps.snapshots.doubtful) await deps.snapshots.forget(chain);
+      await collectAll(deps);
+    }
+    return new ImageService(deps, lost);
   }
 
   /** What the verbs of this folder work with, for build/ and pull. */
@@ -69,7 +85,7 @@ export class ImageService {
   }
 
   get problems(): readonly StoreProblem[] {
-    return [...this.#deps.store.problems, ...this.#deps.snapshots.problems];
+    return [...this.#deps.store.problems, ...this.#deps.snapshots.problems, ...this.#lost];
   }
 
   /** By name, ID or the start of an ID; throws `not_found`. */
@@ -95,6 +111,10 @@ export class ImageService {
 
   import(stream: AsyncIterable<Uint8Array>, options: ImportOptions): Promise<ImageRecord> {
     return importImage(this.#deps, stream, options);
+  }
+
+  commit(options: CommitOptions): Promise<Committed> {
+    return commitImage(this.#deps, options);
   }
 
   save(texts: readonly string[], signal: AbortSignal): AsyncIterable<Uint8Array> {

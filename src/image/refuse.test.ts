@@ -220,7 +220,7 @@ test('import of a cut archive, of garbage, or with a wrong change', async () => 
   await assert.rejects(importing(layer.subarray(0, 1024)), /end of archive/);
   await assert.rejects(importing(Buffer.from('x'.repeat(2000))), /invalid tar archive/);
   await assert.rejects(importing(layer, { changes: ['RUN rm -rf /'] }), {
-    message: 'RUN is not a valid change command',
+    message: 'run is not a valid change command',
   });
   await assert.rejects(importing(layer, { reference: 'UPPER' }), /must be lowercase/);
   assert.deepEqual(await bench.files(), before);

@@ -8,3 +8,8 @@ export type ContainerPathStat = {
   readonly mtime: string;
   readonly linkTarget: string;
 };
+
+/** 0 changed, 1 added, 2 deleted. */
+export type FilesystemChange = { readonly Path: string; readonly Kind: 0 | 1 | 2 };
+
+export type CommitReply = { readonly Id: string };

@@ -34,6 +34,21 @@ export class RecordingEngine implements ContainerEngine {
     if (failure !== undefined) throw failure;
   }
 
+  async changes(ref: string) {
+    this.#record('changes', ref);
+    return [];
+  }
+
+  async export(ref: string) {
+    this.#record('export', ref);
+    return empty();
+  }
+
+  async commit(...args: Parameters<ContainerEngine['commit']>) {
+    this.#record('commit', ...args);
+    return CONTAINER_ID;
+  }
+
   async statArchive(...args: Parameters<ContainerEngine['statArchive']>) {
     this.#record('statArchive', ...args);
     return { name: 'x', size: 5, mode: 0o644, mtime: 0n, linkTarget: '' };

@@ -4,7 +4,10 @@ import type { Route } from '../router.ts';
 import { createExec } from '../exec/exec.ts';
 import { getArchive, headArchive, putArchive } from './archive.ts';
 import { attachContainer } from './attach.ts';
+import { getChanges } from './changes.ts';
+import { commitContainer } from './commit.ts';
 import { createContainer } from './create.ts';
+import { exportContainer } from './export.ts';
 import { inspectContainer, topContainer } from './inspect.ts';
 import {
   killContainer,
@@ -44,8 +47,8 @@ export const CONTAINER_ROUTES: readonly Route[] = [
   { method: 'POST', path: '/containers/{id:.*}/update', handler: updateContainer },
   { method: 'POST', path: '/containers/{id:.*}/exec', handler: createExec },
   { method: 'GET', path: '/containers/{id:.*}/stats', handler: getStats },
-  { method: 'GET', path: '/containers/{id}/changes', handler: notImplemented('changes') },
-  { method: 'GET', path: '/containers/{id}/export', handler: notImplemented('export') },
+  { method: 'GET', path: '/containers/{id:.*}/changes', handler: getChanges },
+  { method: 'GET', path: '/containers/{id:.*}/export', handler: exportContainer },
   { method: 'HEAD', path: '/containers/{id:.*}/archive', handler: headArchive },
   { method: 'GET', path: '/containers/{id:.*}/archive', handler: getArchive },
   { method: 'PUT', path: '/containers/{id:.*}/archive', handler: putArchive },
@@ -54,7 +57,7 @@ export const CONTAINER_ROUTES: readonly Route[] = [
     path: '/containers/{id}/attach/ws',
     handler: notImplemented('attach over a web socket'),
   },
-  { method: 'POST', path: '/commit', handler: notImplemented('commit') },
+  { method: 'POST', path: '/commit', handler: commitContainer },
   // Last, because its pattern would match all of the above.
   { method: 'DELETE', path: '/containers/{id:.*}', handler: removeContainer },
 ];

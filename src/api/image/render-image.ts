@@ -27,6 +27,13 @@ export function summarizeImages(
   }));
 }
 
+function renderOrigin({ config, container, containerConfig }: ImageRecord, version: string) {
+  return {
+    Container: container ?? '',
+    ContainerConfig: renderImageConfig(containerConfig ?? config, version),
+  };
+}
+
 export function renderImage(
   image: ImageRecord,
   from: { readonly version: string; readonly driver: string },
@@ -42,7 +49,7 @@ export function renderImage(
     DockerVersion: image.dockerVersion,
     Author: image.author,
     // docker-compose 1.29 reads the volumes there when it makes a container anew.
-    ...(olderThan(from.version, '1.45') ? { Container: '', ContainerConfig: config } : {}),
+    ...(olderThan(from.version, '1.45') ? renderOrigin(image, from.version) : {}),
     Config: config,
     Architecture: image.architecture,
     ...(image.variant === '' ? {} : { Variant: image.variant }),

@@ -1,6 +1,6 @@
 // The verbs on files of containers: copied, compared, exported, committed.
 import type { CommandSpec } from '../command.ts';
-import { bool } from '../flag-kind.ts';
+import { bool, list, string } from '../flag-kind.ts';
 import { flag } from '../flags.ts';
 
 export const FILE_VERBS: readonly CommandSpec[] = [
@@ -16,5 +16,38 @@ export const FILE_VERBS: readonly CommandSpec[] = [
     ],
     completes: 'container',
     load: () => import('../command/cp.ts'),
+  },
+  {
+    name: 'diff',
+    usage: 'CONTAINER',
+    short: "Inspect changes to files or directories on a container's filesystem",
+    args: { rule: 'exact', count: 1 },
+    completes: 'container',
+    load: () => import('../command/diff.ts'),
+  },
+  {
+    name: 'export',
+    usage: '[OPTIONS] CONTAINER',
+    short: "Export a container's filesystem as a tar archive",
+    args: { rule: 'exact', count: 1 },
+    flags: [flag('output', string, 'Write to a file, instead of STDOUT', { short: 'o' })],
+    completes: 'container',
+    load: () => import('../command/export.ts'),
+  },
+  {
+    name: 'commit',
+    usage: '[OPTIONS] CONTAINER [REPOSITORY[:TAG]]',
+    short: "Create a new image from a container's changes",
+    args: { rule: 'range', min: 1, max: 2 },
+    flags: [
+      flag('author', string, 'Author (e.g., "John Hannibal Smith <hannibal@a-team.com>")', {
+        short: 'a',
+      }),
+      flag('change', list, 'Apply Dockerfile instruction to the created image', { short: 'c' }),
+      flag('message', string, 'Commit message', { short: 'm' }),
+      flag('pause', bool, 'Pause container during commit (default true)', { short: 'p' }),
+    ],
+    completes: 'container',
+    load: () => import('../command/commit.ts'),
   },
 ];

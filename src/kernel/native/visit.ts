@@ -68,6 +68,8 @@ export type WalkWish = {
    * them what is absent is gone.
    */
   readonly compare?: 'marks' | 'absence';
+  /** What is no directory is told even if it looks the same. */
+  readonly everyFile?: boolean;
   /** Paths below the start that are left out unless they were there before. */
   readonly omit?: readonly string[];
   /** Mount points that are shown as empty directories. */
@@ -91,6 +93,7 @@ export interface Visit extends AsyncDisposable {
 const WANT_DATA = 1;
 const COMPARE = 2;
 const ABSENT_IS_GONE = 4;
+const EVERY_FILE = 8;
 /** Of records that are asked for at a time; the next ones are made meanwhile. */
 const ANSWER_BYTES = 192 * 1024;
 
@@ -142,7 +145,8 @@ export class NativeVisit implements Visit {
     const { directory, name, omit = [], hidden = [], base = '' } = wish;
     const compare = wish.compare === undefined ? 0 : COMPARE;
     const absence = wish.compare === 'absence' ? ABSENT_IS_GONE : 0;
-    const flags = (wish.data ? WANT_DATA : 0) | compare | absence;
+    const every = wish.everyFile === true ? EVERY_FILE : 0;
+    const flags = (wish.data ? WANT_DATA : 0) | compare | absence | every;
     await this.#perform([{ op: 'tree_walk', directory, name, flags, omit, hidden, base }]);
     const ask = (): Promise<readonly OpResult[]> => {
       const asked = this.#perform([{ op: 'tree_next', bytes: ANSWER_BYTES }]);
@@ -160,7 +164,10 @@ export class NativeVisit implements Visit {
   async writer({ strict }: { readonly strict: boolean }): Promise<TreeWriter> {
     await this.#perform([{ op: 'tree_strict', on: strict ? 1 : 0 }]);
     const none = { [Symbol.asyncDispose]: async () => {} };
-    const process = { send: (body: Uint8Array) => this.#process.send(body), ...none };
+    const process = {
+      send: (...pieces: readonly Uint8Array[]) => this.#process.send(...pieces),
+      ...none,
+    };
     return new NativeTreeWriter({ process, verb: 'write' });
   }
 

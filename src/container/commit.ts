@@ -1,0 +1,110 @@
+// `docker commit`: what a container has written becomes a layer on its image. It stands still only
+// while that is copied.
+import { EngineError } from '#base/error.ts';
+import type { Deps } from './deps.ts';
+import { publish } from './event.ts';
+import { encodeLayer } from './layer-tar.ts';
+import { openLayer } from './layer-visit.ts';
+import { mergeConfig } from './merge.ts';
+import { pause, unpause } from './pause.ts';
+import type { CommittedConfig } from './port.ts';
+import type { ContainerRecord } from './record.ts';
+import type { ContainerConfig } from './spec.ts';
+
+export type CommitWish = {
+  /** "repo:tag"; undefined = no name. */
+  readonly reference: string | undefined;
+  readonly author: string;
+  readonly comment: string;
+  readonly pause: boolean;
+  /** Dockerfile instructions. */
+  readonly changes: readonly string[];
+  /** Over the container's own; undefined = only that. */
+  readonly config: ContainerConfig | undefined;
+  readonly signal: AbortSignal;
+};
+
+/** The id of the image. */
+export async function commit(deps: Deps, ref: string, wish: CommitWish): Promise<string> {
+  const record = deps.store.get(ref);
+  const { status } = record.state;
+  if (status === 'dead' || status === 'removing') {
+    const what = status === 'dead' ? 'which is Dead' : 'which is being removed';
+    throw new EngineError('conflict', `You cannot commit container ${record.id} ${what}`);
+  }
+  const own = configOf(record);
+  const { author, changes, comment, reference, signal } = wish;
+  const { id, name } = await deps.images.commit({
+    parent: record.image.id,
+    container: record.id,
+    containerConfig: own,
+    config: wish.config === undefined ? own : { ...own, ...mergeConfig(wish.config, own) },
+    changes,
+    author,
+    comment,
+    reference,
+    signal,
+    layer: (take) => standingStill(deps, record, wish, () => takeLayer(deps, record, take)),
+  });
+  publish(deps, record, 'commit', { comment, imageID: id, imageRef: name });
+  return id;
+}
+
+/** Paused while `work` lasts; by whoever it was paused before, it stays so. */
+async function standingStill<T>(
+  deps: Deps,
+  { id, state }: ContainerRecord,
+  wish: CommitWish,
+  work: () => Promise<T>,
+): Promise<T> {
+  if (!wish.pause || state.status !== 'running') return work();
+  await pause(deps, id);
+  try {
+    return await work();
+  } finally {
+    await goOn(deps, id);
+  }
+}
+
+/** It may have been unpaused, or have ended, by somebody else. */
+async function goOn(deps: Deps, id: string): Promise<void> {
+  if (deps.store.find(id)?.state.status === 'paused') await unpause(deps, id);
+}
+
+async function takeLayer<T>(
+  deps: Deps,
+  { id }: ContainerRecord,
+  take: (archive: AsyncIterable<Uint8Array>) => Promise<T>,
+): Promise<T> {
+  await using parts = new AsyncDisposableStack();
+  const { visit, differences, marks } = await openLayer(deps, id, parts);
+  async function* watched(): AsyncGenerator<Uint8Array, void, undefined> {
+    for await (const chunk of encodeLayer(differences({ data: true }), { marks })) {
+      visit.touch();
+      yield chunk;
+    }
+  }
+  try {
+    return await take(watched());
+  } catch (error) {
+    throw visit.reason(error);
+  }
+}
+
+function configOf({ merged, spec }: ContainerRecord): CommittedConfig {
+  const { user, exposedPorts, env, entrypoint, cmd, volumes, workingDir, labels } = merged;
+  return {
+    user,
+    exposedPorts,
+    env,
+    entrypoint,
+    cmd,
+    volumes,
+    workingDir,
+    labels,
+    stopSignal: merged.stopSignal,
+    healthcheck: merged.healthcheck,
+    shell: spec.config.shell,
+    onBuild: spec.config.onBuild,
+  };
+}

@@ -1,0 +1,74 @@
+// A look at what a container has written: its top layer beside the layers that it stands on. It may
+// run meanwhile: the layer is only read.
+import { EngineError } from '#base/error.ts';
+import type { TreeRecord } from '#runtime/visit.ts';
+import type { Deps } from './deps.ts';
+import type { ContainerRecord } from './record.ts';
+import { OpenVisit } from './visit.ts';
+
+/**
+ * What a start makes in the root so that something can be mounted there. dockerd has it in a layer of
+ * its own below the container's, so it is no change of the container there either
+ * (daemon/initlayer).
+ */
+export const MADE_FOR_MOUNTS: readonly string[] = [
+  '.dockerenv',
+  'dev',
+  'dev/console',
+  'dev/pts',
+  'dev/shm',
+  'etc',
+  'etc/hostname',
+  'etc/hosts',
+  'etc/mtab',
+  'etc/resolv.conf',
+  'proc',
+  'sys',
+];
+
+export type LayerLook = {
+  readonly visit: OpenVisit;
+  /** The differences; for a layer with their content, and every file that was written. */
+  readonly differences: (options: {
+    readonly data: boolean;
+  }) => AsyncGenerator<readonly TreeRecord[], void, undefined>;
+  /** What is gone is said by marks of an overlay, or by not being there. */
+  readonly marks: boolean;
+};
+
+export async function openLayer(
+  deps: Deps,
+  ref: string,
+  parts: AsyncDisposableStack,
+): Promise<LayerLook> {
+  const record = deps.store.get(ref);
+  checkThere(record);
+  const { visits } = deps.lives.of(record.id);
+  const { path, lower, marks } = deps.snapshots.written(record.id);
+  const files = await deps.visits.layer(path, lower);
+  const own = new AsyncDisposableStack();
+  own.use(files);
+  own.defer(() => {
+    visits.delete(visit);
+  });
+  const visit = parts.use(new OpenVisit(files, record, own));
+  visits.add(visit);
+  return {
+    visit,
+    marks,
+    differences: ({ data }) =>
+      files.walk({
+        directory: '',
+        name: '',
+        data,
+        compare: marks ? 'marks' : 'absence',
+        everyFile: data && marks,
+        omit: MADE_FOR_MOUNTS,
+      }),
+  };
+}
+
+function checkThere({ id, state }: ContainerRecord): void {
+  if (state.status !== 'removing' && state.status !== 'dead') return;
+  throw new EngineError('conflict', `container ${id} is marked for removal`);
+}
