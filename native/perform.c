@@ -122,6 +122,8 @@ static const struct {
 	[OP_tree_next] = { op_tree_next, IN_TREE },
 	[OP_tree_strict] = { op_tree_strict, IN_TREE },
 	[OP_tree_end] = { op_tree_end, IN_TREE },
+	[OP_tree_source] = { op_tree_source, IN_TREE },
+	[OP_tree_copy] = { op_tree_copy, IN_TREE },
 };
 
 void context_init(struct context *c)

@@ -43,8 +43,8 @@ static int finish_file(struct tree *t)
 	if (t->file < 0)
 		return 0;
 	int result = t->offset == t->size ? 0 : (errno = EIO, -1);
-	if (result == 0)
-		result = ftruncate(t->file, t->size); /* a hole at the end */
+	if (result == 0 && t->hole_last)
+		result = ftruncate(t->file, t->size);
 	for (struct attribute *a = t->attributes, *next; a; a = next) {
 		next = a->next;
 		if (result == 0)
@@ -92,7 +92,10 @@ static int enter(struct context *c, const char *path)
 	forget_parent(t);
 	memcpy(t->parent_path, path, slash);
 	t->parent_path[slash] = '\0';
-	return t->parent = make_path(c->root, t->parent_path, 0755);
+	t->parent = make_path(c->root, t->parent_path, 0755);
+	struct stat st;
+	t->parent_setgid = t->parent >= 0 && (fstat(t->parent, &st) < 0 || (st.st_mode & S_ISGID));
+	return t->parent;
 }
 
 /* What a later entry replaces goes away first; a directory over a directory stays. */
@@ -141,15 +144,26 @@ int op_tree_dir(struct context *c, const struct op *op)
 	return 0;
 }
 
+/* Most files of a layer are root's: made as they have to be, they are spared two changes in the journal. */
+static bool is_made_right(const struct tree *t, const struct op *op)
+{
+	return op->a[2].u == 0 && op->a[3].u == 0 && !t->parent_setgid && geteuid() == 0 && getegid() == 0;
+}
+
 int op_tree_file(struct context *c, const struct op *op)
 {
 	struct tree *t = c->tree;
-	if (enter(c, op->a[0].s) < 0 || make_room(t, false) < 0)
+	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+	mode_t mode = (mode_t)op->a[1].u & 07777;
+	if (enter(c, op->a[0].s) < 0)
 		return -1;
-	int fd = openat(t->parent, t->leaf, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	bool right = is_made_right(t, op);
+	int fd = openat(t->parent, t->leaf, flags, right ? mode : 0600);
+	if (fd < 0 && errno == EEXIST && make_room(t, false) == 0)
+		fd = openat(t->parent, t->leaf, flags, right ? mode : 0600);
 	if (fd < 0)
 		return -1;
-	if (fchown(fd, (uid_t)op->a[2].u, (gid_t)op->a[3].u) < 0 || fchmod(fd, (mode_t)op->a[1].u & 07777) < 0) {
+	if (!right && (fchown(fd, (uid_t)op->a[2].u, (gid_t)op->a[3].u) < 0 || fchmod(fd, mode) < 0)) {
 		int saved = errno;
 		close(fd);
 		return errno = saved, -1;
@@ -158,6 +172,7 @@ int op_tree_file(struct context *c, const struct op *op)
 	t->file_time = stamp(op, 4);
 	t->offset = 0;
 	t->size = (off_t)op->a[6].u;
+	t->hole_last = false;
 	snprintf(t->file_path, sizeof t->file_path, "%s", op->a[0].s);
 	return t->size == 0 ? finish_file(t) : 0;
 }
@@ -177,6 +192,53 @@ int op_tree_data(struct context *c, const struct op *op)
 		done += (uint32_t)n;
 		t->offset += n;
 	}
+	t->hole_last = false;
+	return 0;
+}
+
+int op_tree_source(struct context *c, const struct op *op)
+{
+	struct tree *t = c->tree;
+	if (t->source >= 0)
+		close(t->source);
+	t->source = open(op->a[0].s, O_RDONLY | O_CLOEXEC);
+	return t->source < 0 ? -1 : 0;
+}
+
+/* A part of the archive is the next part of the file: its bytes go from file to file inside the kernel. */
+int op_tree_copy(struct context *c, const struct op *op)
+{
+	struct tree *t = c->tree;
+	off_t from = (off_t)op->a[0].u, left = (off_t)op->a[1].u;
+	static char buffer[128 * 1024];
+	bool direct = true;
+	if (t->file < 0 || t->source < 0 || from < 0 || left < 0 || left > t->size - t->offset)
+		return errno = FAULT_BAD_PLAN, -1;
+	while (left > 0) {
+		ssize_t n;
+		if (direct) {
+			n = copy_file_range(t->source, &from, t->file, &t->offset, (size_t)left, 0);
+			/* a kernel or file system that cannot do it between these two */
+			if (n < 0 && (errno == EXDEV || errno == EINVAL || errno == EOPNOTSUPP || errno == ENOSYS)) {
+				direct = false;
+				continue;
+			}
+		} else {
+			n = pread(t->source, buffer, left < (off_t)sizeof buffer ? (size_t)left : sizeof buffer, from);
+			if (n > 0)
+				n = pwrite(t->file, buffer, (size_t)n, t->offset);
+			if (n > 0)
+				from += n, t->offset += n;
+		}
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n == 0)
+			return errno = EIO, -1; /* shorter than its headers said */
+		if (n < 0)
+			return -1;
+		left -= n;
+	}
+	t->hole_last = false;
 	return 0;
 }
 
@@ -186,6 +248,7 @@ int op_tree_hole(struct context *c, const struct op *op)
 	if (t->file < 0 || (off_t)op->a[0].u < 0 || (off_t)op->a[0].u > t->size - t->offset)
 		return errno = FAULT_BAD_PLAN, -1;
 	t->offset += (off_t)op->a[0].u;
+	t->hole_last = op->a[0].u > 0;
 	return 0;
 }
 
@@ -307,7 +370,8 @@ int op_tree_end(struct context *c, const struct op *op)
 	if (finish_file(t) < 0)
 		return -1;
 	forget_parent(t);
-	for (size_t i = t->time_count; i-- > 0;) {
+	/* In order: of a directory that came twice, the last entry counts. */
+	for (size_t i = 0; i < t->time_count; i++) {
 		const char *path = t->times[i].path;
 		char leaf[256];
 		bool root = !*path || !strcmp(path, ".") || !strcmp(path, "./");
@@ -335,7 +399,7 @@ int op_tree_strict(struct context *c, const struct op *op)
 /* With "-" for the root, the first operations say which one it is. */
 int tree_main(const char *root)
 {
-	static struct tree tree = { .parent = -1, .file = -1, .below = -1 };
+	static struct tree tree = { .parent = -1, .file = -1, .below = -1, .source = -1 };
 	struct context *c = malloc(sizeof *c);
 	if (!c)
 		return 1;

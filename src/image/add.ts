@@ -80,7 +80,7 @@ export async function addImage(
     held.use(leases.hold([digest]));
   };
 
-  const made = await addLayers(deps, image, { ...options, keep });
+  const made = await addLayers(deps, image.layers, { ...options, keep });
   await using config = await content.ingest([image.config], {
     signal: options.signal,
     digest: id,
@@ -91,6 +91,7 @@ export async function addImage(
   await Promise.all(ingests.map((ingest) => ingest.commit()));
   const record = await putRecord(deps, id, image, made);
   undo.commit();
+  deps.settler.start(deps);
   return record;
 }
 
@@ -137,9 +138,9 @@ type LayerOptions = AddOptions & {
 };
 
 /** All layers at once: each waits for its archive, a thread, and then for the layer below. */
-async function addLayers(
+export async function addLayers(
   deps: ImageDeps,
-  image: NewImage,
+  layers: readonly NewLayer[],
   options: LayerOptions,
 ): Promise<readonly AddedLayer[]> {
   const failed = new AbortController();
@@ -147,7 +148,7 @@ async function addLayers(
   let below: Promise<unknown> = Promise.resolve();
   let parent: ChainId | undefined;
   let cause: { readonly error: unknown } | undefined;
-  const tasks = image.layers.map((layer, index) => {
+  const tasks = layers.map((layer, index) => {
     const place: Place = { index, parent, below };
     const task = addLayer(deps, layer, place, { ...options, signal }).catch((error: unknown) => {
       // The first failure is the cause; those of the others are only its echo.

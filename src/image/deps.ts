@@ -8,6 +8,7 @@ import type { Unpacker } from './layer/pool.ts';
 import type { Downloads } from './pull/downloads.ts';
 import type { ImageId } from './record.ts';
 import type { Registries } from './registry/registry.ts';
+import type { Settler } from './settle.ts';
 import type { ImageStore } from './store.ts';
 
 /** A container that was made from an image. */
@@ -31,6 +32,7 @@ export type ImageDeps = {
   readonly usedBy: (id: ImageId) => readonly ImageUser[];
   /** Where failing clean-up steps are told. */
   readonly report: UndoReport;
+  readonly settler: Settler;
   readonly leases: Leases;
   readonly locks: KeyedLock;
 };

@@ -198,6 +198,8 @@ const CALLS: Callers = {
   tree_next: () => 'getdents64(); openat(O_NOFOLLOW); read()',
   tree_strict: () => 'lstat() before each entry',
   tree_end: () => 'utimensat()',
+  tree_source: (op) => `open(${q(op.path)}, O_RDONLY)`,
+  tree_copy: (op) => `copy_file_range(${op.offset}, ${op.length} bytes)`,
   source: (op) =>
     `open_tree(${q(op.path)}, OPEN_TREE_CLONE${Number(op.flags) & BIND.RECURSIVE ? '|AT_RECURSIVE' : ''})`,
   source_in: (op) =>

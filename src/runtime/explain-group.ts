@@ -97,6 +97,8 @@ const GROUP_OF = {
   tree_next: 'union mount',
   tree_strict: 'union mount',
   tree_end: 'union mount',
+  tree_source: 'union mount',
+  tree_copy: 'union mount',
   source: 'mounts',
   source_in: 'mounts',
   attach: 'mounts',

@@ -164,6 +164,8 @@ const WHY: Reasons = {
   tree_next: 'The next names and their content.',
   tree_strict: 'A directory is not replaced by a file, nor a file by a directory.',
   tree_end: 'Directory times last, because filling a directory changes them.',
+  tree_source: 'The archive that the layer comes in.',
+  tree_copy: 'Content of a file, from file to file: nobody but the kernel touches it.',
   source: 'Takes hold of something of the host while the process still may reach it.',
   source_in: 'Takes hold of a mount that only the other container sees, and comes back.',
   attach: 'Puts it where the runtime that makes the container finds it; the host does not see it.',

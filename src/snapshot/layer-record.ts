@@ -8,7 +8,14 @@ import type { Layer } from './snapshotter.ts';
 export const LAYER_RECORD_VERSION = 1;
 
 export type RootAttributes = { readonly mode: number; readonly uid: number; readonly gid: number };
-export type LayerRecord = Layer & { readonly root: RootAttributes };
+export type LayerRecord = Layer & {
+  readonly root: RootAttributes;
+  /**
+   * The boot of the machine that made the layer, until its files are known to be on the disk: after
+   * a power cut nobody can tell what is.
+   */
+  readonly unsyncedBoot?: string;
+};
 
 export function encodeLayerRecord(record: LayerRecord): string {
   return `${JSON.stringify({ version: LAYER_RECORD_VERSION, ...record })}\n`;
@@ -33,6 +40,8 @@ export function parseLayerRecord(text: string): LayerRecord {
   const root = raw.get('root');
   if (typeof root !== 'object' || root === null) throw fault('root');
   const attributes = new Map<string, unknown>(Object.entries(root));
+  const boot = raw.get('unsyncedBoot');
+  if (boot !== undefined && typeof boot !== 'string') throw fault('boot');
   return {
     chain: chain as ChainId,
     parent: parent as ChainId | undefined,
@@ -44,5 +53,6 @@ export function parseLayerRecord(text: string): LayerRecord {
       uid: number('uid', attributes.get('uid')),
       gid: number('gid', attributes.get('gid')),
     },
+    ...(boot === undefined ? {} : { unsyncedBoot: boot }),
   };
 }

@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { chmod, chown, lstat, mkdir, readFile, readdir, readlink, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { syncDirectory, writeFileAtomic } from '#base/atomic-file.ts';
+import { replaceFile } from '#base/atomic-file.ts';
 import { hexOf, isDigest } from '#base/digest.ts';
 import { EngineError, errnoOf, messageOf } from '#base/error.ts';
 import { hide, isTrash, Trash } from '#base/trash.ts';
@@ -31,6 +31,8 @@ import type {
 } from './snapshotter.ts';
 
 const KEY = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/;
+/** Another one after each start of the machine, proc_sys_kernel(5). */
+const BOOT_ID = '/proc/sys/kernel/random/boot_id';
 const DEFAULT_ROOT: RootAttributes = { mode: 0o755, uid: 0, gid: 0 };
 
 export class OverlaySnapshotter implements Snapshotter, AsyncDisposable {
@@ -42,10 +44,13 @@ export class OverlaySnapshotter implements Snapshotter, AsyncDisposable {
   /** How many layers and tops stand directly on a chain. */
   readonly #users = new Map<ChainId, number>();
   readonly #problems: SnapshotProblem[] = [];
+  readonly #doubtful = new Set<ChainId>();
+  readonly #boot: string;
   readonly #trash: Trash;
   #sized: SizedTops | undefined;
 
-  private constructor(dataRoot: string, trash: Trash | undefined) {
+  private constructor(dataRoot: string, boot: string, trash: Trash | undefined) {
+    this.#boot = boot;
     this.#trash =
       trash ??
       new Trash(removeTrees, (path, error) => {
@@ -64,7 +69,8 @@ export class OverlaySnapshotter implements Snapshotter, AsyncDisposable {
     dataRoot: string,
     options: { readonly trash?: Trash; readonly perform?: Perform } = {},
   ): Promise<OverlaySnapshotter> {
-    const self = new OverlaySnapshotter(dataRoot, options.trash);
+    const boot = (await readFile(BOOT_ID, 'utf8')).trim();
+    const self = new OverlaySnapshotter(dataRoot, boot, options.trash);
     await mkdir(self.#layersPath, { recursive: true, mode: 0o700 });
     await mkdir(self.#topsPath, { recursive: true, mode: 0o700 });
     await mkdir(self.#emptyPath, { recursive: true, mode: 0o755 });
@@ -87,7 +93,10 @@ export class OverlaySnapshotter implements Snapshotter, AsyncDisposable {
       try {
         const record = parseLayerRecord(await readFile(join(path, 'record.json'), 'utf8'));
         if (hexOf(record.chain) !== name) throw new EngineError('corrupt', 'name does not match');
-        this.#layers.set(record.chain, record);
+        const { unsyncedBoot } = record;
+        if (unsyncedBoot === undefined || unsyncedBoot === this.#boot) {
+          this.#layers.set(record.chain, record);
+        } else this.#doubtful.add(record.chain);
       } catch (error) {
         this.#problems.push({ path, message: messageOf(error) });
       }
@@ -98,7 +107,12 @@ export class OverlaySnapshotter implements Snapshotter, AsyncDisposable {
       for (const { chain, parent } of [...this.#layers.values()]) {
         if (parent === undefined || this.#layers.has(parent)) continue;
         this.#layers.delete(chain);
-        this.#problems.push({ path: this.#pathOf(chain), message: `parent ${parent} is missing` });
+        if (this.#doubtful.has(parent)) this.#doubtful.add(chain);
+        else
+          this.#problems.push({
+            path: this.#pathOf(chain),
+            message: `parent ${parent} is missing`,
+          });
       }
     }
     for (const { parent } of this.#layers.values()) this.#use(parent, 1);
@@ -210,17 +224,19 @@ export class OverlaySnapshotter implements Snapshotter, AsyncDisposable {
         const record: LayerRecord = {
           ...made,
           root: { mode: stat.mode & 0o7777, uid: stat.uid, gid: stat.gid },
+          unsyncedBoot: this.#boot,
         };
         // From here on the parent cannot go; a failure gives it free again.
         this.#use(parent, 1);
         try {
-          await writeFileAtomic(join(path, 'record.json'), encodeLayerRecord(record));
+          replaceFile(join(path, 'record.json'), encodeLayerRecord(record));
           await this.#publish(path, record);
         } catch (error) {
           this.#use(parent, -1);
           throw error;
         }
         this.#layers.set(record.chain, record);
+        this.#doubtful.delete(record.chain);
         open = false;
       },
       [Symbol.asyncDispose]: async () => {
@@ -242,7 +258,30 @@ export class OverlaySnapshotter implements Snapshotter, AsyncDisposable {
       await rename(stagePath, path);
       if (gone !== undefined) await this.#trash.discard(gone);
     }
-    await syncDirectory(this.#layersPath);
+  }
+
+  async settle(sync: (directory: string) => Promise<void>): Promise<void> {
+    const fresh = [...this.#layers.values()].filter(({ unsyncedBoot }) => unsyncedBoot);
+    if (fresh.length === 0) return;
+    await sync(this.#layersPath);
+    for (const { chain } of fresh) {
+      const record = this.#layers.get(chain);
+      if (record === undefined) continue; // removed meanwhile
+      const { unsyncedBoot: _, ...settled } = record;
+      this.#layers.set(chain, settled);
+      // Nothing is lost with it but the knowledge that the layer is good.
+      replaceFile(join(this.#pathOf(chain), 'record.json'), encodeLayerRecord(settled));
+    }
+  }
+
+  get doubtful(): readonly ChainId[] {
+    return [...this.#doubtful];
+  }
+
+  async forget(chain: ChainId): Promise<void> {
+    if (!this.#doubtful.delete(chain)) return;
+    const gone = hide(this.#pathOf(chain));
+    if (gone !== undefined) await this.#trash.sweep(gone);
   }
 
   async removeLayer(chain: ChainId): Promise<void> {

@@ -54,6 +54,17 @@ export interface Snapshotter {
   stage(parent: ChainId | undefined): Promise<Stage>;
   /** Only where a layer's files can be made without those of its parent. */
   stageLoose?(): Promise<LooseStage>;
+  /**
+   * A new layer can be used at once, and is on the disk only after this: `sync` is asked to bring a
+   * directory's whole file system there. Does nothing if nothing is new.
+   */
+  settle(sync: (directory: string) => Promise<void>): Promise<void>;
+  /**
+   * Layers that the power was cut upon before they were settled: they are not there, and may be made
+   * again from their archives. What is not is removed by forget().
+   */
+  readonly doubtful: readonly ChainId[];
+  forget(chain: ChainId): Promise<void>;
   /** Removes a layer; refuses (conflict) while a layer or a top stands on it. */
   removeLayer(chain: ChainId): Promise<void>;
 

@@ -5,14 +5,32 @@ import { corrupt } from './header.ts';
 
 const EMPTY = Buffer.alloc(0);
 
+/** A source that can leave bytes out, as a file can. */
+export interface SeekableSource extends AsyncIterable<Uint8Array> {
+  /** Where its next chunk begins, and its end. */
+  readonly position: number;
+  readonly size: number;
+  seek(position: number): void;
+}
+
 export class ByteReader {
   readonly #source: AsyncIterator<Uint8Array>;
+  readonly #seekable: SeekableSource | undefined;
   #chunk: Buffer = EMPTY;
   #offset = 0;
   #ended = false;
 
   constructor(source: AsyncIterable<Uint8Array>) {
     this.#source = source[Symbol.asyncIterator]();
+    this.#seekable = 'seek' in source ? (source as SeekableSource) : undefined;
+  }
+
+  /** Where in a seekable source the next byte is, if `length` more are there. */
+  positionOf(length: number): number | undefined {
+    const source = this.#seekable;
+    if (source === undefined) return undefined;
+    const position = source.position - (this.#chunk.length - this.#offset);
+    return length <= source.size - position ? position : undefined;
   }
 
   /** `length` bytes if they lie in the chunk in hand: spares the await for small entries. */
@@ -60,6 +78,13 @@ export class ByteReader {
   }
 
   async skip(length: number): Promise<void> {
+    const here = this.positionOf(length);
+    if (here !== undefined && length > this.#chunk.length - this.#offset) {
+      this.#chunk = EMPTY;
+      this.#offset = 0;
+      this.#seekable?.seek(here + length);
+      return;
+    }
     let missing = length;
     while (missing > 0) {
       const part = await this.some(missing);
@@ -68,8 +93,12 @@ export class ByteReader {
     }
   }
 
-  /** Reads to the end: what follows the archive's trailer still belongs to the stream's digest. */
+  /**
+   * Reads to the end: what follows the archive's trailer still belongs to the stream's digest. That
+   * of a file is known.
+   */
   async drain(): Promise<void> {
+    if (this.#seekable !== undefined) return;
     while ((await this.some(Number.MAX_SAFE_INTEGER)) !== undefined);
   }
 

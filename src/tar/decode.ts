@@ -49,6 +49,11 @@ export type TarEntry = {
   readonly xattrs: ReadonlyMap<string, Buffer>;
   /** The content, once; what is not read is skipped when the next entry is asked for. */
   readonly body: AsyncIterable<Piece>;
+  /**
+   * In place of the body: where in the source the content is. undefined if the source is no file,
+   * or too short.
+   */
+  extents(): readonly Extent[] | undefined;
 };
 
 export type DecodeOptions = {
@@ -70,6 +75,11 @@ const KINDS: Readonly<Record<string, EntryKind>> = {
   '5': 'dir',
   '6': 'fifo',
 };
+
+/** A part of a file's content: where in the archive it is, or the length of a hole. */
+export type Extent =
+  | { readonly offset: number; readonly length: number }
+  | { readonly hole: number };
 
 type Extensions = { pax: PaxRecord[]; longName?: string; longLink?: string };
 
@@ -273,6 +283,7 @@ async function openEntry(
     minor: header.minor,
     xattrs: xattrsOf(extensions.pax),
     body,
+    extents: () => body.extents(),
   };
   return { entry, finish: () => body.finish() };
 }
@@ -344,6 +355,23 @@ class Body implements AsyncIterable<Piece> {
       this.#stored -= part.length;
       yield part;
     }
+  }
+
+  extents(): readonly Extent[] | undefined {
+    const start = this.#reader.positionOf(this.#stored);
+    if (start === undefined) return undefined;
+    if (this.#sparse === undefined) return [{ offset: start, length: this.#data }];
+    const found: Extent[] = [];
+    let from = start;
+    let at = 0;
+    for (const { offset, length } of this.#sparse.pieces) {
+      if (offset > at) found.push({ hole: offset - at });
+      found.push({ offset: from, length });
+      from += length;
+      at = offset + length;
+    }
+    if (this.#sparse.size > at) found.push({ hole: this.#sparse.size - at });
+    return found;
   }
 
   async finish(): Promise<void> {

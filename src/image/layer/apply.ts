@@ -121,11 +121,7 @@ async function makeEntry(
       break;
     case 'file':
       await tree.file(path, meta, entry.size);
-      for await (const piece of entry.body) {
-        signal.throwIfAborted();
-        if (piece instanceof Uint8Array) await tree.data(piece);
-        else await tree.hole(piece.hole);
-      }
+      await fillFile(tree, entry, signal);
       break;
     case 'symlink':
       if (entry.linkPath === '' || entry.linkPath.length > 4095) {
@@ -151,6 +147,22 @@ async function makeEntry(
   // Last: chown(2) and write(2) clear file capabilities (capabilities(7)).
   for (const [name, value] of entry.xattrs) {
     if (keepsXattr(name, kind)) await tree.xattr(path, name, value);
+  }
+}
+
+async function fillFile(tree: Tree, entry: TarEntry, signal: AbortSignal): Promise<void> {
+  const extents = entry.extents();
+  if (extents !== undefined) {
+    for (const extent of extents) {
+      if ('hole' in extent) await tree.hole(extent.hole);
+      else if (extent.length > 0) await tree.copy(extent.offset, extent.length);
+    }
+    return;
+  }
+  for await (const piece of entry.body) {
+    signal.throwIfAborted();
+    if (piece instanceof Uint8Array) await tree.data(piece);
+    else await tree.hole(piece.hole);
   }
 }
 

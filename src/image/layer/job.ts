@@ -6,6 +6,7 @@ import type { Digest } from '#base/digest.ts';
 import { EngineError, type ErrorCode, type Facts, isEngineError, messageOf } from '#base/error.ts';
 import { decompress } from '#tar/compression.ts';
 import { adoptParents, applyLayer } from './apply.ts';
+import { PlainFile } from './plain-file.ts';
 import type { Tree } from './tree.ts';
 
 const READ_BYTES = 1024 * 1024;
@@ -16,7 +17,7 @@ export type UnpackJob = {
   readonly kind: 'unpack';
   /** The blob, compressed or not. */
   readonly blob: string;
-  /** What its plain content must hash to; undefined if that was checked when it was received. */
+  /** What its plain content must hash to; undefined if it is plain and was checked before. */
   readonly diffId: Digest | undefined;
   /** The directory to fill. */
   readonly root: string;
@@ -76,9 +77,12 @@ type Watch = {
   readonly onProgress: (blobBytes: number) => void;
 };
 
+/** `source` is the archive that the tree's copy() takes from. */
+export type OpenTree = (root: string, source?: string) => Tree;
+
 export async function runLayerJob(
   job: LayerJob,
-  openTree: (root: string) => Tree,
+  openTree: OpenTree,
   watch: Watch,
 ): Promise<Unpacked> {
   switch (job.kind) {
@@ -102,11 +106,8 @@ export async function runLayerJob(
 }
 
 /** Unpacks one blob and checks that its plain content is what `diffId` promises. */
-async function unpackBlob(
-  job: UnpackJob,
-  openTree: (root: string) => Tree,
-  watch: Watch,
-): Promise<Unpacked> {
+async function unpackBlob(job: UnpackJob, openTree: OpenTree, watch: Watch): Promise<Unpacked> {
+  if (job.diffId === undefined) return unpackPlain(job, openTree, watch);
   await using content = new PlainContent(job, watch);
   await using tree = openTree(job.root);
   const { lower, trailerOptional } = job;
@@ -115,6 +116,23 @@ async function unpackBlob(
   content.check();
   await tree.finish();
   return { ...applied, tarBytes: content.bytes };
+}
+
+/** Nothing has to be hashed any more: only the headers are read. */
+async function unpackPlain(job: UnpackJob, openTree: OpenTree, watch: Watch): Promise<Unpacked> {
+  using file = new PlainFile(job.blob, watch.onProgress);
+  if (file.size > LAYER_BYTES_MAX) throw layerTooLarge();
+  await using tree = openTree(job.root, job.blob);
+  const { lower, trailerOptional } = job;
+  const applied = await applyLayer(file, tree, { lower, trailerOptional, signal: watch.signal });
+  await tree.finish();
+  return { ...applied, tarBytes: file.size };
+}
+
+function layerTooLarge(): EngineError {
+  return new EngineError('limit_exceeded', 'layer exceeds LAYER_BYTES_MAX', {
+    facts: { limit: 'LAYER_BYTES_MAX', max: LAYER_BYTES_MAX },
+  });
 }
 
 /** A blob's plain content, counted and hashed while it is read. */
@@ -137,11 +155,7 @@ class PlainContent implements AsyncDisposable {
       this.#watch.signal.throwIfAborted();
       this.#hash?.update(chunk);
       this.bytes += chunk.length;
-      if (this.bytes > LAYER_BYTES_MAX) {
-        throw new EngineError('limit_exceeded', 'layer exceeds LAYER_BYTES_MAX', {
-          facts: { limit: 'LAYER_BYTES_MAX', max: LAYER_BYTES_MAX },
-        });
-      }
+      if (this.bytes > LAYER_BYTES_MAX) throw layerTooLarge();
       this.#watch.onProgress(this.#input.bytesRead);
       yield chunk;
     }

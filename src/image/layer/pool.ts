@@ -1,6 +1,7 @@
 // Unpack threads: made when there is work, ended when idle, so that an idle daemon pays no memory.
 import { Worker } from 'node:worker_threads';
 import { EngineError, errnoOf, messageOf } from '#base/error.ts';
+import { NativeTreeWriter } from '#kernel/native/tree.ts';
 import type { FromWorker, LayerJob, ToWorker, Unpacked } from './job.ts';
 
 /** Threads at once; each may also keep one C process and one inflater busy. */
@@ -9,6 +10,8 @@ export const UNPACK_THREADS_MAX = 2;
 export const UNPACK_QUEUE_MAX = 1024;
 /** A layer that needs more heap than this to parse is an attack. */
 export const UNPACK_HEAP_MIB_MAX = 512;
+/** Small, so that buffers that were used are soon given back. */
+const YOUNG_HEAP_MIB = 4;
 const IDLE_MS = 2000;
 
 export type UnpackOptions = {
@@ -17,6 +20,8 @@ export type UnpackOptions = {
 };
 
 export interface Unpacker {
+  /** Brings all that a directory's file system holds in memory to the disk. */
+  sync(directory: string): Promise<void>;
   run(job: LayerJob, options: UnpackOptions): Promise<Unpacked>;
 }
 
@@ -52,6 +57,13 @@ export class UnpackPool implements Unpacker, AsyncDisposable {
     }
   }
 
+  async sync(directory: string): Promise<void> {
+    if (this.#closed) throw new EngineError('unavailable', 'the engine is shutting down');
+    const nativePath = this.#nativePath;
+    await using tree = new NativeTreeWriter({ nativePath, root: directory, durable: true });
+    await tree.finish();
+  }
+
   async #take(signal: AbortSignal): Promise<Thread> {
     if (this.#closed) throw new EngineError('unavailable', 'the engine is shutting down');
     const idle = this.#idle.pop();
@@ -80,7 +92,10 @@ export class UnpackPool implements Unpacker, AsyncDisposable {
   #start(): Thread {
     const worker = new Worker(this.#workerUrl, {
       workerData: { nativePath: this.#nativePath },
-      resourceLimits: { maxOldGenerationSizeMb: UNPACK_HEAP_MIB_MAX },
+      resourceLimits: {
+        maxOldGenerationSizeMb: UNPACK_HEAP_MIB_MAX,
+        maxYoungGenerationSizeMb: YOUNG_HEAP_MIB,
+      },
       // Node's flags for the daemon are not a thread's.
       execArgv: [],
     });

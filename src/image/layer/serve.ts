@@ -2,14 +2,20 @@
 import { setPriority } from 'node:os';
 import { parentPort } from 'node:worker_threads';
 import { EngineError } from '#base/error.ts';
-import { type FromWorker, type LayerJob, type ToWorker, runLayerJob, toWireError } from './job.ts';
-import type { Tree } from './tree.ts';
+import {
+  type FromWorker,
+  type LayerJob,
+  type OpenTree,
+  type ToWorker,
+  runLayerJob,
+  toWireError,
+} from './job.ts';
 
 const PROGRESS_BYTES = 4 * 1024 * 1024;
 /** Nice value of this thread and its C process: requests to the engine come before unpacking. */
 const UNPACK_NICE = 5;
 
-export function serveUnpack(openTree: (root: string) => Tree): void {
+export function serveUnpack(openTree: OpenTree): void {
   const port = parentPort;
   if (port === null) throw new EngineError('internal', 'not a worker thread');
   const tell = (message: FromWorker) => port.postMessage(message);

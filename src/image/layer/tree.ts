@@ -16,6 +16,8 @@ export interface Tree extends AsyncDisposable {
   /** Followed by data() and hole() for exactly `size` bytes. */
   file(path: string, meta: TreeMeta, size: number): Promise<void>;
   data(chunk: Uint8Array): Promise<void>;
+  /** The next bytes of the file are these of the archive that the tree was opened with. */
+  copy(offset: number, length: number): Promise<void>;
   hole(bytes: number): Promise<void>;
   symlink(path: string, target: string, meta: TreeMeta): Promise<void>;
   link(path: string, existing: string): Promise<void>;
@@ -29,6 +31,6 @@ export interface Tree extends AsyncDisposable {
   whiteout(path: string): Promise<void>;
   opaque(path: string): Promise<void>;
   xattr(path: string, name: string, value: Uint8Array): Promise<void>;
-  /** Directory times, then syncfs(2). */
+  /** Directory times; and what failed before is told at last. */
   finish(): Promise<void>;
 }

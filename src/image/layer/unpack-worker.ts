@@ -6,4 +6,12 @@ import { serveUnpack } from './serve.ts';
 
 const { nativePath } = workerData as { readonly nativePath: string };
 
-serveUnpack((root) => new NativeTreeWriter({ root, nativePath }));
+serveUnpack(
+  (root, source) =>
+    new NativeTreeWriter({
+      root,
+      nativePath,
+      durable: false,
+      ...(source === undefined ? {} : { source }),
+    }),
+);

@@ -4,7 +4,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { EngineError } from '#base/error.ts';
-import { checkResults, Decoder, encodeFrame, encodePerform, FRAME, OpError } from './encode.ts';
+import {
+  checkResults,
+  Decoder,
+  encodeFrameHeader,
+  encodePerform,
+  FRAME,
+  FRAME_HEADER_BYTES,
+  OpError,
+} from './encode.ts';
 import { FrameReader } from './frames.ts';
 import type { Agent } from './native.ts';
 import type { Op, OpResult } from './op.ts';
@@ -75,13 +83,19 @@ export class NativeProcess implements AsyncDisposable {
     done();
   }
 
-  /** Sends one encoded list of operations; resolves with the body of its RESULTS. */
-  send(body: Uint8Array): Promise<Buffer> {
+  /** Sends one encoded list of operations, in pieces; resolves with the body of its RESULTS. */
+  send(...pieces: readonly Uint8Array[]): Promise<Buffer> {
     if (this.#error !== undefined) return Promise.reject(this.#error);
     const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
     this.#waiting.push({ resolve, reject });
     this.#id = (this.#id + 1) >>> 0;
-    this.#socket.write(encodeFrame(FRAME.PERFORM, this.#id, body));
+    const header = Buffer.allocUnsafe(FRAME_HEADER_BYTES);
+    const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
+    encodeFrameHeader(header, FRAME.PERFORM, this.#id, bytes);
+    this.#socket.cork(); // one writev(2)
+    this.#socket.write(header);
+    for (const piece of pieces) this.#socket.write(piece);
+    this.#socket.uncork();
     return promise;
   }
 

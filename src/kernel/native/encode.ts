@@ -58,10 +58,19 @@ const SIGNATURES = new Map(
   ]),
 );
 
+/** Data of so many bytes is not copied into the encoder's own buffer. */
+const REFERENCED_BYTES_MIN = 16 * 1024;
+
 /** A growing output buffer in the machine's byte order (little endian on all we support). */
 export class Encoder {
-  #buffer = Buffer.allocUnsafe(4096);
+  #buffer: Buffer;
   #used = 0;
+  /** What is whole, large data among it as it came, without a copy. */
+  readonly #parts: Uint8Array[] = [];
+
+  constructor(bytes = 4096) {
+    this.#buffer = Buffer.allocUnsafe(bytes);
+  }
 
   #room(bytes: number): number {
     const at = this.#used;
@@ -94,6 +103,14 @@ export class Encoder {
 
   bytes(data: Uint8Array): this {
     this.u32(data.length);
+    if (data.length >= REFERENCED_BYTES_MIN) {
+      this.#parts.push(this.#buffer.subarray(0, this.#used), data);
+      this.#buffer = this.#buffer.subarray(this.#used);
+      this.#used = 0;
+      const end = this.#room(1);
+      this.#buffer[end] = 0;
+      return this;
+    }
     const at = this.#room(data.length + 1);
     this.#buffer.set(data, at);
     this.#buffer[at + data.length] = 0;
@@ -111,7 +128,13 @@ export class Encoder {
 
   /** The bytes so far. The encoder must not be used afterwards. */
   finish(): Buffer {
-    return this.#buffer.subarray(0, this.#used);
+    const last = this.#buffer.subarray(0, this.#used);
+    return this.#parts.length === 0 ? last : Buffer.concat([...this.#parts, last]);
+  }
+
+  /** The same in pieces: large data is what was given, which must stay as it is until it is sent. */
+  finishParts(): readonly Uint8Array[] {
+    return [...this.#parts, this.#buffer.subarray(0, this.#used)];
   }
 }
 
@@ -149,15 +172,20 @@ export function encodeOps(out: Encoder, ops: readonly Op[]): void {
 
 /** One frame: header and body. */
 export function encodeFrame(kind: number, id: number, body: Uint8Array): Buffer {
-  if (body.length > FRAME_BYTES_MAX) {
-    throw new EngineError('limit_exceeded', `a plan of ${body.length} bytes is too large`);
-  }
   const frame = Buffer.allocUnsafe(FRAME_HEADER_BYTES + body.length);
-  frame.writeUInt32LE(body.length, 0);
-  frame.writeUInt32LE(kind, 4);
-  frame.writeUInt32LE(id, 8);
+  encodeFrameHeader(frame, kind, id, body.length);
   frame.set(body, FRAME_HEADER_BYTES);
   return frame;
+}
+
+/** Only the header, at the start of `out`. */
+export function encodeFrameHeader(out: Buffer, kind: number, id: number, bytes: number): void {
+  if (bytes > FRAME_BYTES_MAX) {
+    throw new EngineError('limit_exceeded', `a plan of ${bytes} bytes is too large`);
+  }
+  out.writeUInt32LE(bytes, 0);
+  out.writeUInt32LE(kind, 4);
+  out.writeUInt32LE(id, 8);
 }
 
 export function encodePerform(ops: readonly Op[]): Buffer {

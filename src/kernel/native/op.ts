@@ -112,6 +112,8 @@ export const OPS = {
   tree_next: 'bytes:u',
   tree_strict: 'on:u',
   tree_end: '',
+  tree_source: 'path:s',
+  tree_copy: 'offset:u length:u',
 } as const;
 
 export type OpName = keyof typeof OPS;

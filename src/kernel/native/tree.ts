@@ -20,6 +20,7 @@ export interface TreeWriter extends AsyncDisposable {
   dir(path: string, meta: TreeMeta): Promise<void>;
   file(path: string, meta: TreeMeta, size: number): Promise<void>;
   data(chunk: Uint8Array): Promise<void>;
+  copy(offset: number, length: number): Promise<void>;
   hole(bytes: number): Promise<void>;
   symlink(path: string, target: string, meta: TreeMeta): Promise<void>;
   link(path: string, existing: string): Promise<void>;
@@ -49,6 +50,15 @@ export type TreeTarget = {
   readonly verb: string;
 };
 
+export type NewTree = {
+  readonly nativePath: string;
+  readonly root: string;
+  /** Default: with all else on that file system it is on the disk when finish() resolves. */
+  readonly durable?: boolean;
+  /** The file that copy() takes from. */
+  readonly source?: string;
+};
+
 export class NativeTreeWriter implements TreeWriter {
   readonly #process: TreeTarget['process'];
   readonly #verb: string;
@@ -58,14 +68,17 @@ export class NativeTreeWriter implements TreeWriter {
   #pending = new Set<Promise<void>>();
   #failure: Error | undefined;
 
-  /** Below a directory of the host, durable when finished; or where a process already looks. */
-  constructor(options: { readonly nativePath: string; readonly root: string } | TreeTarget) {
+  /** Below a directory of the host; or where a process already looks. */
+  constructor(options: NewTree | TreeTarget) {
     const isNew = 'root' in options;
     this.#process = isNew
       ? new NativeProcess(options.nativePath, ['tree', options.root])
       : options.process;
     this.#verb = isNew ? 'unpack' : options.verb;
-    this.#last = isNew ? 'tree_finish' : 'tree_end';
+    this.#last = isNew && options.durable !== false ? 'tree_finish' : 'tree_end';
+    if (isNew && options.source !== undefined) {
+      this.#ops.push({ op: 'tree_source', path: options.source });
+    }
   }
 
   dir(path: string, meta: TreeMeta): Promise<void> {
@@ -76,15 +89,17 @@ export class NativeTreeWriter implements TreeWriter {
     return this.#add({ op: 'tree_file', path, ...owner(meta), ...time(meta), size });
   }
 
-  /** The chunk may be reused once the promise has resolved. */
+  /** The chunk is sent as it is, soon: its memory must not be used again. */
   async data(chunk: Uint8Array): Promise<void> {
     for (let at = 0; at < chunk.length; at += BATCH_BYTES) {
-      const part = chunk.subarray(at, at + BATCH_BYTES);
-      // Encoding copies the bytes, so a large part goes out at once and a small one is copied now.
-      const data = part.length >= BATCH_BYTES / 2 ? part : Buffer.from(part);
-      await this.#add({ op: 'tree_data', data }, part.length);
+      const data = chunk.subarray(at, at + BATCH_BYTES);
+      await this.#add({ op: 'tree_data', data }, data.length);
     }
-    if (chunk.length >= BATCH_BYTES / 2) await this.#flush();
+  }
+
+  /** The next bytes of the file are these of the source. */
+  copy(offset: number, length: number): Promise<void> {
+    return this.#add({ op: 'tree_copy', offset, length });
   }
 
   hole(bytes: number): Promise<void> {
@@ -150,7 +165,7 @@ export class NativeTreeWriter implements TreeWriter {
     const out = new Encoder();
     encodeOps(out, ops);
     const answered: Promise<void> = this.#process
-      .send(out.finish())
+      .send(...out.finishParts())
       .then((body) => void decodeResults(body))
       .catch((error: unknown) => {
         this.#failure ??= explain(error, ops, this.#verb);
