@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #define DAEMON_FD 3
-#define IDLE_MS 8 /* after the last request, before something is made ahead: a short container is over by then */
+#define IDLE_MS 16 /* after the last request, before something is made ahead: a short container is over by then */
 
 /*
  * A network namespace that nobody is in yet. Making one takes half a millisecond, so it is made when

@@ -20,7 +20,7 @@ export async function attach(
   const { id } = deps.store.get(ref);
   const keys = parseDetachKeys(wish.detachKeys);
   // Under the lock, so that a start in flight is seen either wholly or not at all.
-  using _lock = await deps.locks.acquire(id);
+  using _lock = await deps.locks.acquireForStart(id);
   const record = deps.store.get(id);
   guard(record, 'attach', ref);
   const { tty, openStdin } = record.spec.config;
@@ -36,6 +36,7 @@ export async function attach(
     wish.stream && runs ? await onTask(deps, id, (task) => task.attach(stream.streams)) : undefined;
   if (wish.stream && !runs) {
     live.attachments.add(stream);
+    live.ahead?.join(stream);
     stream.on('close', () => live.attachments.delete(stream));
   }
   publish(deps, record, 'attach');

@@ -7,6 +7,7 @@ import { Undo } from '#base/undo.ts';
 import { type NetworkMode, parseNetworkMode } from '#network/mode.ts';
 import { checkDns, checkDnsName } from '#network/names/check.ts';
 import { parseExtraHost } from '#network/names/hosts.ts';
+import { prepareAhead } from './ahead.ts';
 import { checkConfig, checkHost } from './check.ts';
 import type { Deps } from './deps.ts';
 import { checkDevices } from './device.ts';
@@ -49,6 +50,8 @@ export async function create(deps: Deps, wish: ContainerSpec): Promise<CreateAns
   const image = await deps.images.resolve(spec.config.image);
   const draft = draftRecord(deps, spec, id, name, image);
   checkLog(draft.record, deps.settings);
+  const ahead = prepareAhead(deps, draft.record, draft.wanted);
+  undo.add('end the launch ahead', () => ahead?.cancel());
   deps.store.prepare(id);
   undo.add('remove the directory', () => deps.store.remove(id, { durable: false }));
   using reserved = new DisposableStack();
@@ -57,9 +60,11 @@ export async function create(deps: Deps, wish: ContainerSpec): Promise<CreateAns
   await deps.snapshots.prepare(id, image.chain, rootSize(spec.host));
   undo.add('remove the snapshot', () => deps.snapshots.remove(id));
   const record: ContainerRecord = { ...draft.record, mounts, userns, links };
+  ahead?.begin(record);
   await deps.store.put(record, { durable: !spec.host.autoRemove });
   undo.commit();
   publish(deps, record, 'create');
+  ahead?.settle(record);
   return { id, warnings };
 }
 

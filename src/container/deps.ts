@@ -1,5 +1,4 @@
 // What the verbs need, in one type; each verb picks what it uses. Wired once by daemon/.
-import type { KeyedLock } from '#base/keyed-lock.ts';
 import type { Trash } from '#base/trash.ts';
 import type { UndoReport } from '#base/undo.ts';
 import type { Publisher } from '#event/event.ts';
@@ -9,6 +8,7 @@ import type { Visits } from '#runtime/visit.ts';
 import type { ContainerSlices } from '#slice/port.ts';
 import type { VolumeService } from '#volume/service.ts';
 import type { Lives } from './live.ts';
+import type { ContainerLocks } from './lock.ts';
 import type { OomPort } from './oom.ts';
 import type { Images, ResourceChecker, Runtime, Snapshots } from './port.ts';
 import type { Security } from './security.ts';
@@ -41,7 +41,7 @@ export type Settings = {
 export type Deps = {
   readonly store: ContainerStore;
   /** One mutation per container; held while its state changes, never while waiting for its end. */
-  readonly locks: KeyedLock;
+  readonly locks: ContainerLocks;
   readonly lives: Lives;
   readonly events: Publisher;
   readonly images: Images;

@@ -15,7 +15,7 @@ import { imagePoint, type MountsWanted, pointOf } from './settle-mounts.ts';
 import { cgroupOf } from './slice.ts';
 import type { ContainerSpec } from './spec.ts';
 import { layersOf } from './sources.ts';
-import { type BoxNetwork, boxOf } from './start.ts';
+import { type BoxNetwork, boxOf } from './make.ts';
 import { AUTO_COUNT, AUTO_FIRST, parseUsernsMode } from './userns.ts';
 
 export async function explain(deps: Deps, ref: string): Promise<Explanation> {

@@ -1,5 +1,6 @@
 // What is known of a container only while the daemon lives: its task, who waits, who is attached,
 // the timer of a restart. Nothing here is stored; recover.ts makes it anew.
+import type { Ahead } from './ahead.ts';
 import type { AttachStream } from './attach-stream.ts';
 import type { WaitAnswer } from './engine.ts';
 import type { Exec } from './exec.ts';
@@ -46,6 +47,8 @@ export interface Cuttable {
 
 export class Live {
   task: Task | undefined;
+  /** What was made before anybody asked for its start. */
+  ahead: Ahead | undefined;
   /** Told at each end of the process, after the record and the events say so. */
   readonly exited = new Signal<WaitAnswer>();
   readonly removed = new Signal<WaitAnswer>();
@@ -81,6 +84,17 @@ export class Live {
 
 export class Lives {
   readonly #lives = new Map<string, Live>();
+  readonly aheads = new Set<Ahead>();
+  #closed = false;
+
+  /** Nothing is begun any more. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  find(id: string): Live | undefined {
+    return this.#lives.get(id);
+  }
 
   of(id: string): Live {
     const known = this.#lives.get(id);
@@ -95,8 +109,17 @@ export class Lives {
     this.#lives.delete(id);
   }
 
+  /** Undoes every launch ahead of a start; false when there was none. */
+  async cancelAheads(): Promise<boolean> {
+    const aheads = [...this.aheads];
+    await Promise.all(aheads.map((ahead) => ahead.cancel()));
+    return aheads.length > 0;
+  }
+
   /** For shutdown: timers go, connections close, processes stay. */
   async close(): Promise<void> {
+    this.#closed = true;
+    await this.cancelAheads();
     const lives = [...this.#lives.values()];
     this.#lives.clear();
     for (const live of lives) live.cancelRestart();

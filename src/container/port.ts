@@ -8,7 +8,7 @@ import type { ChainId } from '#snapshot/chain.ts';
 import type { ImageConfig } from './merge.ts';
 import type { Resources } from './spec.ts';
 
-export type { Size, Task, TaskExit } from '#runtime/task.ts';
+export type { Size, Spare, Task, TaskExit } from '#runtime/task.ts';
 export type Streams = Parameters<Task['attach']>[0];
 export type ExecTask = Awaited<ReturnType<Task['exec']>>;
 

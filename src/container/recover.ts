@@ -60,7 +60,11 @@ async function recoverOne(deps: Deps, id: string, found: Found | undefined): Pro
   using _lock = await deps.locks.acquire(id);
   const record = deps.store.get(id);
   if (found !== undefined) return takeOver(deps, record, found);
-  if (existsSync(runDirectoryOf(deps.settings, id))) await sweepRun(deps, id);
+  if (existsSync(runDirectoryOf(deps.settings, id))) {
+    await sweepRun(deps, id);
+    // What was only launched ahead, or was cut short in its start, can be mounted again.
+    if (record.spec.host.autoRemove) deps.snapshots.reopen(id);
+  }
   const { state } = record;
   if (state.status === 'removing') {
     await removeLocked(deps, { ...record, state: state.before }, { volumes: false });

@@ -1,43 +1,27 @@
 // start: make the process, store that it runs, connect who is attached, let it go.
 // The order is what makes kill -9 of the daemon harmless: a monitor whose daemon goes away before
 // "go" ends the process itself; one that was told "go" is found again through the stored state.
-import { mkdirSync, statSync } from 'node:fs';
+import type { Duplex } from 'node:stream';
 import { now } from '#base/clock.ts';
-import { EngineError, errnoOf, isEngineError, messageOf } from '#base/error.ts';
+import { EngineError, isEngineError, messageOf } from '#base/error.ts';
 import { Undo } from '#base/undo.ts';
-import type { Sandbox } from '#network/engine.ts';
-import type { Box, BoxDevice } from '#runtime/box.ts';
-import { readHostDevices } from '#runtime/facts.ts';
-import { throwawayTop } from './box-mounts.ts';
+import type { AttachStream } from './attach-stream.ts';
 import type { Deps } from './deps.ts';
-import { readDevices } from './device.ts';
 import { publish } from './event.ts';
 import { watchExit } from './exit.ts';
-import { writeOwnFiles } from './files.ts';
 import { guard } from './guard.ts';
-import { linkEffects, NO_LINKS, tellLinked } from './link.ts';
+import { tellLinked } from './link.ts';
 import type { Live } from './live.ts';
-import { makeBox, runDirectoryOf } from './make-box.ts';
-import { joiner, planNamespaces } from './namespace.ts';
-import {
-  type NetworkSource,
-  networkNamespace,
-  openNetwork,
-  sourceOf,
-  tellPlainNetworks,
-  withHostname,
-} from './network.ts';
+import { type Made, make, type MakeOptions } from './make.ts';
+import { tellPlainNetworks } from './network.ts';
 import type { Task } from './port.ts';
 import type { ContainerRecord } from './record.ts';
 import { removeLocked } from './remove.ts';
-import { cgroupOf, checkSlice } from './slice.ts';
-import { layersOf, makeTop } from './sources.ts';
 import type { Pid } from './state.ts';
-import { holdVolumes } from './volumes.ts';
 
 export async function start(deps: Deps, ref: string): Promise<void> {
   const { id } = deps.store.get(ref);
-  using _lock = await deps.locks.acquire(id);
+  using _lock = await deps.locks.acquireForStart(id);
   const record = deps.store.get(id);
   guard(record, 'start', ref);
   await startLocked(deps, { ...record, restartCount: 0, manuallyStopped: false });
@@ -62,26 +46,19 @@ export async function startLocked(deps: Deps, record: ContainerRecord): Promise<
 }
 
 async function run(deps: Deps, stored: ContainerRecord, live: Live): Promise<ContainerRecord> {
-  await using undo = new Undo(deps.report);
-  checkSlice(deps, stored.spec.host);
-  const source = sourceOf(stored, deps.settings);
-  const record = withHostname(deps, stored, source);
-  const network = beginNetwork(deps, record, source, undo);
-  makeSources(deps, record);
-  await holdVolumes(deps, record, undo);
-  await using _top = await deps.snapshots.hold(record.id);
-  if (record.hasRun && record.spec.host.autoRemove) deps.snapshots.reopen(record.id);
-  const box = boxOf(deps, record, network.box);
-  const directory = runDirectoryOf(deps.settings, record.id);
+  const ahead = await live.ahead?.take(stored);
+  await using undo = ahead?.undo ?? new Undo(deps.report);
   let early: Promise<void> | undefined;
-  const task = await deps.runtime.launch(box, directory, {
-    ready: network.ready,
-    onAttachable: (attach) => {
-      early = connect(attach, live).catch(() => {}); // too early; then below
-    },
-  });
-  undo.add('end the connection to the monitor', () => task.close());
-  await network.adopt(task.pid);
+  const onAttachable = (attach: Task['attach']): void => {
+    // Too early: then below.
+    early = connect(live, ({ streams }) => attach(streams)).catch(() => {});
+  };
+  const { record, task } =
+    ahead?.made ?? (await makeNow(deps, stored, undo, { hidden: false, onAttachable }));
+  if (ahead !== undefined) {
+    deps.networks.show(record.id);
+    early = connect(live, ahead.attach).catch(() => {});
+  }
   const startedAt = now();
   const before = deps.store.get(record.id);
   const runningAs = (pid: number): ContainerRecord => ({
@@ -96,7 +73,7 @@ async function run(deps: Deps, stored: ContainerRecord, live: Live): Promise<Con
   await deps.store.put(running, { durable: false });
   undo.add('store the state before', () => deps.store.put(before, { durable: false }));
   await early;
-  await connect((streams) => task.attach(streams), live);
+  await connect(live, ({ streams }) => task.attach(streams));
   await task.go();
   undo.commit();
   live.task = task;
@@ -109,95 +86,30 @@ async function run(deps: Deps, stored: ContainerRecord, live: Live): Promise<Con
   return known;
 }
 
-/** Opens the network beside the other preparations; the process is not made before `ready`. */
-function beginNetwork(deps: Deps, record: ContainerRecord, source: NetworkSource, undo: Undo) {
-  const request = source.kind === 'own' ? source.request : undefined;
-  const links = request === undefined ? NO_LINKS : linkEffects(deps, record);
-  const write = (sandbox: Sandbox | undefined): Promise<void> =>
-    writeOwnFiles(deps, record, { source, sandbox, links });
-  // A user namespace must own its network namespace (user_namespaces(7)): then the process is
-  // first.
-  const early = request !== undefined && record.userns === undefined;
-  const ready = early ? openNetwork(deps, request, undo).then(write) : write(undefined);
-  ready.catch(() => {}); // a start that fails before it waits has its own reason
-  const path = early ? deps.networks.path(record.id) : undefined;
-  const box: BoxNetwork = { source, path, env: links.env };
-  const adopt = async (pid: number): Promise<void> => {
-    if (early || request === undefined) return;
-    await write(await openNetwork(deps, { ...request, adopt: `/proc/${pid}/ns/net` }, undo));
-  };
-  return { box, ready, adopt };
+/** What launches ahead hold, say the last address, is no reason for another start to fail. */
+async function makeNow(
+  deps: Deps,
+  stored: ContainerRecord,
+  undo: Undo,
+  options: MakeOptions,
+): Promise<Made> {
+  try {
+    return await make(deps, stored, undo, options);
+  } catch (error) {
+    if (!(await deps.lives.cancelAheads())) throw error;
+    await undo[Symbol.asyncDispose]();
+    return make(deps, stored, undo, options);
+  }
 }
 
 /** Attached clients get their streams before the first byte can be written. */
-async function connect(attach: Task['attach'], live: Live): Promise<void> {
+async function connect(
+  live: Live,
+  attach: (attachment: AttachStream) => Promise<Duplex>,
+): Promise<void> {
   for (const attachment of live.attachments) {
     if (attachment.destroyed || attachment.connected) continue;
-    attachment.connect(await attach(attachment.streams));
-  }
-}
-
-export type BoxNetwork = {
-  readonly source: NetworkSource;
-  /** The namespace that is opened for it. */
-  readonly path: string | undefined;
-  /** Of links. */
-  readonly env: readonly string[];
-};
-
-export function boxOf(deps: Deps, record: ContainerRecord, network: BoxNetwork): Box {
-  const { source } = network;
-  const join = joiner(deps, record);
-  return makeBox(record, {
-    settings: deps.settings,
-    ...planNamespaces(record, {
-      cgroupVersion: deps.settings.cgroupVersion,
-      join,
-      network: networkNamespace(source, { path: network.path, join }),
-    }),
-    env: network.env,
-    devices: devicesOf(record),
-    root: deps.snapshots.root(record.id),
-    ...cgroupOf(deps, record.spec.host, 'refuse'),
-    directory: deps.store.directory(record.id),
-    filesOf: deps.store.directory(
-      source.kind === 'join' ? deps.store.get(source.container).id : record.id,
-    ),
-    isFile,
-    layersOf: (chain) => layersOf(deps, record.id, chain),
-  });
-}
-
-/** --privileged has the host's devices; those that the user names go over them. */
-function devicesOf(record: ContainerRecord): readonly BoxDevice[] {
-  const named = readDevices(record.spec.host.devices);
-  if (!record.spec.host.privileged) return named;
-  const taken = new Set(named.map((device) => device.path));
-  return [...readHostDevices().filter((device) => !taken.has(device.path)), ...named];
-}
-
-function isFile(path: string): boolean {
-  return !(statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? true);
-}
-
-/** The host directories of -v that are missing, and empty tops. */
-function makeSources(deps: Pick<Deps, 'store'>, record: ContainerRecord): void {
-  for (const [index, mount] of record.mounts.entries()) {
-    if (mount.createSource) makeSource(mount.source);
-    if (mount.throwaway) makeTop(mount, throwawayTop(deps.store.directory(record.id), index));
-  }
-}
-
-function makeSource(path: string): void {
-  if (statSync(path, { throwIfNoEntry: false }) !== undefined) return;
-  try {
-    mkdirSync(path, { recursive: true, mode: 0o755 });
-  } catch (error) {
-    throw new EngineError(
-      'invalid_argument',
-      `error while creating mount source path '${path}': mkdir ${path}: ${errnoOf(error)}`,
-      { cause: error },
-    );
+    attachment.connect(await attach(attachment));
   }
 }
 

@@ -148,7 +148,7 @@ async function lookAtStopped(
   parts: AsyncDisposableStack,
 ): Promise<Visit> {
   parts.use(await deps.snapshots.hold(record.id));
-  if (record.hasRun && record.spec.host.autoRemove) deps.snapshots.reopen(record.id);
+  if (record.spec.host.autoRemove) deps.snapshots.reopen(record.id);
   const names = wish.alone ? [] : volumesOf(record);
   if (names.length > 0) parts.defer(() => deps.volumes.release(record.id));
   for (const name of names) await deps.volumes.hold(name, record.id);

@@ -28,10 +28,11 @@ export async function shut(core: Core, sandbox: Sandbox): Promise<void> {
   const failed = outcomes.find((outcome) => outcome.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
   core.times.delete(sandbox.containerId);
+  const hidden = core.hidden.delete(sandbox.containerId);
   for (const { network, endpoint } of sockets) {
     core.leases.release(network, endpoint);
     core.activity.release(network);
-    announce(core, 'disconnect', network, sandbox.containerId);
+    if (!hidden) announce(core, 'disconnect', network, sandbox.containerId);
   }
   core.sandboxes.delete(sandbox.containerId);
 }

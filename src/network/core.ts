@@ -19,6 +19,8 @@ import type { SandboxStore } from './sandbox-store.ts';
 export type Core = {
   readonly networks: NetworkStore;
   readonly sandboxes: SandboxStore;
+  /** By container id: sandboxes of which nobody is told yet. */
+  readonly hidden: Set<string>;
   readonly leases: Leases;
   readonly activity: Activity;
   /** By container id: what this daemon has made. */

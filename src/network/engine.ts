@@ -109,6 +109,8 @@ export type SandboxRequest = {
    * (a container with a user namespace must own its network namespace), which is pinned too.
    */
   readonly adopt: string | undefined;
+  /** Nobody is told of it before show(). */
+  readonly hidden?: boolean;
   /** Empty = only lo. None of them is host or container:ID, which have no sandbox of their own. */
   readonly endpoints: readonly EndpointWish[];
   readonly ports: readonly PortWish[];
@@ -234,6 +236,8 @@ export interface NetworkEngine {
    * `sandbox.path` is then a namespace to join. A sandbox that an earlier run left is closed first.
    */
   open(request: SandboxRequest): Promise<Sandbox>;
+  /** A hidden one is seen from now on; nothing for any other. */
+  show(containerId: string): void;
   /** After the process ended: gives everything back. Success if there is none. */
   close(containerId: string): Promise<void>;
   sandbox(containerId: string): Sandbox | undefined;

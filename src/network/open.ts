@@ -125,14 +125,28 @@ export async function open(core: Core, request: SandboxRequest): Promise<Sandbox
   await using undo = new Undo(core.report);
   const reserved = reserve(core, request, undo);
   // Before anything that it names exists: whoever finds the record can take all of it away.
+  if (request.hidden === true) core.hidden.add(request.containerId);
   core.sandboxes.put(reserved);
-  undo.add('forget the sandbox', () => core.sandboxes.delete(reserved.containerId));
+  undo.add('forget the sandbox', () => {
+    core.sandboxes.delete(reserved.containerId);
+    core.hidden.delete(reserved.containerId);
+  });
   const sandbox = await bringUp(core, reserved, request, undo);
   undo.commit();
+  if (request.hidden !== true) tellConnected(core, sandbox);
+  return sandbox;
+}
+
+function tellConnected(core: Core, sandbox: Sandbox): void {
   for (const { network } of socketsOf(core, sandbox)) {
     announce(core, 'connect', network, sandbox.containerId);
   }
-  return sandbox;
+}
+
+/** What was opened hidden is seen from now on, as if it were opened now. */
+export function show(core: Core, containerId: string): void {
+  const sandbox = core.sandboxes.get(containerId);
+  if (core.hidden.delete(containerId) && sandbox !== undefined) tellConnected(core, sandbox);
 }
 
 async function bringUp(

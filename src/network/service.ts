@@ -34,7 +34,7 @@ import { Leases } from './lease.ts';
 import { changePorts, connect, disconnect, rename, setRate } from './live.ts';
 import { hasNames } from './names/describe.ts';
 import { NetworkStore } from './network-store.ts';
-import { open } from './open.ts';
+import { open, show } from './open.ts';
 import type { ExplainPart, NamePart, PortPart, RatePart } from './parts.ts';
 import { type DefaultBridge, ensurePredefined } from './predefined.ts';
 import { adopt, recover } from './recover.ts';
@@ -82,6 +82,7 @@ export class NetworkService implements NetworkEngine {
       ...options,
       networks,
       sandboxes,
+      hidden: new Set(),
       leases: new Leases(),
       times: new Map(),
       activity: new Activity(drivers, ports),
@@ -110,9 +111,9 @@ export class NetworkService implements NetworkEngine {
   }
 
   list(): readonly NetworkView[] {
-    const { networks, sandboxes } = this.#core;
+    const { networks } = this.#core;
     const byNetwork = new Map<string, NetworkView['endpoints'][number][]>();
-    for (const { containerId, containerName, endpoints } of sandboxes.list()) {
+    for (const { containerId, containerName, endpoints } of this.#shown()) {
       for (const endpoint of endpoints) {
         const list = byNetwork.get(endpoint.networkId) ?? [];
         list.push({ ...endpoint, containerId, containerName });
@@ -144,10 +145,15 @@ export class NetworkService implements NetworkEngine {
     return { record, predefined: isPredefined(record), endpoints };
   }
 
+  #shown(): readonly Sandbox[] {
+    const { hidden, sandboxes } = this.#core;
+    return sandboxes.list().filter(({ containerId }) => !hidden.has(containerId));
+  }
+
   #on({ id }: NetworkRecord): readonly Sandbox[] {
-    return this.#core.sandboxes
-      .list()
-      .filter(({ endpoints }) => endpoints.some(({ networkId }) => networkId === id));
+    return this.#shown().filter(({ endpoints }) =>
+      endpoints.some(({ networkId }) => networkId === id),
+    );
   }
 
   explain(ref: string): Promise<NetworkExplanation> {
@@ -161,17 +167,22 @@ export class NetworkService implements NetworkEngine {
     return open(this.#core, request);
   }
 
+  show(containerId: string): void {
+    show(this.#core, containerId);
+  }
+
   close(containerId: string): Promise<void> {
     return close(this.#core, containerId);
   }
 
   sandbox(containerId: string): Sandbox | undefined {
-    return this.#core.sandboxes.get(containerId);
+    const { hidden, sandboxes } = this.#core;
+    return hidden.has(containerId) ? undefined : sandboxes.get(containerId);
   }
 
   account(containerId: string, adopt: string | undefined): readonly AccountStep[] | undefined {
     const core = this.#core;
-    const sandbox = core.sandboxes.get(containerId);
+    const sandbox = this.sandbox(containerId);
     if (sandbox === undefined) return undefined;
     const plugs = socketsOf(core, sandbox);
     const steps = planSandbox(core, sandbox, plugs, adopt);

@@ -17,7 +17,14 @@ import { MonitoredTask } from './monitored-task.ts';
 import type { OciSpec } from './oci.ts';
 import { compileLaunch, launchExtras } from './plan.ts';
 import { cgroupRequest, makeSpec } from './spec.ts';
-import { type Beside, type RuntimeDeps, type Task, type TaskExit, taskExit } from './task.ts';
+import {
+  type Beside,
+  type RuntimeDeps,
+  type Spare,
+  type Task,
+  type TaskExit,
+  taskExit,
+} from './task.ts';
 
 export type Prepared = {
   readonly spec: OciSpec;
@@ -54,18 +61,15 @@ export async function launch(
   box: Box,
   facts: HostFacts,
   directory: string,
-  { ready, onAttachable }: Beside = {},
+  { spare, ready, onAttachable }: Beside = {},
 ): Promise<Task> {
-  const made = mkdirSync(directory, { recursive: true, mode: 0o700 });
-  // Of an earlier run: find() must not take it for the end of this one. The agent removes its
-  // socket.
-  if (made === undefined) rmSync(`${directory}/exit`, { force: true });
   // The agent forks on the other core while we plan.
   const { network, user } = box.namespaces;
   const makesNetwork = network.mode === 'private' && user.mode === 'host';
-  const forked = deps.agent.monitor(directory, makesNetwork);
-  const { cgroup, plan, spec } = await prepareBeside(deps, forked, box, facts, directory);
-  const monitor = await whenReady(await deps.connectMonitor(directory), ready);
+  const forked = spare ?? fork(deps, directory, makesNetwork);
+  forked.catch(() => {}); // awaited below
+  const { cgroup, plan, spec } = await prepareBeside(forked, box, facts);
+  const monitor = await whenReady(await forked, ready);
   try {
     const launching = monitor.launch(plan);
     onAttachable?.((streams) => monitor.attach('', streams));
@@ -95,20 +99,30 @@ export async function whenReady(
   }
 }
 
+/** A monitor in the run directory of a container; `makesNetwork`: as Agent.monitor() has it. */
+export async function fork(
+  deps: RuntimeDeps,
+  directory: string,
+  makesNetwork: boolean,
+): Promise<Spare> {
+  const made = mkdirSync(directory, { recursive: true, mode: 0o700 });
+  // Of an earlier run: find() must not take it for the end of this one. The agent removes its
+  // socket.
+  if (made === undefined) rmSync(`${directory}/exit`, { force: true });
+  await deps.agent.monitor(directory, makesNetwork);
+  return deps.connectMonitor(directory);
+}
+
 /** When no plan can be made, the monitor that waits for one is let go. */
 async function prepareBeside(
-  deps: RuntimeDeps,
-  forked: Promise<unknown>,
+  forked: Promise<Spare>,
   box: Box,
   facts: HostFacts,
-  directory: string,
 ): Promise<Prepared> {
   try {
-    const prepared = prepare(box, facts);
-    await forked;
-    return prepared;
+    return prepare(box, facts);
   } catch (error) {
-    const monitor = await forked.then(() => reach(deps, directory)).catch(() => undefined);
+    const monitor = await forked.catch(() => undefined);
     await monitor?.[Symbol.asyncDispose]();
     throw error;
   }

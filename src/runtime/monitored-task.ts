@@ -15,7 +15,7 @@ import { describeExecFailure, failureOf } from './failure.ts';
 import { freeze, thaw } from './freeze.ts';
 import { cgroupName, cgroupRequest } from './spec.ts';
 import { type Size, type Task, type TaskExit, taskExit } from './task.ts';
-import { tryToWriteTrace, writeTrace } from './trace.ts';
+import { writeTrace, writeTraceLater } from './trace.ts';
 import { RereadFile, UsageReader } from './usage.ts';
 
 export type MonitoredParts = {
@@ -66,9 +66,19 @@ export class MonitoredTask implements Task {
     } catch (error) {
       throw plan === undefined ? error : failureOf(plan, error);
     }
-    // What is removed at its end is rarely explained: then whoever waits for the start comes first.
-    if (box.root.volatile) setImmediate(() => tryToWriteTrace(directory, box, this.#results));
+    if (box.root.volatile) this.#traceLater();
     else writeTrace(directory, box, this.#results);
+  }
+
+  /**
+   * What is removed at its end is explained only while it runs, and it may end at once: whoever
+   * waits for its start and its end comes first.
+   */
+  #traceLater(): void {
+    const { directory, box } = this.#parts;
+    const forget = writeTraceLater(directory, box, this.#results);
+    this.exited.then(forget, forget);
+    this.lost.then(forget, forget);
   }
 
   signal(exec: string, signal: number): Promise<void> {

@@ -5,9 +5,9 @@ import type { LaunchPlan } from '#kernel/native/op.ts';
 import type { Box } from './box.ts';
 import { type ExplainedGroup, explain, totalNanoseconds } from './explain.ts';
 import type { HostFacts } from './facts.ts';
-import { type Found, find, launch, prepare, sweep } from './launch.ts';
+import { type Found, find, fork, launch, prepare, sweep } from './launch.ts';
 import { findRunc, launchRunc, prepareRunc } from './runc/launch.ts';
-import type { Beside, RuntimeDeps, Task } from './task.ts';
+import type { Beside, RuntimeDeps, Spare, Task } from './task.ts';
 import { readTrace, resultsOf } from './trace.ts';
 
 export type Story = {
@@ -18,6 +18,8 @@ export type Story = {
 export interface BoxRuntime {
   /** Makes everything up to go(); takes back its own half-done work when it fails. */
   launch(box: Box, directory: string, beside?: Beside): Promise<Task>;
+  /** A monitor for a launch to come of our own runtime; `makesNetwork`: a namespace for none. */
+  fork(directory: string, makesNetwork: boolean): Promise<Spare>;
   /** What became of a container of an earlier daemon. */
   find(box: Box, directory: string): Promise<Found>;
   /** Takes away all that the kernel and the run directory may still hold; success if nothing. */
@@ -54,6 +56,7 @@ export function createRuntime(
         ? launch(deps, box, facts, directory, beside)
         : launchRunc(deps, program, box, facts, directory, beside?.ready);
     },
+    fork: (directory, makesNetwork) => fork(deps, directory, makesNetwork),
     find: (box, directory) => {
       const program = programOf(box);
       return program === undefined

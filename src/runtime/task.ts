@@ -48,8 +48,13 @@ export interface Task {
   close(): Promise<void>;
 }
 
+/** A monitor that waits for the plan of its container; to be disposed when none comes. */
+export type Spare = Monitor;
+
 /** What goes on beside a launch, each part optional. */
 export type Beside = {
+  /** Forked before, in the directory of the launch. */
+  readonly spare?: Promise<Spare> | undefined;
   /**
    * What the box names is there, a network namespace and files; awaited as late as possible.
    */

@@ -32,13 +32,31 @@ export function writeTrace(directory: string, box: Box, results: readonly OpResu
   writeFileSync(pathOf(directory), JSON.stringify(trace), { mode: 0o600 });
 }
 
-/** The container may have ended by now, and its directory be gone with it. */
-export function tryToWriteTrace(directory: string, box: Box, results: readonly OpResult[]): void {
-  try {
-    writeTrace(directory, box, results);
-  } catch {
-    // Losing it costs a page of explanation.
-  }
+/** A container that runs longer is worth the write. */
+const LATER_MS = 50;
+const pending = new Map<string, () => void>();
+
+/** As above, in a moment, or when it is asked for; not at all when the answer is called before. */
+export function writeTraceLater(
+  directory: string,
+  box: Box,
+  results: readonly OpResult[],
+): () => void {
+  const forget = (): void => {
+    clearTimeout(timer);
+    if (pending.get(directory) === write) pending.delete(directory);
+  };
+  const write = (): void => {
+    forget();
+    try {
+      writeTrace(directory, box, results);
+    } catch {
+      // Its directory may be gone; losing it costs a page of explanation.
+    }
+  };
+  const timer = setTimeout(write, LATER_MS).unref();
+  pending.set(directory, write);
+  return forget;
 }
 
 /**
@@ -55,6 +73,7 @@ export function keepTrace(directory: string, kept: string): void {
 }
 
 export async function readTrace(directory: string): Promise<Trace | undefined> {
+  pending.get(directory)?.();
   const text = await readFile(pathOf(directory), 'utf8').catch((error: unknown) => {
     if (errnoOf(error) === 'ENOENT') return undefined;
     throw error;

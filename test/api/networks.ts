@@ -62,6 +62,7 @@ export class RecordingNetworks implements NetworkEngine {
   disconnect = refused;
   changePorts = refused;
   setRate = refused;
+  show() {}
   async close() {}
   async rename() {}
   async recover() {}
