@@ -8,16 +8,20 @@ import type { PushOptions, PushProgress, PushTarget } from './push.ts';
 import { compressLayer } from './push-compress.ts';
 import type { LayerBlob } from './record.ts';
 import { type Reference, repositoryOf } from '#base/reference.ts';
+import { Slots } from './registry/rate.ts';
 import type { Repository } from './registry/registry.ts';
 
 /** Other repositories that are asked for a layer before it is uploaded, as dockerd has it. */
 const MOUNT_TRIES_MAX = 4;
+/** Each takes a core; the first to be ready is uploaded while the next are compressed. */
+const COMPRESSIONS_MAX = 2;
 
 type LayersTarget = Pick<PushTarget, 'reference' | 'hold'> & {
   readonly layers: readonly LayerBlob[];
   readonly there: ReadonlyMap<Digest, string>;
   readonly compress: boolean;
 };
+type Turn = LayersTarget & { readonly compressions: Slots };
 
 /** The layers as they were sent, lowest first. */
 export async function pushLayers(
@@ -38,11 +42,12 @@ export async function pushLayers(
     tell({ status: 'Waiting', id: idOf(layer), detail: {} });
   }
   const sent = new Map<string, LayerBlob>();
+  const turn: Turn = { ...target, compressions: new Slots(COMPRESSIONS_MAX) };
   const work = async (): Promise<void> => {
     for (let layer = queue.shift(); layer !== undefined; layer = queue.shift()) {
       sent.set(
         layer.diffId,
-        await pushLayer(deps, repository, target, layer, { ...options, signal }),
+        await pushLayer(deps, repository, turn, layer, { ...options, signal }),
       );
     }
   };
@@ -71,7 +76,7 @@ function throwFirst(results: readonly PromiseSettledResult<void>[], signal: Abor
 async function pushLayer(
   deps: ImageDeps,
   repository: Repository,
-  target: LayersTarget,
+  target: Turn,
   kept: LayerBlob,
   options: PushOptions,
 ): Promise<LayerBlob> {
@@ -84,6 +89,7 @@ async function pushLayer(
     ? await compressLayer(deps, kept, {
         signal,
         hold: target.hold,
+        slots: target.compressions,
         onProgress: (current) => tell('Compressing', { current, total: kept.size }),
       })
     : kept;
