@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { gunzipSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { type Digest, sha256 } from '#base/digest.ts';
@@ -88,9 +89,9 @@ async function push(
   const lines: string[] = [];
   const deps = { ...bench.images.deps, registries: shelf, uploadsMax: 2 };
   await pushImage(deps, name, tag, {
-    ...more,
     auth: undefined,
     signal,
+    ...more,
     onProgress: ({ aux, detail, id, status }) => {
       if (detail?.current === undefined) lines.push(`${id ?? ''} ${status ?? JSON.stringify(aux)}`);
     },
@@ -220,6 +221,25 @@ test('a failed upload is the error, names nothing, and frees what was removed me
   assert.equal(shelf.manifests.size, 1);
   assert.deepEqual(bench.images.list(), []);
   assert.deepEqual(bench.images.deps.content.list(), []);
+});
+
+test('a push that is given up leaves nothing half-made, and the next one goes through', async () => {
+  await using bench = await ImageBench.open();
+  const shelf = new Shelf();
+  await bench.load(await dockerArchive([{ layers: [base, upper], tags: ['reg.test/a:1'] }]));
+  const give = new AbortController();
+  shelf.fail = () => {
+    give.abort();
+    give.signal.throwIfAborted();
+  };
+  await assert.rejects(push(bench, shelf, 'reg.test/a', '1', { signal: give.signal }), {
+    name: 'AbortError',
+  });
+  assert.deepEqual(readdirSync(join(bench.dataRoot, 'ingest')), ['partial']);
+  assert.equal(bench.images.deps.leases.held(bench.images.resolve('reg.test/a:1').id), false);
+  shelf.fail = undefined;
+  await push(bench, shelf, 'reg.test/a', '1');
+  assert.equal(shelf.manifests.size, 1);
 });
 
 test('a manifest has the bytes that dockerd writes, or is of OCI where a layer is zstd', async () => {

@@ -4,8 +4,11 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { after, before, test } from 'node:test';
+import type { ProgressMessage } from '#wire/image.ts';
 import { type Dockerd, findDockerd, startDockerd } from '../../bench/dockerd.ts';
 import { makeScratch, removeScratch } from '../../tools/scratch.ts';
 import { ROOT } from '../../tools/source.ts';
@@ -14,6 +17,25 @@ import { dir, file, tar } from '../fixture/archive.ts';
 import { type Authority, makeAuthority } from '../fixture/certificate.ts';
 import { NO_REGISTRY, TestRegistry } from '../fixture/registry.ts';
 import { Terminal } from './terminal.ts';
+
+// The package has no types of its own; this is what the test uses of it.
+interface DockerodeClient {
+  checkAuth(auth: object): Promise<unknown>;
+  pull(name: string, options: object): Promise<Readable>;
+  getImage(name: string): {
+    push(options: object): Promise<Readable>;
+    remove(options: object): Promise<unknown>;
+  };
+  readonly modem: {
+    followProgress(
+      stream: Readable,
+      done: (error: Error | null, messages: readonly ProgressMessage[]) => void,
+    ): void;
+  };
+}
+const Dockerode = createRequire(import.meta.url)('dockerode') as new (
+  options: object,
+) => DockerodeClient;
 
 const skip = cannotRun() || NO_REGISTRY;
 const noDockerd = skip || (findDockerd() === undefined ? 'needs dockerd' : false);
@@ -260,6 +282,33 @@ test('a person is asked for the name and the password, which is not shown', { sk
   await terminal.until(/Login Succeeded/);
   assert.ok(!terminal.shown.includes('se:cre'));
   assert.equal(await terminal.exitCode(), 0);
+});
+
+test('dockerode sends credentials with each request', { skip }, async () => {
+  const docker = new Dockerode({ socketPath: daemon.engine.socket });
+  const name = `${users.host}/users/dockerode:1`;
+  const authconfig = { username: 'joe', password: 'se:cret', serveraddress: users.host };
+  const finished = async (stream: Promise<Readable>): Promise<readonly ProgressMessage[]> => {
+    const { promise, resolve, reject } = Promise.withResolvers<readonly ProgressMessage[]>();
+    docker.modem.followProgress(await stream, (error, messages) =>
+      error === null ? resolve(messages) : reject(error),
+    );
+    return promise;
+  };
+  assert.deepEqual(await docker.checkAuth(authconfig), {
+    IdentityToken: '',
+    Status: 'Login Succeeded',
+  });
+  await assert.rejects(docker.checkAuth({ ...authconfig, password: 'x' }), { statusCode: 401 });
+  await ok(client('docker'), 'tag', 'busybox', name);
+  const image = docker.getImage(name);
+  const refused = (await finished(image.push({}))).at(-1);
+  assert.equal(refused?.errorDetail?.message, 'no basic auth credentials');
+  const pushed = (await finished(image.push({ authconfig }))).at(-1)?.aux as { Digest?: string };
+  await image.remove({});
+  await assert.rejects(docker.pull(name, {}), { statusCode: 500 });
+  const pulled = await finished(docker.pull(name, { authconfig }));
+  assert.ok(pulled.some(({ status }) => status === `Digest: ${pushed.Digest}`));
 });
 
 test('a registry with TLS of a private authority is trusted by certs.d alone', {
