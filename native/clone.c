@@ -30,6 +30,7 @@ struct linked {
 
 struct walk {
 	struct copied *done;
+	unsigned how;
 	int root;        /* of the copy */
 	dev_t device;    /* of what is copied: another one is a mount */
 	bool may_share;  /* until the file system has said no */
@@ -38,7 +39,7 @@ struct walk {
 	struct linked *links[LINK_BUCKETS];
 };
 
-static int copy_attributes(const char *from, const char *to)
+static int copy_attributes(const char *from, const char *to, unsigned how)
 {
 	char names[XATTR_LIST_BYTES_MAX], *value = NULL;
 	ssize_t length = listxattr(from, names, sizeof names);
@@ -47,7 +48,7 @@ static int copy_attributes(const char *from, const char *to)
 	int result = (value = malloc(XATTR_BYTES_MAX)) ? 0 : -1;
 	for (char *name = names; result == 0 && name < names + length; name += strlen(name) + 1) {
 		/* What an overlay has written for itself, and a label that belongs to the place. */
-		if (!strncmp(name, "trusted.overlay.", 16) || !strcmp(name, "security.selinux"))
+		if ((!(how & CLONE_MARKS) && !strncmp(name, "trusted.overlay.", 16)) || !strcmp(name, "security.selinux"))
 			continue;
 		ssize_t n = getxattr(from, name, value, XATTR_BYTES_MAX);
 		if (n < 0)
@@ -61,7 +62,7 @@ static int copy_attributes(const char *from, const char *to)
 }
 
 /* Owner, attributes, mode and times, in the order in which none undoes another. Both O_PATH or open. */
-static int copy_identity(int from, int to, const struct stat *st)
+int copy_identity(int from, int to, const struct stat *st, unsigned how)
 {
 	char a[64], b[64];
 	struct timespec times[2] = { st->st_atim, st->st_mtim };
@@ -70,7 +71,7 @@ static int copy_identity(int from, int to, const struct stat *st)
 	if (fchownat(to, "", st->st_uid, st->st_gid, AT_EMPTY_PATH) < 0)
 		return -1;
 	/* chown(2) clears set-user-ID and capabilities, so both come after it. */
-	if (copy_attributes(a, b) < 0)
+	if (copy_attributes(a, b, how) < 0)
 		return -1;
 	if (!S_ISLNK(st->st_mode) && chmod(b, st->st_mode & 07777) < 0)
 		return -1;
@@ -185,15 +186,21 @@ static int copy_one(struct walk *w, int from, int to, const char *name, int dept
 	/* A socket is its listener's. A directory of another device is a mount; files of an overlay may have one. */
 	if (S_ISSOCK(st.st_mode) || (S_ISDIR(st.st_mode) && st.st_dev != w->device))
 		return closing(source, 0);
+	w->done->entries++;
+	if (w->how & CLONE_LINKS && !S_ISDIR(st.st_mode)) {
+		if (linkat(from, name, to, name, 0) == 0)
+			return w->done->shared += (uint64_t)st.st_size, closing(source, 0);
+		if (errno != EMLINK && errno != EPERM)
+			return closing(source, -1);
+	}
 	bool many = !S_ISDIR(st.st_mode) && st.st_nlink > 1;
 	struct linked *first = many ? *find_link(w, &st) : NULL;
 	if (first && linkat(w->root, first->path, to, name, 0) == 0)
 		return closing(source, 0);
 	int made = make_like(w, source, to, name, &st, depth);
-	int result = made < 0 ? -1 : copy_identity(source, made, &st);
+	int result = made < 0 ? -1 : copy_identity(source, made, &st, w->how);
 	if (result == 0 && many)
 		result = remember(w, &st);
-	w->done->entries++;
 	return closing(source, closing(made, result));
 }
 
@@ -227,13 +234,14 @@ static int copy_below(struct walk *w, int from, int to, int depth)
 }
 
 /* All that is in directory `from` into the empty directory `to`, which then is like it. */
-int clone_tree(int from, int to, struct copied *done)
+int clone_tree(int from, int to, unsigned how, struct copied *done)
 {
 	struct walk *w = calloc(1, sizeof *w);
 	struct stat st;
 	if (!w)
 		return -1;
 	w->done = done;
+	w->how = how;
 	w->root = to;
 	w->may_share = true;
 	int result = fstat(from, &st);
@@ -241,7 +249,7 @@ int clone_tree(int from, int to, struct copied *done)
 	if (result == 0)
 		result = copy_below(w, from, to, 0);
 	if (result == 0)
-		result = copy_identity(from, to, &st);
+		result = copy_identity(from, to, &st, how);
 	int saved = errno;
 	for (size_t i = 0; i < LINK_BUCKETS; i++)
 		for (struct linked *l = w->links[i], *next; l; l = next) {
@@ -252,7 +260,7 @@ int clone_tree(int from, int to, struct copied *done)
 	return errno = saved, result;
 }
 
-static void tell(struct context *c, const struct copied *done)
+void tell_copied(struct context *c, const struct copied *done)
 {
 	uint64_t numbers[3] = { done->copied, done->shared, done->entries };
 	output(c, numbers, sizeof numbers);
@@ -266,11 +274,11 @@ int op_copy_tree(struct context *c, const struct op *op)
 		return -1;
 	int from = open(op->a[0].s, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int to = from < 0 ? -1 : open(op->a[1].s, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	int result = to < 0 ? -1 : !is_empty(to) ? (errno = ENOTEMPTY, -1) : clone_tree(from, to, &done);
+	int result = to < 0 ? -1 : !is_empty(to) ? (errno = ENOTEMPTY, -1) : clone_tree(from, to, 0, &done);
 	if (result == 0)
 		result = syncfs(to);
 	if (result == 0)
-		tell(c, &done);
+		tell_copied(c, &done);
 	return closing(from, closing(to, result));
 }
 
@@ -302,7 +310,7 @@ int op_copy_file(struct context *c, const struct op *op)
 	if (result == 0)
 		result = fsync(out);
 	if (result == 0)
-		tell(c, &done);
+		tell_copied(c, &done);
 	return closing(mounted, closing(in, closing(out, result)));
 }
 
@@ -331,13 +339,13 @@ int op_copy_up(struct context *c, const struct op *op)
 	if (target < 0)
 		return -1;
 	if (!is_empty(target)) {
-		tell(c, &done);
+		tell_copied(c, &done);
 		return closing(target, 0);
 	}
 	int view = image_view(c, &op->a[0], op->a[3].u);
 	int source = view < 0 ? -1 : open_in(view, op->a[1].s, O_PATH, 0);
 	if (view >= 0 && source < 0 && errno == ENOENT) {
-		tell(c, &done); /* the image has nothing there */
+		tell_copied(c, &done); /* the image has nothing there */
 		return closing(view, closing(target, 0));
 	}
 	int from = -1, result = -1;
@@ -348,8 +356,8 @@ int op_copy_up(struct context *c, const struct op *op)
 			from = openat(source, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	}
 	if (from >= 0)
-		result = clone_tree(from, target, &done);
+		result = clone_tree(from, target, 0, &done);
 	if (result == 0)
-		tell(c, &done);
+		tell_copied(c, &done);
 	return closing(view, closing(source, closing(from, closing(target, result))));
 }

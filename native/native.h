@@ -119,6 +119,8 @@ void forget_sources(struct context *c);
 performer op_volume_mount, op_volume_bind, op_volume_unmount, op_disk_mount, op_disk_grow, op_quota_set,
 	op_quota_read, op_copy_up, op_copy_tree, op_copy_file, op_thaw, op_exchange, op_empty_directory, op_tree_usage,
 	op_chown_tree;
+/* layer.c */
+performer op_layer_copy, op_layer_merge;
 /* namespace.c */
 performer op_userns, op_join_init, op_join_userns, op_setns, op_unshare, op_hostname, op_domainname, op_sysctl,
 	op_oom_score_adj, op_loopback_up;

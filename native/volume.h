@@ -2,6 +2,7 @@
 #ifndef CORACLE_VOLUME_H
 #define CORACLE_VOLUME_H
 #include "mountapi.h"
+#include <sys/stat.h>
 
 #define TREE_DEPTH_MAX 300 /* each level holds up to three descriptors, of 1024 */
 
@@ -12,7 +13,13 @@ struct copied {
 };
 
 /* clone.c */
-int clone_tree(int from, int to, struct copied *done);
+enum {
+	CLONE_MARKS = 1, /* what an overlay has written for itself is kept, too */
+	CLONE_LINKS = 2, /* files are not copied: the same ones get a second name */
+};
+int clone_tree(int from, int to, unsigned how, struct copied *done);
+int copy_identity(int from, int to, const struct stat *st, unsigned how);
+void tell_copied(struct context *c, const struct copied *done);
 /* walk.c */
 bool is_empty(int directory);
 /* disk.c */

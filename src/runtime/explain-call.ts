@@ -200,6 +200,8 @@ const CALLS: Callers = {
   tree_end: () => 'utimensat()',
   tree_source: (op) => `open(${q(op.path)}, O_RDONLY)`,
   tree_copy: (op) => `copy_file_range(${op.offset}, ${op.length} bytes)`,
+  layer_copy: (op) => `ioctl(${q(op.to)}, FICLONE, ${q(op.from)}) or copies, for each file`,
+  layer_merge: (op) => `renameat(${q(op.from)}, ${q(op.to)}) for each file`,
   source: (op) =>
     `open_tree(${q(op.path)}, OPEN_TREE_CLONE${Number(op.flags) & BIND.RECURSIVE ? '|AT_RECURSIVE' : ''})`,
   source_in: (op) =>

@@ -99,6 +99,8 @@ const GROUP_OF = {
   tree_end: 'union mount',
   tree_source: 'union mount',
   tree_copy: 'union mount',
+  layer_copy: 'union mount',
+  layer_merge: 'union mount',
   source: 'mounts',
   source_in: 'mounts',
   attach: 'mounts',

@@ -166,6 +166,8 @@ const WHY: Reasons = {
   tree_end: 'Directory times last, because filling a directory changes them.',
   tree_source: 'The archive that the layer comes in.',
   tree_copy: 'Content of a file, from file to file: nobody but the kernel touches it.',
+  layer_copy: 'A copy that shares its bytes with the original where the file system can.',
+  layer_merge: 'Puts a layer on those below it, where the file system cannot show them as one.',
   source: 'Takes hold of something of the host while the process still may reach it.',
   source_in: 'Takes hold of a mount that only the other container sees, and comes back.',
   attach: 'Puts it where the runtime that makes the container finds it; the host does not see it.',

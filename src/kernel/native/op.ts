@@ -114,6 +114,8 @@ export const OPS = {
   tree_end: '',
   tree_source: 'path:s',
   tree_copy: 'offset:u length:u',
+  layer_copy: 'from:s to:s how:u',
+  layer_merge: 'from:s to:s',
 } as const;
 
 export type OpName = keyof typeof OPS;
@@ -145,6 +147,12 @@ export const BIND = {
   IDMAP: 8,
   IDMAP_TRY: 16,
 } as const;
+
+/**
+ * `how` of `layer_copy`: keep what an overlay wrote for itself; give files a second name instead of a
+ * copy; wait for the disk.
+ */
+export const LAYER_COPY = { MARKS: 1, LINKS: 2, SYNC: 4 } as const;
 
 /** Where in a plan an operation stood. */
 export const PLACES = ['agent', 'host', 'join', 'init', 'teardown', 'tree'] as const;
