@@ -126,7 +126,7 @@ export class ImageService {
     return pullImage(this.#deps, name, options);
   }
 
-  /** `tag` '' pushes every tag that the repository has here. */
+  /** Without a tag, in the name or beside it, every one that the repository has here. */
   push(name: string, tag: string, options: PushOptions): Promise<void> {
     return pushImage(this.#deps, name, tag, options);
   }

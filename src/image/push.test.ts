@@ -176,6 +176,11 @@ test('without a tag every tag goes, and none of another repository', async () =>
   await push(bench, shelf, 'reg.test/a', '');
   assert.deepEqual([...shelf.manifests.keys()], ['reg.test/a:1', 'reg.test/a:2']);
   assert.equal(bench.events.at(-1)?.actor.id, 'reg.test/a');
+  shelf.manifests.clear();
+  await push(bench, shelf, 'reg.test/a:1', '');
+  await push(bench, shelf, 'reg.test/a:none', '2');
+  assert.deepEqual([...shelf.manifests.keys()], ['reg.test/a:1', 'reg.test/a:2']);
+  await assert.rejects(push(bench, shelf, 'reg.test/a', 'a b'), { message: 'invalid tag format' });
 });
 
 test('what is not here is told in the words of dockerd', async () => {

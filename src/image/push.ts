@@ -14,6 +14,7 @@ import {
   type Reference,
   familiarName,
   familiarReference,
+  isTag,
   parseReference,
   repositoryOf,
 } from '#base/reference.ts';
@@ -43,7 +44,7 @@ export type PushTarget = {
   readonly hold: (digest: Digest) => void;
 };
 
-/** `tag` '' pushes every tag that the repository has here. */
+/** Without a tag, in the name or beside it, every one that the repository has here. */
 export async function pushImage(
   deps: ImageDeps,
   name: string,
@@ -73,9 +74,13 @@ function refusalAlone(error: unknown): unknown {
 }
 
 function parseWanted(name: string, tag: string): Reference {
-  const reference = parseReference(tag === '' ? name : `${name}:${tag}`);
-  if (reference.digest === undefined) return { ...reference, tag: tag === '' ? undefined : tag };
-  throw new EngineError('invalid_argument', 'cannot push a digest reference');
+  const reference = parseReference(name);
+  if (reference.digest !== undefined) {
+    throw new EngineError('invalid_argument', 'cannot push a digest reference');
+  }
+  if (tag === '') return reference;
+  if (isTag(tag)) return { ...reference, tag };
+  throw new EngineError('invalid_argument', 'invalid tag format');
 }
 
 function chosenTags(

@@ -58,9 +58,25 @@ function infoText(info: Info): string {
       ? []
       : ['Labels:', ...info.Labels.map((label) => ` ${label}`)]),
     `Experimental: ${info.ExperimentalBuild}`,
+    ...registryLines(info.RegistryConfig),
     `Live Restore Enabled: ${info.LiveRestoreEnabled}`,
   ];
   return `${lines.map((line) => ` ${line}`.trimEnd()).join('\n')}\n\n`;
+}
+
+/** As docker's; and of other registries than Docker Hub their mirrors, which docker has not. */
+function registryLines(config: Info['RegistryConfig'] | null): string[] {
+  const indexes = Object.values(config?.IndexConfigs ?? {});
+  const insecure = indexes.filter(({ Secure: secure }) => !secure).map(({ Name: name }) => name);
+  const list = (title: string, values: readonly string[]): string[] =>
+    values.length === 0 ? [] : [`${title}:`, ...values.map((value) => ` ${value}`)];
+  return [
+    ...list('Insecure Registries', [...insecure, ...(config?.InsecureRegistryCIDRs ?? [])]),
+    ...list('Registry Mirrors', config?.Mirrors ?? []),
+    ...indexes
+      .filter(({ Official: official }) => !official)
+      .flatMap(({ Mirrors: mirrors, Name: name }) => list(`Registry Mirrors of ${name}`, mirrors)),
+  ];
 }
 
 /** "name=seccomp,profile=builtin" as two lines. */

@@ -3,7 +3,7 @@ import { readText } from '#client/client.ts';
 import { EngineError } from '#base/error.ts';
 import type { AuthReply } from '#wire/image.ts';
 import { CliError, type Context } from '../command.ts';
-import { authConfig, CredentialStore, serverKey } from '../credential.ts';
+import { authConfig, CredentialStore, HUB_SERVER, serverKey } from '../credential.ts';
 import { type Credentials, NO_CREDENTIALS } from '../credential-file.ts';
 import { errorText } from '../each.ts';
 import type { Flags } from '../flags.ts';
@@ -17,6 +17,11 @@ export async function run(context: Context): Promise<number> {
   const known = await store.get(server);
   if (typed.username === '' && typed.password === '' && isSomebody(known)) {
     if (await loginAgain(context, store, server, known)) return 0;
+  }
+  const isTerminal = process.stdin.isTTY === true;
+  if (server === HUB_SERVER && typed.password === '' && isTerminal) {
+    const where = 'https://app.docker.com/settings/personal-access-tokens';
+    process.stdout.write(`Docker Hub takes your user name and an access token (${where}).\n`);
   }
   const credentials = await ask(typed, known.username);
   await login(context, store, server, credentials);
