@@ -34,7 +34,7 @@ export async function whileFrozen<T>(
       throw new EngineError('conflict', `cannot copy volume ${name}: ${why}`, { cause });
     }
   }
-  return run();
+  return await run();
 }
 
 async function lock(deps: CopyDeps, id: string): Promise<AsyncDisposable> {
@@ -55,5 +55,5 @@ export async function whileStopped<T>(
   for (const { id } of users) locks.use(await deps.locks.acquire(id));
   const running = usersOf(deps.store.list(), ({ state }) => isRunning(state));
   checkUnused(verb, name, running.get(name) ?? []);
-  return run();
+  return await run();
 }

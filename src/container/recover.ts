@@ -93,6 +93,10 @@ async function takeOver(deps: Deps, record: ContainerRecord, found: Found): Prom
   switch (found.kind) {
     case 'running':
       deps.lives.of(record.id).task = found.task;
+      // A daemon that died while it copied a volume has left it frozen.
+      if (record.state.status === 'running') {
+        await quietly(deps, `let container ${record.id} go on`, () => found.task.resume());
+      }
       watchExit(deps, record.id, found.task);
       return;
     case 'exited':

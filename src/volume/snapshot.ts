@@ -168,7 +168,7 @@ export class VolumeCopies {
     this.#store.get(from);
     refuseTaken(this.#store, to);
     checkUnused('rename', from, this.#store.reservedBy(from));
-    return this.#store.rename(from, to);
+    return await this.#store.rename(from, to);
   }
 
   /** Takes effect at once, also in containers that run with it. */

@@ -27,7 +27,7 @@ export async function volumeUsage(
   const measure = () => count(store, volume.mountpoint);
   if (!isMounted(volume)) return measure();
   using _lock = await store.locks.acquire(name);
-  return mounts.while(volume, measure);
+  return await mounts.while(volume, measure);
 }
 
 async function count(store: VolumeStore, path: string): Promise<VolumeUsage> {
