@@ -97,3 +97,46 @@ test('--mount takes recursive read-only, propagation and tmpfs sizes', () => {
     message: 'invalid mount config for type "volume": field BindOptions must not be specified',
   });
 });
+
+test('U, O and idmap stand beside the words of Docker, where they make sense', () => {
+  assert.equal(parseBind('/a:/b:U,ro', '').chown, true);
+  assert.equal(parseBind('v1:/b:U', '').chown, true);
+  assert.equal(parseBind('/a:/b:idmap', '').idmap, true);
+  assert.equal(parseBind('/a:/b:O', '').throwaway, true);
+  const refused = (text: string) =>
+    assert.throws(() => parseBind(text, ''), { message: /: O is for a bind that can be written/ });
+  for (const text of ['v1:/b:O', '/a:/b:O,ro', '/a:/b:O,rslave']) refused(text);
+  assert.throws(() => parseBind('/a:/b:nocopy', ''), {
+    message: /type "bind": field VolumeOptions must not be specified/,
+  });
+});
+
+test('a subpath stays below its volume, and a view of an image is read-only', () => {
+  const volumeOptions = { noCopy: false, labels: {}, driver: '', driverOptions: {} };
+  const plan = (subpath: string) =>
+    planMounts(
+      {
+        ...none,
+        mounts: [
+          { ...mount, type: 'volume', source: 'v1', volumeOptions: { ...volumeOptions, subpath } },
+        ],
+      },
+      [],
+      () => true,
+    )[0]?.subpath;
+  assert.deepEqual(['a/../b', './x/', ''].map(plan), ['b', 'x', '']);
+  for (const path of ['..', '../x', '/x', 'a/../../x']) {
+    assert.throws(() => plan(path), { message: /subpath must be a relative path within the/ });
+  }
+  const image = { ...mount, type: 'image', source: 'i', imageOptions: { subpath: 'd' } } as const;
+  const [view] = planMounts({ ...none, mounts: [image] }, [], () => true);
+  assert.deepEqual([view?.type, view?.readonly, view?.subpath], ['image', true, 'd']);
+});
+
+test('mounts of other containers take the place of the volumes of the image', () => {
+  const plan = planMounts(none, ['/data', '/x'], () => true, ['/data']);
+  assert.deepEqual(
+    plan.map(({ target }) => target),
+    ['/x'],
+  );
+});

@@ -142,6 +142,8 @@ export type Mount = {
     readonly CreateMountpoint?: boolean;
     readonly ReadOnlyNonRecursive?: boolean;
     readonly ReadOnlyForceRecursive?: boolean;
+    /** Ours: owners shifted by the container's user namespace. */
+    readonly Idmap?: boolean;
   };
   readonly VolumeOptions?: {
     readonly NoCopy?: boolean;

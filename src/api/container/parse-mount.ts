@@ -64,6 +64,7 @@ function parseBind(bind: Fields | undefined): MountSpec['bindOptions'] {
     createMountpoint: bind.bool('CreateMountpoint'),
     readOnlyNonRecursive,
     readOnlyForceRecursive,
+    idmap: bind.bool('Idmap'),
   };
 }
 

@@ -165,6 +165,7 @@ function renderMount(mount: MountSpec): Mount {
             ...flag('CreateMountpoint', bind.createMountpoint),
             ...flag('ReadOnlyNonRecursive', bind.readOnlyNonRecursive),
             ...flag('ReadOnlyForceRecursive', bind.readOnlyForceRecursive),
+            ...flag('Idmap', bind.idmap ?? false),
           },
         }),
     ...(volume === undefined ? {} : { VolumeOptions: renderVolumeOptions(volume) }),

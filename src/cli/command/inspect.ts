@@ -1,10 +1,11 @@
-// inspect: a container, an image or a network, whichever has the name; in that order.
+// inspect: a container, an image, a network or a volume, whichever has the name; in that order.
 import { EngineError } from '#base/error.ts';
 import { CliError, type Context } from '../command.ts';
 import { containerPath, imagePath, networkPath } from '../each.ts';
 import { getText, inspectAll } from '../inspect.ts';
+import { volumePath } from '../volume.ts';
 
-const TYPES = ['container', 'image', 'network'];
+const TYPES = ['container', 'image', 'network', 'volume'];
 
 export function run({ flags, args, client }: Context): Promise<number> {
   const type = flags.string('type');
@@ -20,10 +21,12 @@ export function run({ flags, args, client }: Context): Promise<number> {
     if (type === 'container') return getText(client, `${containerPath(name)}/json`, query);
     if (type === 'image') return getText(client, `${imagePath(name)}/json`);
     if (type === 'network') return getText(client, networkPath(name));
+    if (type === 'volume') return getText(client, volumePath(name));
     const found =
       (await unlessMissing(getText(client, `${containerPath(name)}/json`, query))) ??
       (await unlessMissing(getText(client, `${imagePath(name)}/json`))) ??
-      (await unlessMissing(getText(client, networkPath(name))));
+      (await unlessMissing(getText(client, networkPath(name)))) ??
+      (await unlessMissing(getText(client, volumePath(name))));
     if (found === undefined) throw new CliError(1, `Error: No such object: ${name}`);
     return found;
   });

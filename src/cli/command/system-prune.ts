@@ -1,6 +1,14 @@
-// system prune: stopped containers, then networks that no container is on, then images.
-import type { Context } from '../command.ts';
-import { askToPrune, pruneContainers, pruneImages, pruneNetworks, reportSpace } from '../prune.ts';
+// system prune: stopped containers, networks that no container is on, volumes without a name if
+// that is wanted, then images.
+import { CliError, type Context } from '../command.ts';
+import {
+  askToPrune,
+  pruneContainers,
+  pruneImages,
+  pruneNetworks,
+  pruneVolumes,
+  reportSpace,
+} from '../prune.ts';
 import { reclaimable } from '../reclaimable.ts';
 
 export async function run({ flags, client }: Context): Promise<number> {
@@ -8,20 +16,26 @@ export async function run({ flags, client }: Context): Promise<number> {
   const images = all
     ? 'all images without at least one container associated to them'
     : 'all dangling images';
+  const volumes = flags.bool('volumes');
   const force = flags.bool('force');
   const filters = flags.filters('filter');
+  if (volumes && 'until' in filters) {
+    throw new CliError(1, 'ERROR: The "until" filter is not supported with "--volumes"');
+  }
   // What a filter leaves out, only the engine knows.
   const told = !force && Object.keys(filters).length === 0;
   const free = told ? await reclaimable(client, all) : { containers: '', images: '' };
   const what = [
     `all stopped containers${free.containers}`,
     'all networks not used by at least one container',
+    ...(volumes ? ['all anonymous volumes not used by at least one container'] : []),
     `${images}${free.images}`,
   ];
   const warning = `This will remove:\n${what.map((each) => `  - ${each}\n`).join('')}`;
   await askToPrune(force, warning);
   const containers = await pruneContainers(client, filters);
   await pruneNetworks(client, filters);
-  reportSpace(containers + (await pruneImages(client, filters, all)));
+  const freed = volumes ? await pruneVolumes(client, filters, false) : 0;
+  reportSpace(containers + freed + (await pruneImages(client, filters, all)));
   return 0;
 }

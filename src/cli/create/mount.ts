@@ -10,6 +10,7 @@ interface BindOptions {
   CreateMountpoint?: boolean;
   ReadOnlyNonRecursive?: boolean;
   ReadOnlyForceRecursive?: boolean;
+  Idmap?: boolean;
 }
 
 interface VolumeOptions {
@@ -52,7 +53,7 @@ export function parseMount(text: string): Mount {
   return mount;
 }
 
-const SWITCHES = new Set(['readonly', 'ro', 'volume-nocopy', 'bind-nonrecursive']);
+const SWITCHES = new Set(['readonly', 'ro', 'volume-nocopy', 'bind-nonrecursive', 'bind-idmap']);
 
 type Setter = (mount: Mount, value: string, key: string) => void;
 
@@ -87,6 +88,12 @@ const SETTERS: Readonly<Record<string, Setter>> = {
     const on = parseSwitch(value, key);
     const options = bindOf(mount);
     if (on) options.NonRecursive = true;
+  },
+  // Ours: owners shifted by the user namespace.
+  'bind-idmap': (mount, value, key) => {
+    const on = parseSwitch(value, key);
+    const options = bindOf(mount);
+    if (on) options.Idmap = true;
   },
   'bind-recursive': setRecursive,
   'volume-subpath': (mount, value) => {

@@ -54,6 +54,7 @@ export const SYSTEM_ONLY: readonly CommandSpec[] = [
       flag('all', bool, 'Remove all unused images not just dangling ones', { short: 'a' }),
       PRUNE_FILTER,
       FORCE_PRUNE,
+      flag('volumes', bool, 'Prune anonymous volumes'),
     ],
     load: () => import('../command/system-prune.ts'),
   },
