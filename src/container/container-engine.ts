@@ -23,6 +23,7 @@ import { rename } from './rename.ts';
 import { resize } from './resize.ts';
 import { restart } from './restart.ts';
 import { sizes } from './sizes.ts';
+import { inspectSnapshot, removeSnapshot, rollback, snapshot, snapshots } from './snapshot.ts';
 import { start } from './start.ts';
 import { statsOnce, watchStats } from './stats.ts';
 import { stop } from './stop.ts';
@@ -65,6 +66,11 @@ export function createContainerEngine(base: Deps): ContainerEngine {
     changes: (ref) => changes(deps, ref),
     export: (ref) => exportRoot(deps, ref),
     commit: (ref, wish) => commit(deps, ref, wish),
+    snapshot: (ref, name) => snapshot(deps, ref, name),
+    snapshots: async (ref) => snapshots(deps, ref),
+    inspectSnapshot: (ref, name) => inspectSnapshot(deps, ref, name),
+    removeSnapshot: (ref, name) => removeSnapshot(deps, ref, name),
+    rollback: (ref, name) => rollback(deps, ref, name),
     statArchive: (ref, path) => statArchive(deps, ref, path),
     getArchive: (ref, path) => getArchive(deps, ref, path),
     putArchive: (ref, path, body, wish) => putArchive(deps, ref, path, body, wish),

@@ -10,7 +10,7 @@ import type { VolumeService } from '#volume/service.ts';
 import type { Lives } from './live.ts';
 import type { ContainerLocks } from './lock.ts';
 import type { OomPort } from './oom.ts';
-import type { Images, ResourceChecker, Runtime, Snapshots } from './port.ts';
+import type { Copies, Images, ResourceChecker, Runtime, Snapshots } from './port.ts';
 import type { Security } from './security.ts';
 import type { HostConfig } from './spec.ts';
 import type { ContainerStore } from './store.ts';
@@ -46,6 +46,7 @@ export type Deps = {
   readonly events: Publisher;
   readonly images: Images;
   readonly snapshots: Snapshots;
+  readonly copies: Copies;
   readonly volumes: VolumeService;
   readonly networks: NetworkEngine;
   readonly runtime: Runtime;

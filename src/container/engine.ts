@@ -2,15 +2,19 @@
 // one verb a file; nothing here knows HTTP or Docker's JSON.
 import type { Duplex } from 'node:stream';
 import type { EndpointWish, PortTraffic, Sandbox } from '#network/engine.ts';
+import type { TopSnapshot } from '#snapshot/top-copies.ts';
 import type { ArchiveAnswer, ExtractWish, PathStat } from './archive.ts';
 import type { Change } from './changes.ts';
 import type { CommitWish } from './commit.ts';
 import type { PortChange } from './ports.ts';
+import type { SnapshotView } from './snapshot.ts';
 import type { Health } from './health.ts';
 import type { ContainerSpec } from './spec.ts';
 import type { State } from './state.ts';
 import type { StatsFrame } from './stats.ts';
 import type { UpdateWish } from './update.ts';
+
+export type { TopSnapshot } from '#snapshot/top-copies.ts';
 
 /** A container as inspect and ps need it: an immutable copy of the record plus live facts. */
 export type ContainerView = {
@@ -222,6 +226,14 @@ export interface ContainerEngine {
   export(ref: string): Promise<AsyncIterable<Uint8Array>>;
   /** An image of it; answers the id. */
   commit(ref: string, wish: CommitWish): Promise<string>;
+  /** Keeps what it has written, by this name or ("") one of the moment. */
+  snapshot(ref: string, name: string): Promise<TopSnapshot>;
+  /** The newest last. */
+  snapshots(ref: string): Promise<readonly TopSnapshot[]>;
+  inspectSnapshot(ref: string, name: string): Promise<SnapshotView>;
+  removeSnapshot(ref: string, name: string): Promise<void>;
+  /** "" = to the newest. */
+  rollback(ref: string, name: string): Promise<TopSnapshot>;
   /** What is at a path; throws not_found `Could not find the file X in container Y`. */
   statArchive(ref: string, path: string): Promise<PathStat>;
   /** A tar of it; the chunks must be read, or their iterator be ended. */

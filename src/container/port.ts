@@ -5,6 +5,7 @@ import type { BoxRuntime } from '#runtime/runtime.ts';
 import type { Task } from '#runtime/task.ts';
 import type { CommitOptions, Committed } from '#image/commit.ts';
 import type { ChainId } from '#snapshot/chain.ts';
+import type { TopCopies } from '#snapshot/top-copies.ts';
 import type { ImageConfig } from './merge.ts';
 import type { Resources } from './spec.ts';
 
@@ -64,6 +65,9 @@ export interface Snapshots {
   graph(id: string): Readonly<Record<string, string>>;
   readonly driver: string;
 }
+
+/** Snapshots of tops, by container id. */
+export type Copies = Pick<TopCopies, 'create' | 'list' | 'get' | 'usage' | 'remove' | 'rollback'>;
 
 export interface Runtime extends BoxRuntime {
   /** Kills and removes cgroups below our parent that carry an id which is not in the set. */

@@ -31,6 +31,7 @@ import { createVisits } from '#runtime/visit.ts';
 import { takesLayers } from '#runtime/plan.ts';
 import { OverlaySnapshotter } from '#snapshot/overlay.ts';
 import { removeTrees } from '#snapshot/remove-tree.ts';
+import { TopCopies } from '#snapshot/top-copies.ts';
 import { VolumeService } from '#volume/service.ts';
 import type { VolumeNeeds } from '#volume/volume.ts';
 import { busyboxPath, nativePath } from './asset.ts';
@@ -70,6 +71,10 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
   const trash = parts.use(makeTrash(parts.use(new NativeAgent(native)), report));
   const store = new ContainerStore(join(config.dataRoot, 'containers'), trash);
   const snapshots = parts.use(await OverlaySnapshotter.open(config.dataRoot, { trash, perform }));
+  const carrier = parts.use(new NativeAgent(native));
+  const carry = carrier.perform.bind(carrier);
+  const copies = new TopCopies(config.dataRoot, { snapshots, carry, perform, trash });
+  await copies.sweep();
   const unpacker = parts.use(new UnpackPool({ nativePath: native }));
   const registries = parts.use(new SwitchRegistries(config.registry));
   const needsOfImages = { snapshots, unpacker, registries, publisher: events, report };
@@ -92,7 +97,8 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
     ...members,
     events,
     images: makeImagePort(images),
-    snapshots: makeSnapshotPort(snapshots, images, config.dataRoot),
+    snapshots: makeSnapshotPort(snapshots, images, copies, config.dataRoot),
+    copies,
     volumes,
     networks,
     runtime: makeRuntimePort(agent, host, slices.places, runtimes),

@@ -5,6 +5,7 @@ import type { Images, Snapshots, Written } from '#container/port.ts';
 import type { ImageService } from '#image/image.ts';
 import type { ChainId } from '#snapshot/chain.ts';
 import type { Snapshotter } from '#snapshot/snapshotter.ts';
+import type { TopCopies } from '#snapshot/top-copies.ts';
 
 export function makeImagePort(images: ImageService): Images {
   return {
@@ -19,6 +20,7 @@ export function makeImagePort(images: ImageService): Images {
 export function makeSnapshotPort(
   snapshots: Snapshotter,
   images: Pick<ImageService, 'release'>,
+  copies: Pick<TopCopies, 'removeAll'>,
   dataRoot: string,
 ): Snapshots {
   return {
@@ -38,6 +40,7 @@ export function makeSnapshotPort(
     remove: async (id) => {
       const chain = ifThere(() => snapshots.parent(id));
       await snapshots.remove(id);
+      await copies.removeAll(id);
       // The last container of an image that was removed by force takes its layers along.
       await images.release(chain);
     },
@@ -51,8 +54,9 @@ export function makeSnapshotPort(
 }
 
 function writtenOf(snapshots: Snapshotter, id: string): Written {
-  const { lower, upper } = snapshots.root(id);
-  return { path: upper, lower, marks: true };
+  const root = snapshots.root(id);
+  if (root.kind === 'overlay') return { path: root.upper, lower: root.lower, marks: true };
+  return { path: root.path, lower: snapshots.lower(snapshots.parent(id)), marks: false };
 }
 
 function chainBytes(snapshots: Snapshotter, top: ChainId | undefined): number {
@@ -68,6 +72,7 @@ function chainBytes(snapshots: Snapshotter, top: ChainId | undefined): number {
 function graphOf(snapshots: Snapshotter, id: string): Readonly<Record<string, string>> {
   const root = ifThere(() => snapshots.root(id));
   if (root === undefined) return {};
+  if (root.kind === 'bind') return { Dir: root.path };
   const { lower, upper, work } = root;
   return {
     LowerDir: lower.join(':'),

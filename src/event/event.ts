@@ -21,6 +21,9 @@ export type ContainerAction =
   | 'destroy'
   | 'export'
   | 'commit'
+  // Ours.
+  | 'snapshot'
+  | 'rollback'
   | 'copy'
   | 'archive-path'
   | 'extract-to-dir'

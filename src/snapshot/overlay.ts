@@ -24,7 +24,7 @@ import { LIMITED, SizedTops } from './sized-top.ts';
 import type {
   Layer,
   LooseStage,
-  RootMount,
+  OverlayMount,
   SnapshotProblem,
   Snapshotter,
   Stage,
@@ -319,7 +319,7 @@ export class OverlaySnapshotter implements Snapshotter, AsyncDisposable {
     }
   }
 
-  root(key: string): RootMount {
+  root(key: string): OverlayMount {
     const parent = this.parent(key);
     const path = join(this.#topsPath, key, this.#sized?.get(key) === undefined ? '' : LIMITED);
     const lower = parent === undefined ? [this.#emptyPath] : this.lower(parent);

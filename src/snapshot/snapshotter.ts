@@ -8,7 +8,12 @@ import type { Digest } from '#base/digest.ts';
 import type { ChainId } from './chain.ts';
 
 /** What to mount as the root; `lower` has the top layer first, as overlayfs wants it. */
-export type RootMount = {
+export type RootMount =
+  | OverlayMount
+  /** A directory that is whole by itself. */
+  | { readonly kind: 'bind'; readonly path: string };
+
+export type OverlayMount = {
   readonly kind: 'overlay';
   readonly lower: readonly string[];
   readonly upper: string;

@@ -49,6 +49,30 @@ export class RecordingEngine implements ContainerEngine {
     return CONTAINER_ID;
   }
 
+  async snapshot(...args: Parameters<ContainerEngine['snapshot']>) {
+    this.#record('snapshot', ...args);
+    return { name: args[1], createdAt: '', bytesCopied: 1, bytesShared: 2 };
+  }
+
+  async snapshots(...args: Parameters<ContainerEngine['snapshots']>) {
+    this.#record('snapshots', ...args);
+    return [];
+  }
+
+  async inspectSnapshot(...args: Parameters<ContainerEngine['inspectSnapshot']>) {
+    this.#record('inspectSnapshot', ...args);
+    return { name: args[1], createdAt: '', bytesCopied: 1, bytesShared: 2, size: 3 };
+  }
+
+  async removeSnapshot(...args: Parameters<ContainerEngine['removeSnapshot']>) {
+    this.#record('removeSnapshot', ...args);
+  }
+
+  async rollback(...args: Parameters<ContainerEngine['rollback']>) {
+    this.#record('rollback', ...args);
+    return { name: args[1], createdAt: '', bytesCopied: 1, bytesShared: 2 };
+  }
+
   async statArchive(...args: Parameters<ContainerEngine['statArchive']>) {
     this.#record('statArchive', ...args);
     return { name: 'x', size: 5, mode: 0o644, mtime: 0n, linkTarget: '' };

@@ -8,6 +8,7 @@ import type { Route } from '../router.ts';
 import { getCgroupSubsystems, getCgroupTree } from './cgroup.ts';
 import { explainNetwork } from './network.ts';
 import { createSlice, inspectSlice, listSlices, removeSlice, updateSlice } from './slices.ts';
+import { SNAPSHOT_ROUTES } from './snapshots.ts';
 import { VOLUME_COPY_ROUTES } from './volumes.ts';
 import { changeContainerPorts, listContainerPorts } from './ports.ts';
 
@@ -60,6 +61,7 @@ export const CORACLE_ROUTES: readonly Route[] = [
   { method: 'GET', path: '/coracle/slices/{path:.*}', handler: inspectSlice },
   { method: 'PUT', path: '/coracle/slices/{path:.*}', handler: updateSlice },
   { method: 'DELETE', path: '/coracle/slices/{path:.*}', handler: removeSlice },
+  ...SNAPSHOT_ROUTES,
   ...VOLUME_COPY_ROUTES,
   { method: 'POST', path: '/coracle/plan', handler: planContainer },
 ];

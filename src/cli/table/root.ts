@@ -7,6 +7,7 @@ import { CONTAINER_ONLY, CONTAINER_VERBS, PS } from './container.ts';
 import { IMAGE_ONLY, IMAGE_VERBS, IMAGES, REGISTRY_VERBS, RMI } from './image.ts';
 import { NETWORK_VERBS } from './network.ts';
 import { SLICE_VERBS } from './slice.ts';
+import { ROLLBACK, SNAPSHOT } from './snapshot.ts';
 import { SYSTEM_ONLY, SYSTEM_VERBS, TOP_LEVEL } from './system.ts';
 import { VOLUME_VERBS } from './volume.ts';
 
@@ -55,11 +56,13 @@ export const ROOT: CommandSpec = {
     ...REGISTRY_VERBS,
     ...SYSTEM,
     ...TOP_LEVEL,
+    ROLLBACK,
     noun('cgroup', 'Look at cgroups', CGROUP_VERBS),
     noun('container', 'Manage containers', [...CONTAINER, ...CONTAINER_ONLY]),
     noun('image', 'Manage images', [...IMAGE, ...IMAGE_ONLY]),
     noun('network', 'Manage networks', NETWORK_VERBS),
     noun('slice', 'Manage slices: cgroups with limits, for containers together', SLICE_VERBS),
+    SNAPSHOT,
     noun('system', 'Manage Coracle', [...SYSTEM, ...SYSTEM_ONLY]),
     noun('volume', 'Manage volumes', VOLUME_VERBS),
   ],
