@@ -269,6 +269,39 @@ test('each command line uses what the other has kept', { skip }, async () => {
   await ok(coracle, 'pull', name);
 });
 
+test('a program keeps the credentials for both command lines, and the file has none', {
+  skip,
+}, async () => {
+  const { config } = client('coracle');
+  const kept = join(config, 'kept');
+  const script = `#!/bin/sh
+    case $1 in
+      store) cat > ${kept};;
+      get) cat ${kept} 2>/dev/null || { echo credentials not found in native keychain; exit 1; };;
+      erase) rm ${kept};;
+    esac`;
+  writeFileSync(join(config, 'docker-credential-shelf'), script, { mode: 0o755 });
+  const file = join(config, 'config.json');
+  writeFileSync(file, '{"credsStore": "shelf", "detachKeys": "ctrl-x"}');
+  const env = { DOCKER_CONFIG: config, PATH: `${config}:${process.env['PATH']}` };
+  const run = (...argv: readonly string[]) => daemon.run(argv, { env, input: 'se:cret\n' });
+  const name = `${users.host}/users/kept:1`;
+  await ok(client('docker'), 'tag', 'busybox', name);
+  for (const [first, second] of [
+    [CORACLE, 'docker'],
+    ['docker', CORACLE],
+  ] as const) {
+    const login = await run(first, 'login', '-u', 'joe', '--password-stdin', users.host);
+    assert.deepEqual([login.stdout, login.stderr], ['Login Succeeded\n', '']);
+    const content = JSON.parse(readFileSync(file, 'utf8'));
+    assert.deepEqual(content.auths, { [users.host]: {} });
+    assert.deepEqual([content.credsStore, content.detachKeys], ['shelf', 'ctrl-x']);
+    assert.equal((await run(second, 'push', name)).code, 0);
+    assert.equal((await run(second, 'logout', users.host)).code, 0);
+    assert.ok(!existsSync(kept));
+  }
+});
+
 test('a person is asked for the name and the password, which is not shown', { skip }, async () => {
   const { config } = client('coracle');
   const env = { ...daemon.engine.env, DOCKER_CONFIG: config };
