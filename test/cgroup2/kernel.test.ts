@@ -10,6 +10,7 @@ const FILES = [
   'test/root/runtime.test.ts',
   'test/root/cgroup-limits.test.ts',
   'test/root/volume-disk.test.ts',
+  'test/root/slice-limits.test.ts',
 ];
 const BOOT_MS_MAX = 170_000;
 const FILE_MS_MAX = 120_000;

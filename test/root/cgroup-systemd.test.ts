@@ -62,7 +62,7 @@ describe('cgroups with the names of systemd', { skip: cannotRun() }, () => {
     assert.match(inspect, /"PidsLimit": \{\s*"Value": 77,/);
     const stats = await ok('docker', 'stats', '--no-stream', '--format', '{{.PIDs}}', 'web');
     assert.equal(stats, '1');
-    assert.match(await ok(OURS, 'cgroup', 'tree'), new RegExp(`coracle-${id.slice(0, 12)}`));
+    assert.match(await ok(OURS, 'cgroup', 'tree'), new RegExp(`web \\(${id.slice(0, 12)}\\)`));
   });
 
   test('a daemon finds the scope again, and removes one that nobody knows', async () => {

@@ -20,11 +20,14 @@ import type { SliceInspect } from '#wire/slice.ts';
 import { startEngine } from '../../tools/private-engine.ts';
 import { cgroupsOf } from '../../tools/scratch.ts';
 import { cannotRun, type Daemon, type Result, startDaemon } from '../daemon.ts';
+import { versionOf } from './limit-host.ts';
 
 const OURS = join(import.meta.dirname, '../../bin/coracle');
 const DISK_BYTES = 64 * 1024 * 1024;
 const MEGABYTE = 1024 * 1024;
 const MEASURE_MS = 1000;
+const TRIES_MAX = 4;
+type Range = readonly [low: number, high: number];
 
 describe('slices', { skip: cannotRun() }, () => {
   let daemon: Daemon;
@@ -56,15 +59,8 @@ describe('slices', { skip: cannotRun() }, () => {
     JSON.parse(await ok('slice', 'inspect', '--format', '{{json .}}', path)) as SliceInspect;
   const busy = (name: string, path: string): Promise<string> =>
     ok(
-      'run',
-      '-d',
-      '--name',
-      name,
-      '--slice',
-      path,
-      '--device',
-      `${disk}:/dev/disk`,
-      'busybox',
+      ...['run', '-d', '--name', name, '--network', 'none', '--slice', path],
+      ...['--device', `${disk}:/dev/disk`, 'busybox'],
       'sh',
       '-c',
       'while :; do :; done',
@@ -74,6 +70,21 @@ describe('slices', { skip: cannotRun() }, () => {
     const [from, start] = [await used(), performance.now()];
     await sleep(MEASURE_MS);
     return ((await used()) - from) / 1e6 / (performance.now() - start);
+  };
+  /** Measured again where the machine had no time, or a write waited for something else. */
+  const within = async (what: string, measure: () => Promise<number>, [low, high]: Range) => {
+    let last = Number.NaN;
+    for (let tries = 0; tries < TRIES_MAX; tries += 1) {
+      last = await measure();
+      if (last >= low && last <= high) return;
+    }
+    assert.fail(`${what}: ${last} is not from ${low} to ${high}`);
+  };
+  // A busy machine gives less than it may have.
+  const halfOf = (path: string) => within('half a CPU', () => cpuShare(path), [0.05, 0.65]);
+  const rateOf = (name: string, megabytes: number, range: Range) => {
+    const measure = async () => (await writeRate(name, megabytes)) / MEGABYTE;
+    return within('megabytes a second', measure, range);
   };
   const writeRate = async (name: string, megabytes: number): Promise<number> => {
     const start = performance.now();
@@ -94,9 +105,8 @@ describe('slices', { skip: cannotRun() }, () => {
     await ok('slice', 'create', '--cpus', '.5', 'cg1');
     await ok('slice', 'create', '--device-write-bps', `${disk}:2mb`, 'cg1/cg2');
     await busy('both', 'cg1/cg2');
-    assert.ok(Math.abs((await cpuShare('cg1/cg2')) - 0.5) < 0.15, 'half a CPU');
-    const capped = await writeRate('both', 4);
-    assert.ok(capped < 3 * MEGABYTE, `${capped} bytes a second`);
+    await halfOf('cg1/cg2');
+    await rateOf('both', 4, [0, 3]);
     const [inspect] = JSON.parse(await ok('inspect', 'both'));
     assert.equal(inspect.HostConfig.Slice, 'cg1/cg2');
     const limits = inspect.EffectiveLimits;
@@ -108,26 +118,25 @@ describe('slices', { skip: cannotRun() }, () => {
 
   test('a sibling in cg1 has the CPU cap only', async () => {
     await busy('sibling', 'cg1');
-    assert.ok(Math.abs((await cpuShare('cg1')) - 0.5) < 0.15, 'half a CPU');
-    const free = await writeRate('sibling', 16);
-    assert.ok(free > 4 * MEGABYTE, `${free} bytes a second`);
+    await halfOf('cg1');
+    await rateOf('sibling', 16, [4, Number.POSITIVE_INFINITY]);
     await ok('rm', '-f', 'sibling');
   });
 
   test('an update of the slice above reaches what runs below it at once', async () => {
     await busy('below', 'cg1/cg2');
     await ok('slice', 'update', '--cpus', '.2', '--device-write-bps', `${disk}:1mb`, 'cg1');
-    assert.ok((await cpuShare('cg1/cg2')) < 0.35, 'a fifth of a CPU');
-    const rate = await writeRate('below', 2);
-    assert.ok(rate < 1.5 * MEGABYTE, `${rate} bytes a second`);
+    await within('a fifth of a CPU', () => cpuShare('cg1/cg2'), [0, 0.35]);
+    await rateOf('below', 2, [0, 1.5]);
     const { EffectiveLimits: limits } = await slice('cg1/cg2');
     assert.equal(limits.NanoCpus?.Slice, 'cg1');
     await ok('slice', 'update', '--unset', 'device-write-bps', '--cpus', '.5', 'cg1');
-    assert.ok((await writeRate('below', 4)) > 1.5 * MEGABYTE, 'its own cap again');
+    await rateOf('below', 4, [1.5, 3]);
     await ok('rm', '-f', 'below');
   });
 
-  test('a CPU set of a slice is narrowed and widened under a running container', async () => {
+  test('a CPU set of a slice is narrowed and widened under a running container', async (t) => {
+    if (versionOf('cpuset') === 0) return t.skip('this kernel has no cpuset');
     await busy('pinned', 'cg1/cg2');
     const allowed = (): Promise<string> =>
       ok('exec', 'pinned', 'grep', 'Cpus_allowed_list', '/proc/self/status');
@@ -149,7 +158,18 @@ describe('slices', { skip: cannotRun() }, () => {
     await ok('slice', 'create', ...part, 'tight');
     await ok('slice', 'create', ...part, 'tight/inner');
     const wish = ['--slice', 'tight/inner', ...part];
-    await ok('run', '-d', '--name', 'full', ...wish, 'busybox', 'sleep', '1000');
+    await ok(
+      'run',
+      '-d',
+      '--name',
+      'full',
+      '--network',
+      'none',
+      ...wish,
+      'busybox',
+      'sleep',
+      '1000',
+    );
     for (const [quota, period] of [
       ['25000', '50000'],
       ['100000', '200000'],
@@ -170,7 +190,18 @@ describe('slices', { skip: cannotRun() }, () => {
     const file = `/sys/fs/cgroup/cpu${daemon.engine.cgroupParent}/rt/cpu.rt_runtime_us`;
     await ok('slice', 'create', '--cpu-rt-runtime', '50000', 'rt');
     const wish = ['--slice', 'rt', '--cpu-rt-runtime', '20000'];
-    await ok('run', '-d', '--name', 'real', ...wish, 'busybox', 'sleep', '1000');
+    await ok(
+      'run',
+      '-d',
+      '--name',
+      'real',
+      '--network',
+      'none',
+      ...wish,
+      'busybox',
+      'sleep',
+      '1000',
+    );
     assert.equal(readFileSync(file, 'utf8').trim(), '50000');
     const { stderr } = await coracle('update', '--cpu-rt-runtime', '60000', 'real');
     assert.match(stderr, /wants 60000 µs of real-time, but slice rt has 50000 µs/);
@@ -200,15 +231,8 @@ describe('slices', { skip: cannotRun() }, () => {
   test('the cgroup of a slice serves as --cgroup-parent of the docker CLI', async () => {
     const { CgroupPath: path } = await slice('cg1/cg2');
     await daemon.ok(
-      'run',
-      '-d',
-      '--name',
-      'docker',
-      '--cgroup-parent',
-      path,
-      'busybox',
-      'sleep',
-      '60',
+      ...['run', '-d', '--name', 'docker', '--network', 'none', '--cgroup-parent', path],
+      ...['busybox', 'sleep', '60'],
     );
     const { Containers: containers } = await slice('cg1/cg2');
     assert.deepEqual(

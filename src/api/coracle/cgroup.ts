@@ -20,11 +20,13 @@ export async function getCgroupTree(exchange: Exchange): Promise<void> {
 }
 
 function renderNode(node: CgroupNode, names: ReadonlyMap<string, string>): Wire.CgroupNode {
-  const container = names.get(node.name);
+  // The id itself, or "coracle-ID.scope".
+  const [id = node.name] = /[0-9a-f]{64}/.exec(node.name) ?? [];
+  const container = names.get(id);
   return {
     Name: node.name,
     Path: node.path,
-    Container: container === undefined ? null : { Id: node.name, Name: container },
+    Container: container === undefined ? null : { Id: id, Name: container },
     Usage: node.gauges.map(({ name, unit, used, limit }) => ({
       Name: name,
       Unit: unit,
