@@ -52,7 +52,7 @@ export class ByteReader {
         if (missing === length) return undefined;
         throw corrupt('unexpected end of archive');
       }
-      parts.push(part);
+      parts.push(Buffer.from(part)); // the next chunk may have the same memory
       missing -= part.length;
     }
     return parts.length === 1 ? parts[0] : Buffer.concat(parts);

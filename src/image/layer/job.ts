@@ -1,15 +1,13 @@
 // What the unpack pool and its workers say to each other, and one job's work. A job reads a blob
 // from disk, so no layer byte crosses the main thread.
 import { createHash, type Hash } from 'node:crypto';
-import { createReadStream, type ReadStream } from 'node:fs';
 import type { Digest } from '#base/digest.ts';
 import { EngineError, type ErrorCode, type Facts, isEngineError, messageOf } from '#base/error.ts';
 import { decompress } from '#tar/compression.ts';
 import { adoptParents, applyLayer } from './apply.ts';
-import { PlainFile } from './plain-file.ts';
+import { BlobFile } from './blob-file.ts';
 import type { Tree } from './tree.ts';
 
-const READ_BYTES = 1024 * 1024;
 /** One unpacked layer archive. */
 export const LAYER_BYTES_MAX = 256 * 1024 ** 3;
 
@@ -50,8 +48,8 @@ export type Unpacked = {
 const NOTHING: Unpacked = { bytes: 0, tarBytes: 0, entries: 0, ownRoot: true, orphans: [] };
 
 export type ToWorker =
-  | { readonly type: 'job'; readonly job: LayerJob }
-  | { readonly type: 'abort' };
+  | { readonly type: 'job'; readonly id: number; readonly job: LayerJob }
+  | { readonly type: 'abort'; readonly id: number };
 
 export type WireError = {
   readonly code: ErrorCode;
@@ -60,9 +58,9 @@ export type WireError = {
 };
 
 export type FromWorker =
-  | { readonly type: 'progress'; readonly blobBytes: number }
-  | { readonly type: 'done'; readonly result: Unpacked }
-  | { readonly type: 'failed'; readonly error: WireError };
+  | { readonly type: 'progress'; readonly id: number; readonly blobBytes: number }
+  | { readonly type: 'done'; readonly id: number; readonly result: Unpacked }
+  | { readonly type: 'failed'; readonly id: number; readonly error: WireError };
 
 export function toWireError(error: unknown): WireError {
   if (isEngineError(error)) {
@@ -95,7 +93,7 @@ export async function runLayerJob(
       return NOTHING;
     }
     case 'verify': {
-      await using content = new PlainContent(job, watch);
+      using content = new PlainContent(job, watch);
       for await (const _ of content.chunks());
       content.check();
       return NOTHING;
@@ -108,7 +106,7 @@ export async function runLayerJob(
 /** Unpacks one blob and checks that its plain content is what `diffId` promises. */
 async function unpackBlob(job: UnpackJob, openTree: OpenTree, watch: Watch): Promise<Unpacked> {
   if (job.diffId === undefined) return unpackPlain(job, openTree, watch);
-  await using content = new PlainContent(job, watch);
+  using content = new PlainContent(job, watch);
   await using tree = openTree(job.root);
   const { lower, trailerOptional } = job;
   const options = { lower, trailerOptional, signal: watch.signal };
@@ -120,7 +118,7 @@ async function unpackBlob(job: UnpackJob, openTree: OpenTree, watch: Watch): Pro
 
 /** Nothing has to be hashed any more: only the headers are read. */
 async function unpackPlain(job: UnpackJob, openTree: OpenTree, watch: Watch): Promise<Unpacked> {
-  using file = new PlainFile(job.blob, watch.onProgress);
+  using file = new BlobFile(job.blob, watch.onProgress);
   if (file.size > LAYER_BYTES_MAX) throw layerTooLarge();
   await using tree = openTree(job.root, job.blob);
   const { lower, trailerOptional } = job;
@@ -136,27 +134,26 @@ function layerTooLarge(): EngineError {
 }
 
 /** A blob's plain content, counted and hashed while it is read. */
-class PlainContent implements AsyncDisposable {
+class PlainContent implements Disposable {
   readonly #job: { readonly blob: string; readonly diffId: Digest | undefined };
   readonly #watch: Watch;
-  readonly #input: ReadStream;
+  readonly #input: BlobFile;
   readonly #hash: Hash | undefined;
   bytes = 0;
 
   constructor(job: { readonly blob: string; readonly diffId: Digest | undefined }, watch: Watch) {
     this.#job = job;
     this.#watch = watch;
-    this.#input = createReadStream(job.blob, { highWaterMark: READ_BYTES });
+    this.#input = new BlobFile(job.blob, watch.onProgress);
     this.#hash = job.diffId === undefined ? undefined : createHash('sha256');
   }
 
   async *chunks(): AsyncGenerator<Uint8Array, void, undefined> {
-    for await (const chunk of decompress(this.#input)) {
+    for await (const chunk of decompress(this.#input, { lent: true })) {
       this.#watch.signal.throwIfAborted();
       this.#hash?.update(chunk);
       this.bytes += chunk.length;
       if (this.bytes > LAYER_BYTES_MAX) throw layerTooLarge();
-      this.#watch.onProgress(this.#input.bytesRead);
       yield chunk;
     }
   }
@@ -171,7 +168,7 @@ class PlainContent implements AsyncDisposable {
     });
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#input.destroy();
+  [Symbol.dispose](): void {
+    this.#input[Symbol.dispose]();
   }
 }

@@ -1,17 +1,20 @@
 // Unpack threads: made when there is work, ended when idle, so that an idle daemon pays no memory.
+import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { EngineError, errnoOf, messageOf } from '#base/error.ts';
 import { NativeTreeWriter } from '#kernel/native/tree.ts';
 import type { FromWorker, LayerJob, ToWorker, Unpacked } from './job.ts';
 
-/** Threads at once; each may also keep one C process and one inflater busy. */
-export const UNPACK_THREADS_MAX = 2;
+/** A thread only parses and hashes; inflating, and making files, is done beside it. */
+export const UNPACK_THREADS_MAX = availableParallelism() < 4 ? 1 : 2;
+/** Jobs of one thread at once, each with a C process. */
+export const UNPACK_JOBS_MAX = 2;
 /** Jobs that may wait for a thread. */
 export const UNPACK_QUEUE_MAX = 1024;
 /** A layer that needs more heap than this to parse is an attack. */
 export const UNPACK_HEAP_MIB_MAX = 512;
 /** Small, so that buffers that were used are soon given back. */
-const YOUNG_HEAP_MIB = 4;
+const YOUNG_HEAP_MIB = 1;
 const IDLE_MS = 2000;
 
 export type UnpackOptions = {
@@ -25,15 +28,24 @@ export interface Unpacker {
   run(job: LayerJob, options: UnpackOptions): Promise<Unpacked>;
 }
 
-type Thread = { readonly worker: Worker; idle: NodeJS.Timeout | undefined };
+type Running = {
+  readonly resolve: (result: Unpacked) => void;
+  readonly reject: (error: Error) => void;
+  readonly onProgress: ((blobBytes: number) => void) | undefined;
+};
+type Thread = {
+  readonly worker: Worker;
+  readonly jobs: Map<number, Running>;
+  idle: NodeJS.Timeout | undefined;
+};
 
 export class UnpackPool implements Unpacker, AsyncDisposable {
   readonly #nativePath: string;
   readonly #workerUrl: URL;
-  readonly #idle: Thread[] = [];
-  readonly #waiting: ((thread: Thread) => void)[] = [];
+  readonly #waiting: (() => void)[] = [];
   readonly #all = new Set<Thread>();
   #closed = false;
+  #nextId = 0;
 
   constructor(options: { readonly nativePath: string; readonly workerUrl?: URL }) {
     this.#nativePath = options.nativePath;
@@ -41,19 +53,25 @@ export class UnpackPool implements Unpacker, AsyncDisposable {
   }
 
   async run(job: LayerJob, options: UnpackOptions): Promise<Unpacked> {
-    options.signal.throwIfAborted();
-    const thread = await this.#take(options.signal);
-    let healthy = false;
+    const { onProgress, signal } = options;
+    signal.throwIfAborted();
+    const thread = this.#free() ?? (await this.#wait(signal));
+    if (signal.aborted) this.#give(thread);
+    signal.throwIfAborted();
+    const id = (this.#nextId += 1);
+    const send = (message: ToWorker) => thread.worker.postMessage(message);
+    const { promise, resolve, reject } = Promise.withResolvers<Unpacked>();
+    const onAbort = () => send({ type: 'abort', id });
+    thread.jobs.set(id, { resolve, reject, onProgress });
+    thread.worker.ref();
+    signal.addEventListener('abort', onAbort, { once: true });
+    send({ type: 'job', id, job });
     try {
-      const result = await runJob(thread.worker, job, options);
-      healthy = true;
-      return result;
-    } catch (error) {
-      // An EngineError came from the job itself; anything else means that the thread is gone.
-      healthy = error instanceof EngineError && error.facts['thread'] !== 'lost';
-      throw error;
+      return await promise;
     } finally {
-      this.#give(thread, healthy);
+      signal.removeEventListener('abort', onAbort);
+      thread.jobs.delete(id);
+      this.#give(thread);
     }
   }
 
@@ -64,29 +82,36 @@ export class UnpackPool implements Unpacker, AsyncDisposable {
     await tree.finish();
   }
 
-  async #take(signal: AbortSignal): Promise<Thread> {
+  /** The thread with the least to do, or a new one; undefined if all have enough. */
+  #free(): Thread | undefined {
     if (this.#closed) throw new EngineError('unavailable', 'the engine is shutting down');
-    const idle = this.#idle.pop();
-    if (idle !== undefined) {
-      clearTimeout(idle.idle);
-      return idle;
-    }
-    if (this.#all.size < UNPACK_THREADS_MAX) return this.#start();
+    const [least] = [...this.#all].sort((a, b) => a.jobs.size - b.jobs.size);
+    if (least?.jobs.size !== 0 && this.#all.size < UNPACK_THREADS_MAX) return this.#start();
+    if (least === undefined || least.jobs.size >= UNPACK_JOBS_MAX) return undefined;
+    clearTimeout(least.idle);
+    return least;
+  }
+
+  async #wait(signal: AbortSignal): Promise<Thread> {
     if (this.#waiting.length >= UNPACK_QUEUE_MAX) {
       throw new EngineError('limit_exceeded', 'too many layers wait to be unpacked', {
         facts: { limit: 'UNPACK_QUEUE_MAX', max: UNPACK_QUEUE_MAX },
       });
     }
-    const { promise, resolve, reject } = Promise.withResolvers<Thread>();
-    const onAbort = (): void => {
-      const at = this.#waiting.indexOf(resolve);
-      if (at < 0) return; // its thread is on the way
-      this.#waiting.splice(at, 1);
-      reject(signal.reason);
-    };
-    this.#waiting.push(resolve);
-    signal.addEventListener('abort', onAbort, { once: true });
-    return promise.finally(() => signal.removeEventListener('abort', onAbort));
+    for (;;) {
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      const onAbort = (): void => {
+        const at = this.#waiting.indexOf(resolve);
+        if (at < 0) return; // its turn has come already: run() gives it to the next
+        this.#waiting.splice(at, 1);
+        reject(signal.reason);
+      };
+      this.#waiting.push(resolve);
+      signal.addEventListener('abort', onAbort, { once: true });
+      await promise.finally(() => signal.removeEventListener('abort', onAbort));
+      const thread = this.#free();
+      if (thread !== undefined) return thread;
+    }
   }
 
   #start(): Thread {
@@ -99,42 +124,45 @@ export class UnpackPool implements Unpacker, AsyncDisposable {
       // Node's flags for the daemon are not a thread's.
       execArgv: [],
     });
-    // Without a listener an error of an idle thread would end the process; jobs listen themselves.
-    worker.on('error', () => {});
+    const thread: Thread = { worker, jobs: new Map(), idle: undefined };
+    worker.on('message', (message: FromWorker) => answer(thread.jobs.get(message.id), message));
+    worker.on('error', (error) => this.#lose(thread, error));
+    worker.on('exit', () => this.#lose(thread, undefined));
     worker.unref();
-    const thread: Thread = { worker, idle: undefined };
     this.#all.add(thread);
     return thread;
   }
 
-  #give(thread: Thread, healthy: boolean): void {
-    if (!healthy || this.#closed) {
-      this.#end(thread);
-      const next = this.#waiting.shift();
-      if (next !== undefined) next(this.#start());
-      return;
-    }
-    const next = this.#waiting.shift();
-    if (next !== undefined) {
-      next(thread);
-      return;
-    }
-    thread.idle = setTimeout(() => {
-      this.#idle.splice(this.#idle.indexOf(thread), 1);
-      this.#end(thread);
-    }, IDLE_MS);
-    thread.idle.unref();
-    this.#idle.push(thread);
+  /** The thread has ended, and with it whatever it was at. */
+  #lose(thread: Thread, error: unknown): void {
+    this.#all.delete(thread);
+    const heap = errnoOf(error) === 'ERR_WORKER_OUT_OF_MEMORY';
+    const why = error === undefined ? 'its thread ended' : messageOf(error);
+    const text = `cannot unpack layer: ${heap ? 'too large' : why}`;
+    const code = heap ? 'limit_exceeded' : 'internal';
+    for (const job of thread.jobs.values())
+      job.reject(new EngineError(code, text, { cause: error }));
   }
 
-  #end(thread: Thread): void {
-    this.#all.delete(thread);
-    void thread.worker.terminate();
+  #give(thread: Thread): void {
+    const next = this.#waiting.shift();
+    if (next !== undefined) {
+      next();
+      return;
+    }
+    if (thread.jobs.size > 0) return;
+    thread.worker.unref();
+    thread.idle = setTimeout(() => {
+      this.#all.delete(thread);
+      void thread.worker.terminate();
+    }, IDLE_MS);
+    thread.idle.unref();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
-    for (const thread of this.#idle) clearTimeout(thread.idle);
+    for (const next of this.#waiting.splice(0)) next(); // to be told so
+    for (const thread of this.#all) clearTimeout(thread.idle);
     await Promise.all([...this.#all].map((thread) => thread.worker.terminate()));
   }
 }
@@ -145,41 +173,11 @@ function defaultWorkerUrl(): URL {
   return new URL(`./unpack-worker.${extension}`, import.meta.url);
 }
 
-function runJob(worker: Worker, job: LayerJob, options: UnpackOptions): Promise<Unpacked> {
-  const { promise, resolve, reject } = Promise.withResolvers<Unpacked>();
-  const send = (message: ToWorker) => worker.postMessage(message);
-  const lost = (error: unknown, why: string) => {
-    const heap = errnoOf(error) === 'ERR_WORKER_OUT_OF_MEMORY';
-    const code = heap ? 'limit_exceeded' : 'internal';
-    reject(
-      new EngineError(code, `cannot unpack layer: ${heap ? 'too large' : why}`, {
-        cause: error,
-        facts: { thread: 'lost' },
-      }),
-    );
-  };
-  const onMessage = (message: FromWorker): void => {
-    if (message.type === 'progress') options.onProgress?.(message.blobBytes);
-    else if (message.type === 'done') resolve(message.result);
-    else {
-      const { code, message: text, facts } = message.error;
-      reject(new EngineError(code, text, { facts }));
-    }
-  };
-  const onError = (error: unknown) => lost(error, messageOf(error));
-  const onExit = () => lost(undefined, 'its thread ended');
-  const onAbort = () => send({ type: 'abort' });
-  worker.on('message', onMessage);
-  worker.on('error', onError);
-  worker.on('exit', onExit);
-  options.signal.addEventListener('abort', onAbort, { once: true });
-  worker.ref();
-  send({ type: 'job', job });
-  return promise.finally(() => {
-    worker.unref();
-    worker.off('message', onMessage);
-    worker.off('error', onError);
-    worker.off('exit', onExit);
-    options.signal.removeEventListener('abort', onAbort);
-  });
+function answer(job: Running | undefined, message: FromWorker): void {
+  if (message.type === 'progress') job?.onProgress?.(message.blobBytes);
+  else if (message.type === 'done') job?.resolve(message.result);
+  else {
+    const { code, message: text, facts } = message.error;
+    job?.reject(new EngineError(code, text, { facts }));
+  }
 }

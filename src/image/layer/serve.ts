@@ -1,4 +1,4 @@
-// The worker's side of an unpack: one job at a time, until the pool ends the thread.
+// The worker's side of an unpack: the jobs that it is given, until the pool ends the thread.
 import { setPriority } from 'node:os';
 import { parentPort } from 'node:worker_threads';
 import { EngineError } from '#base/error.ts';
@@ -19,28 +19,31 @@ export function serveUnpack(openTree: OpenTree): void {
   const port = parentPort;
   if (port === null) throw new EngineError('internal', 'not a worker thread');
   const tell = (message: FromWorker) => port.postMessage(message);
-  let abort = new AbortController();
+  const running = new Map<number, AbortController>();
   // On Linux "process" 0 is the calling thread (setpriority(2), "C library/kernel differences").
   setPriority(0, UNPACK_NICE);
 
-  const run = async (job: LayerJob): Promise<void> => {
-    abort = new AbortController();
+  const run = async (id: number, job: LayerJob): Promise<void> => {
+    const abort = new AbortController();
+    running.set(id, abort);
     let told = 0;
     const onProgress = (blobBytes: number): void => {
       if (blobBytes - told < PROGRESS_BYTES) return;
       told = blobBytes;
-      tell({ type: 'progress', blobBytes });
+      tell({ type: 'progress', id, blobBytes });
     };
     try {
       const result = await runLayerJob(job, openTree, { signal: abort.signal, onProgress });
-      tell({ type: 'done', result });
+      tell({ type: 'done', id, result });
     } catch (error) {
-      tell({ type: 'failed', error: toWireError(error) });
+      tell({ type: 'failed', id, error: toWireError(error) });
+    } finally {
+      running.delete(id);
     }
   };
 
   port.on('message', (message: ToWorker) => {
-    if (message.type === 'abort') abort.abort();
-    else void run(message.job);
+    if (message.type === 'abort') running.get(message.id)?.abort();
+    else void run(message.id, message.job);
   });
 }

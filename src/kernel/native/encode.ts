@@ -58,15 +58,10 @@ const SIGNATURES = new Map(
   ]),
 );
 
-/** Data of so many bytes is not copied into the encoder's own buffer. */
-const REFERENCED_BYTES_MIN = 16 * 1024;
-
 /** A growing output buffer in the machine's byte order (little endian on all we support). */
 export class Encoder {
   #buffer: Buffer;
   #used = 0;
-  /** What is whole, large data among it as it came, without a copy. */
-  readonly #parts: Uint8Array[] = [];
 
   constructor(bytes = 4096) {
     this.#buffer = Buffer.allocUnsafe(bytes);
@@ -103,14 +98,6 @@ export class Encoder {
 
   bytes(data: Uint8Array): this {
     this.u32(data.length);
-    if (data.length >= REFERENCED_BYTES_MIN) {
-      this.#parts.push(this.#buffer.subarray(0, this.#used), data);
-      this.#buffer = this.#buffer.subarray(this.#used);
-      this.#used = 0;
-      const end = this.#room(1);
-      this.#buffer[end] = 0;
-      return this;
-    }
     const at = this.#room(data.length + 1);
     this.#buffer.set(data, at);
     this.#buffer[at + data.length] = 0;
@@ -126,19 +113,27 @@ export class Encoder {
     return this;
   }
 
-  /** The bytes so far. The encoder must not be used afterwards. */
+  /** The bytes so far; they are the encoder's own memory. */
   finish(): Buffer {
-    const last = this.#buffer.subarray(0, this.#used);
-    return this.#parts.length === 0 ? last : Buffer.concat([...this.#parts, last]);
+    return this.#buffer.subarray(0, this.#used);
   }
 
-  /** The same in pieces: large data is what was given, which must stay as it is until it is sent. */
-  finishParts(): readonly Uint8Array[] {
-    return [...this.#parts, this.#buffer.subarray(0, this.#used)];
+  get length(): number {
+    return this.#used;
+  }
+
+  /** Begins again in the same memory: what finish() gave must have been sent by now. */
+  reset(): void {
+    this.#used = 0;
+  }
+
+  /** Writes over a number that was written before. */
+  setU32(at: number, value: number): void {
+    this.#buffer.writeUInt32LE(value >>> 0, at);
   }
 }
 
-function encodeOp(out: Encoder, op: Op): void {
+export function encodeOp(out: Encoder, op: Op): void {
   const signature = SIGNATURES.get(op.op);
   if (signature === undefined) throw new EngineError('internal', `unknown operation ${op.op}`);
   // Names in a layer may be any bytes, kept as latin1 strings; all other text is UTF-8.

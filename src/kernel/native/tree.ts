@@ -3,7 +3,7 @@
 // later call or at finish(), and names the operation and the path.
 import { EngineError } from '#base/error.ts';
 import { decodeResults, NativeProcess } from './agent.ts';
-import { Encoder, encodeOps, OpError } from './encode.ts';
+import { Encoder, encodeOp, OpError } from './encode.ts';
 import { errnoText } from './errno.ts';
 import type { Op } from './op.ts';
 
@@ -40,6 +40,8 @@ export interface TreeWriter extends AsyncDisposable {
 
 const BATCH_BYTES = 256 * 1024;
 const BATCH_OPS = 512;
+/** A full batch and its last operation, mostly. */
+const FRAME_BYTES = BATCH_BYTES + 64 * 1024;
 /** Frames sent and not answered; more wait. */
 const FRAMES_PENDING_MAX = 8;
 const KINDS = { char: 0o020000, block: 0o060000, fifo: 0o010000 } as const;
@@ -63,8 +65,11 @@ export class NativeTreeWriter implements TreeWriter {
   readonly #process: TreeTarget['process'];
   readonly #verb: string;
   readonly #last: 'tree_finish' | 'tree_end';
-  #ops: Op[] = [];
-  #bytes = 0;
+  /** The frame that is being filled, and the path of each of its operations. */
+  #out: Encoder | undefined;
+  #paths: string[] = [];
+  /** Memory of frames that were answered. */
+  readonly #spare: Encoder[] = [];
   #pending = new Set<Promise<void>>();
   #failure: Error | undefined;
 
@@ -77,7 +82,7 @@ export class NativeTreeWriter implements TreeWriter {
     this.#verb = isNew ? 'unpack' : options.verb;
     this.#last = isNew && options.durable !== false ? 'tree_finish' : 'tree_end';
     if (isNew && options.source !== undefined) {
-      this.#ops.push({ op: 'tree_source', path: options.source });
+      this.#put({ op: 'tree_source', path: options.source });
     }
   }
 
@@ -89,11 +94,10 @@ export class NativeTreeWriter implements TreeWriter {
     return this.#add({ op: 'tree_file', path, ...owner(meta), ...time(meta), size });
   }
 
-  /** The chunk is sent as it is, soon: its memory must not be used again. */
+  /** The chunk is copied: its memory may be used again when the promise has resolved. */
   async data(chunk: Uint8Array): Promise<void> {
     for (let at = 0; at < chunk.length; at += BATCH_BYTES) {
-      const data = chunk.subarray(at, at + BATCH_BYTES);
-      await this.#add({ op: 'tree_data', data }, data.length);
+      await this.#add({ op: 'tree_data', data: chunk.subarray(at, at + BATCH_BYTES) });
     }
   }
 
@@ -140,7 +144,7 @@ export class NativeTreeWriter implements TreeWriter {
   }
 
   xattr(path: string, name: string, value: Uint8Array): Promise<void> {
-    return this.#add({ op: 'tree_xattr', path, name, value: Buffer.from(value) }, value.length);
+    return this.#add({ op: 'tree_xattr', path, name, value });
   }
 
   async finish(): Promise<void> {
@@ -150,25 +154,39 @@ export class NativeTreeWriter implements TreeWriter {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  async #add(op: Op, bytes = 0): Promise<void> {
+  async #add(op: Op): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
-    this.#ops.push(op);
-    this.#bytes += bytes;
-    if (this.#bytes >= BATCH_BYTES || this.#ops.length >= BATCH_OPS) await this.#flush();
+    const bytes = this.#put(op);
+    if (bytes >= BATCH_BYTES || this.#paths.length >= BATCH_OPS) await this.#flush();
+  }
+
+  /** Answers the bytes of the frame so far. */
+  #put(op: Op): number {
+    if (this.#out === undefined) {
+      this.#out = this.#spare.pop() ?? new Encoder(FRAME_BYTES);
+      this.#out.reset();
+      this.#out.u32(0); // how many there are, known at the end
+    }
+    encodeOp(this.#out, op);
+    this.#paths.push('path' in op ? op.path : '');
+    return this.#out.length;
   }
 
   async #flush(): Promise<void> {
-    if (this.#ops.length === 0) return;
-    const ops = this.#ops;
-    this.#ops = [];
-    this.#bytes = 0;
-    const out = new Encoder();
-    encodeOps(out, ops);
+    const out = this.#out;
+    if (out === undefined) return;
+    const paths = this.#paths;
+    this.#out = undefined;
+    this.#paths = [];
+    out.setU32(0, paths.length);
     const answered: Promise<void> = this.#process
-      .send(...out.finishParts())
-      .then((body) => void decodeResults(body))
+      .send(out.finish())
+      .then((body) => {
+        this.#spare.push(out);
+        decodeResults(body);
+      })
       .catch((error: unknown) => {
-        this.#failure ??= explain(error, ops, this.#verb);
+        this.#failure ??= explain(error, paths, this.#verb);
       })
       .finally(() => this.#pending.delete(answered));
     this.#pending.add(answered);
@@ -191,10 +209,9 @@ function time(meta: TreeMeta): { seconds: bigint; nanoseconds: bigint } {
 }
 
 /** Adds the path, which the C side does not repeat. */
-function explain(error: unknown, ops: readonly Op[], verb: string): Error {
+function explain(error: unknown, paths: readonly string[], verb: string): Error {
   if (!(error instanceof OpError)) return error instanceof Error ? error : new Error(String(error));
-  const op = ops[error.result.index];
-  const path = op !== undefined && 'path' in op ? op.path : '';
+  const path = paths[error.result.index] ?? '';
   return new EngineError(
     'kernel_refused',
     `cannot ${verb} ${JSON.stringify(path)}: ${verb === 'unpack' ? error.message : errnoText(error.result.errno)}`,
