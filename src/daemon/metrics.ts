@@ -139,10 +139,8 @@ async function samples(deps: ApiDeps, views: readonly ContainerView[]): Promise<
   const work = async (): Promise<void> => {
     for (let view = queue.shift(); view !== undefined; view = queue.shift()) {
       try {
-        const wish = { stream: false, oneShot: true };
-        for await (const { sample } of deps.containers.stats(view.id, wish, signal)) {
-          if (sample !== undefined) found.push({ view, sample });
-        }
+        const frame = await deps.containers.statsOnce(view.id, { oneShot: true }, signal);
+        if (frame?.sample !== undefined) found.push({ view, sample: frame.sample });
       } catch {
         // It has ended meanwhile: then it has no usage.
       }

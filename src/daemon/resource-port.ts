@@ -34,7 +34,7 @@ export function makeResourceChecker(host: CgroupHost, features: CgroupFeatures):
     check: (resources, missing) => {
       checkOthers(resources);
       const valid = validateResources(limitsOf(resources, missing), facts);
-      return { resources: valid.resources, warnings: valid.warnings };
+      return { resources: valid.resources, warnings: [...valid.warnings, ...discarded(resources)] };
     },
     checkReclaim: (bytes) => {
       if (bytes > 0 && host.files?.has('memory.reclaim') === true) return;
@@ -112,6 +112,23 @@ function checkOthers(resources: Resources): void {
       'could not select device driver: device requests (--gpus) are not supported',
     );
   }
+}
+
+/** What no kernel of today has, in the words of dockerd. */
+const DISCARDED = {
+  KernelMemory:
+    'Your kernel does not support kernel memory limit capabilities or the cgroup is not mounted. ' +
+    'Limitation discarded.',
+  KernelMemoryTCP:
+    'Your kernel does not support kernel memory TCP limit capabilities or the cgroup is not ' +
+    'mounted. Limitation discarded.',
+  CpuPercent: 'linux does not support CPU percent. Percent discarded.',
+} as const;
+
+function discarded({ other }: Resources): readonly string[] {
+  return Object.entries(DISCARDED).flatMap(([name, text]) =>
+    Object.hasOwn(other, name) ? [text] : [],
+  );
 }
 
 function isSet(value: unknown): boolean {

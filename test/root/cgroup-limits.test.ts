@@ -226,6 +226,38 @@ test('an update is whole or nothing: what was written before a refusal is taken 
   await container.remove();
 });
 
+test('what no kernel keeps is told of, and a runtime that passes over a limit is helped', {
+  skip,
+}, async (t) => {
+  const make = async (limits: Json): Promise<string> => {
+    const made = await host.call('POST', '/containers/create', {
+      Image: 'busybox',
+      HostConfig: limits,
+    });
+    await host.call('DELETE', `/containers/${String(made['Id'])}`);
+    return (made['Warnings'] as string[]).join();
+  };
+  const kernel = await make({ KernelMemory: 32 * MIB, KernelMemoryTCP: 32 * MIB });
+  assert.match(kernel, /kernel memory limit capabilities.* discarded.*kernel memory TCP limit/);
+  assert.equal(
+    await make({ CpuPercent: 50 }),
+    'linux does not support CPU percent. Percent discarded.',
+  );
+  const bad = { Memory: 64 * MIB, MemorySwap: -5 };
+  await assert.rejects(() => make(bad), /Invalid value: -5, memoryswap is -1 for no limit/);
+  if (spawnSync('runc', ['--version']).status !== 0) return t.skip('needs runc');
+  // Debian's runc 1.1 knows neither.
+  const burst = versionOf('cpu') === 1 ? 'cpu.cfs_burst_us' : 'cpu.max.burst';
+  const other = { Runtime: 'runc', CpuQuota: 50_000, CpuBurst: 1000, CpuIdle: true };
+  const container = await host.run(WAIT, other);
+  try {
+    assert.equal(container.read('cpu', burst), '1000');
+    assert.equal(container.read('cpu', 'cpu.idle'), '1');
+  } finally {
+    await container.remove();
+  }
+});
+
 test('a limit below what is used is refused, and nobody is killed for it', {
   skip: skip || (versionOf('memory') === 0 ? 'needs the memory controller' : false),
 }, async () => {

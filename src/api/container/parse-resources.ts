@@ -130,5 +130,9 @@ function parseOther(host: Fields): Readonly<Record<string, unknown>> {
     Options: request.stringMap('Options'),
   }));
   if (requests.length > 0) other['DeviceRequests'] = requests;
+  for (const name of ['KernelMemory', 'KernelMemoryTCP', 'CpuPercent']) {
+    const value = host.int(name);
+    if (value > 0) other[name] = value;
+  }
   return other;
 }

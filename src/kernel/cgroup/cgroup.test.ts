@@ -84,10 +84,10 @@ test('v1: the memory limit is written before memory and swap', () => {
   ]);
 });
 
-test('v1: the period is written before the quota, and shares are clamped', () => {
-  const { create } = plan(V1, { nanoCpus: 5e8, cpuShares: 1 }, V1_FACTS);
+test('v1: the period is written before the quota, and shares as they are', () => {
+  const { create } = plan(V1, { nanoCpus: 5e8, cpuShares: 300 }, V1_FACTS);
   assert.deepEqual(lines(create, '/cg/cpu,cpuacct/coracle/ab/'), [
-    '/cg/cpu,cpuacct/coracle/ab/cpu.shares = 2',
+    '/cg/cpu,cpuacct/coracle/ab/cpu.shares = 300',
     '/cg/cpu,cpuacct/coracle/ab/cpu.cfs_period_us = 100000',
     '/cg/cpu,cpuacct/coracle/ab/cpu.cfs_quota_us = 50000',
   ]);

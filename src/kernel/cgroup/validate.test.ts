@@ -74,6 +74,10 @@ test('validateResources() refuses with the words of Docker', () => {
       'You should always set the Memory limit when using Memoryswap limit, see usage',
     ],
     [{ memorySwappiness: 101 }, 'Invalid value: 101, valid memory swappiness range is 0-100'],
+    [
+      { memory: 8 * MIB, memorySwap: -5 },
+      'Invalid value: -5, memoryswap is -1 for no limit, or bytes',
+    ],
     [{ memoryReservation: MIB }, 'Minimum memory reservation allowed is 6MB'],
     [{ nanoCpus: 3e9 }, 'Range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available'],
     [{ nanoCpus: 9e6 }, 'Range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available'],
@@ -194,4 +198,14 @@ test('a limit of ours that this host cannot keep is an error that names the file
   }
   const kept = { cpuBurst: 50_000, nanoCpus: 5e8, hugetlb: { '2MB': 0 } };
   assert.deepEqual(validate(kept).resources, kept);
+});
+
+test('shares that version 1 would clamp in silence are refused there', () => {
+  for (const [cpuShares, message] of [
+    [1, 'the minimum allowed cpu-shares is 2'],
+    [262_145, 'the maximum allowed cpu-shares is 262144'],
+  ] as const) {
+    assert.throws(() => validate({ cpuShares }, {}, V1), { code: 'invalid_argument', message });
+    assert.equal(validate({ cpuShares }, {}, V2).resources.cpuShares, cpuShares);
+  }
 });

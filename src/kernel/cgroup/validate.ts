@@ -3,7 +3,7 @@
 // kernel lacks, with a warning; every other one that cannot be kept is an error.
 import { EngineError } from '#base/error.ts';
 import type { CgroupFeatures } from './features.ts';
-import type { CgroupHost } from './host.ts';
+import { type CgroupHost, hierarchyOf } from './host.ts';
 import { parseIdList } from './id-list.ts';
 import type { Resources } from './resources.ts';
 import { validateOurs } from './validate-ours.ts';
@@ -77,6 +77,9 @@ function validateMemory(draft: Draft, features: CgroupFeatures, warnings: string
     draft.memorySwap = -1;
   }
   const { memory, memorySwap = 0 } = draft;
+  if (memorySwap < -1) {
+    throw invalid(`Invalid value: ${memorySwap}, memoryswap is -1 for no limit, or bytes`);
+  }
   if (memory !== undefined && memorySwap > 0 && memorySwap < memory) {
     throw invalid('Minimum memoryswap limit should be larger than memory limit, see usage');
   }
@@ -139,6 +142,7 @@ function validateCpu(draft: Draft, facts: ResourceFacts, warnings: string[]): vo
       );
     }
   }
+  checkShares(draft, facts.host);
   if (draft.cpuShares !== undefined && !features.cpuShares) {
     warnings.push(
       'Your kernel does not support CPU shares or the cgroup is not mounted. Shares discarded.',
@@ -158,6 +162,17 @@ function validateCpu(draft: Draft, facts: ResourceFacts, warnings: string[]): vo
   if (draft.cpuQuota !== undefined && draft.cpuQuota > 0 && draft.cpuQuota < 1000) {
     throw invalid('CPU cfs quota can not be less than 1ms (i.e. 1000)');
   }
+}
+
+/** MIN_SHARES and MAX_SHARES of kernel/sched/sched.h, which version 1 would clamp in silence. */
+const SHARES_MIN = 2;
+const SHARES_MAX = 262_144;
+
+/** In the words of runc. On version 2 shares are no more than a wish for a weight. */
+function checkShares({ cpuShares }: Draft, host: CgroupHost): void {
+  if (cpuShares === undefined || hierarchyOf(host, 'cpu') === undefined) return;
+  if (cpuShares < SHARES_MIN) throw invalid(`the minimum allowed cpu-shares is ${SHARES_MIN}`);
+  if (cpuShares > SHARES_MAX) throw invalid(`the maximum allowed cpu-shares is ${SHARES_MAX}`);
 }
 
 function validateCpuset(draft: Draft, facts: ResourceFacts, warnings: string[]): void {

@@ -16,6 +16,7 @@ import { execProcessOf, jsonText } from './bundle.ts';
 import { runcFailure } from './log.ts';
 import { type ExecFiles, execFiles, planExec, type RuncPaths } from './plan.ts';
 
+const SIGKILL = 9;
 const PID_POLL_MS = 2;
 /** runc makes a container in a tenth of a second; on a machine that swaps, in many. */
 const PID_POLLS_MAX = 15_000;
@@ -61,6 +62,21 @@ export class RuncTask implements Task {
     const ended = Promise.race([this.exited, this.lost]).then(() => true);
     this.#pid = await waitForPid(this.#paths.pidFile, ended);
     if (this.#pid === undefined) throw await runcFailure('create', this.#paths.log);
+    await this.#limitMore();
+  }
+
+  /** A runtime older than these words of the specification passes over them (runc before 1.2). */
+  async #limitMore(): Promise<void> {
+    const { deviceRules, cgroup } = this.#parts.box;
+    const { cpuBurst, cpuIdle, ...known } = cgroup.resources;
+    if (cpuBurst === undefined && cpuIdle !== true) return;
+    try {
+      await this.#inner.update({ resources: known, deviceRules });
+      await this.#inner.update({ resources: cgroup.resources, deviceRules });
+    } catch (error) {
+      await this.signal('', SIGKILL).catch(() => {});
+      throw error;
+    }
   }
 
   async signal(exec: string, signal: number): Promise<void> {

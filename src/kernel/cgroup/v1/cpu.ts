@@ -3,11 +3,6 @@
 import { cpuBandwidth, type RealtimeBudget, type Resources } from '../resources.ts';
 import type { CgroupWriteStep } from '../step.ts';
 
-// MIN_SHARES and MAX_SHARES of kernel/sched/sched.h: the kernel clamps, so do we, to read back
-// what we wrote.
-const SHARES_MIN = 2;
-const SHARES_MAX = 262_144;
-
 export function planCpu(directory: string, resources: Resources): CgroupWriteStep[] {
   const steps: CgroupWriteStep[] = [];
   const write = (file: string, value: number | undefined): void => {
@@ -20,9 +15,7 @@ export function planCpu(directory: string, resources: Resources): CgroupWriteSte
     });
   };
   const { cpuShares, cpuBurst, cpuIdle, cpuRtPeriod, cpuRtRuntime } = resources;
-  if (cpuShares !== undefined) {
-    write('cpu.shares', Math.min(Math.max(cpuShares, SHARES_MIN), SHARES_MAX));
-  }
+  write('cpu.shares', cpuShares);
   const { quota, period } = cpuBandwidth(resources);
   // The period first: with the default quota of -1 any period is legal, while a quota may be
   // above what the parent allows for the default period of 100 ms (EINVAL). The burst is bounded
