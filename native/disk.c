@@ -197,6 +197,22 @@ static int project_quota(int fd, unsigned cmd, uint64_t project, struct if_dqblk
 	return (int)syscall(SYS_quotactl_fd, fd, QCMD(cmd, PRJQUOTA), (int)project, block);
 }
 
+/*
+ * Each directory that is made in this one gets a part of the disk of its own, as ext4 does it for home
+ * directories (chattr(1), "T"): else all share one group of inodes, where each new one is looked for
+ * among those that were deleted in the last minutes.
+ */
+int op_spread(struct context *c, const struct op *op)
+{
+	(void)c;
+	int flags;
+	int fd = open(op->a[0].s, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0)
+		return closing(fd, -1);
+	flags |= FS_TOPDIR_FL;
+	return closing(fd, ioctl(fd, FS_IOC_SETFLAGS, &flags));
+}
+
 /* A new directory, and all that will be made in it, belongs to the project, which has this limit. */
 int op_quota_set(struct context *c, const struct op *op)
 {

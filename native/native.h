@@ -116,7 +116,7 @@ performer op_root_overlay, op_root_overlay_joined, op_root_bind, op_source, op_s
 	op_pivot_root, op_root_propagation;
 void forget_sources(struct context *c);
 /* disk.c, clone.c, walk.c: volumes, and copies of what they hold */
-performer op_volume_mount, op_volume_bind, op_volume_unmount, op_disk_mount, op_disk_grow, op_quota_set,
+performer op_spread, op_volume_mount, op_volume_bind, op_volume_unmount, op_disk_mount, op_disk_grow, op_quota_set,
 	op_quota_read, op_copy_up, op_copy_tree, op_copy_file, op_thaw, op_exchange, op_empty_directory, op_tree_usage,
 	op_chown_tree;
 /* layer.c */

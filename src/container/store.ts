@@ -2,31 +2,41 @@
 // that knows where a container's files are. Locking is the verbs' business (locks), not the
 // store's.
 import { mkdirSync } from 'node:fs';
-import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncDirectory, syncFile, writeFileAtomic } from '#base/atomic-file.ts';
 import { EngineError, errnoOf, messageOf } from '#base/error.ts';
 import { isFullId } from '#base/id.ts';
+import type { Spares } from '#base/spare.ts';
 import { hide, isTrash, type Trash } from '#base/trash.ts';
 import { nameConflict } from './name.ts';
 import { type ContainerRecord, decodeRecord, encodeRecord } from './record.ts';
 
 const RECORD_FILE = 'record.json';
 const LOAD_CONCURRENCY_MAX = 16;
+const OWN_FILES = ['hosts', 'hostname', 'resolv.conf'];
 const ID_LENGTH = 64;
+
+/** A container's directory with the files that a start writes anew, in no hurry. */
+export async function makeSpareDirectory(path: string): Promise<void> {
+  await mkdir(path, { mode: 0o700 });
+  for (const name of OWN_FILES) await writeFile(join(path, name), '', { mode: 0o644 });
+}
 
 export type Problem = { readonly id: string; readonly path: string; readonly error: string };
 
 export class ContainerStore {
   readonly #root: string;
   readonly #trash: Trash;
+  readonly #spares: Spares | undefined;
   readonly #records = new Map<string, ContainerRecord>();
   readonly #names = new Map<string, string>();
   #problems: Problem[] = [];
 
-  constructor(root: string, trash: Trash) {
+  constructor(root: string, trash: Trash, spares?: Spares) {
     this.#root = root;
     this.#trash = trash;
+    this.#spares = spares;
   }
 
   /** Directories whose record cannot be read; they are left alone. */
@@ -138,7 +148,8 @@ export class ContainerStore {
 
   /** The directory of a container to be; its record is written last. */
   prepare(id: string): void {
-    mkdirSync(this.directory(id), { mode: 0o700 });
+    const directory = this.directory(id);
+    if (this.#spares?.take(directory) !== true) mkdirSync(directory, { mode: 0o700 });
   }
 
   /** Makes what put() wrote survive a power cut too, behind the caller. */

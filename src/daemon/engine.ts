@@ -25,6 +25,7 @@ import { ImageService } from '#image/image.ts';
 import { UnpackPool } from '#image/layer/pool.ts';
 import { detectFeatures } from '#kernel/cgroup/features.ts';
 import { NativeAgent } from '#kernel/native/agent.ts';
+import type { Agent } from '#kernel/native/native.ts';
 import { NO_BRIDGE } from '#network/predefined.ts';
 import { OomSource } from '#runtime/oom.ts';
 import { createVisits } from '#runtime/visit.ts';
@@ -45,6 +46,7 @@ import { type Reloadable, SwitchRegistries } from './reload.ts';
 import { makeResourceChecker } from './resource-port.ts';
 import { makeRuntimePort } from './runtime-port.ts';
 import { makeSlices } from './slices.ts';
+import { openSpares } from './spares.ts';
 import { makeVolumePort } from './volume-port.ts';
 
 export type Engine = AsyncDisposable & {
@@ -62,23 +64,16 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
   mkdirSync(config.execRoot, { recursive: true, mode: 0o711 });
   const native = nativePath(process.env);
   const agent = parts.use(new NativeAgent(native));
-  const perform = agent.perform.bind(agent);
   const cgroups = parts.use(await openCgroups(agent, config, report));
   const { host } = cgroups;
   const features = detectFeatures(host.cgroups);
   const events = new EventBus();
   // An agent of its own deletes what containers wrote, so that the other never waits for the disk.
   const trash = parts.use(makeTrash(parts.use(new NativeAgent(native)), report));
-  const store = new ContainerStore(join(config.dataRoot, 'containers'), trash);
-  const snapshots = parts.use(await OverlaySnapshotter.open(config.dataRoot, { trash, perform }));
-  const carrier = parts.use(new NativeAgent(native));
-  const carry = carrier.perform.bind(carrier);
-  const copies = new TopCopies(config.dataRoot, { snapshots, carry, perform, trash });
-  await copies.sweep();
-  const unpacker = parts.use(new UnpackPool({ nativePath: native }));
+  const { store, snapshots, copies, runs } = await openStores({ config, agent, trash }, parts);
   const registries = parts.use(new SwitchRegistries(config.registry));
-  const needsOfImages = { snapshots, unpacker, registries, publisher: events, report };
-  const images = await openImages(config, store, needsOfImages);
+  const needsOfImages = { snapshots, registries, publisher: events, report };
+  const images = await openImages(config, store, needsOfImages, parts);
   const volumes = makeVolumes(native, config, parts, { trash, events });
   const problems = [...images.problems.map((each) => `${each.path}: ${each.message}`)];
   problems.push(...(await volumes.load()));
@@ -101,7 +96,7 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
     copies,
     volumes,
     networks,
-    runtime: makeRuntimePort(agent, host, slices.places, runtimes),
+    runtime: makeRuntimePort(agent, host, slices.places, runtimes, runs),
     visits: createVisits(native, host),
     slices: slices.service,
     oom: parts.use(new OomSource()),
@@ -110,9 +105,7 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
     settings,
     report,
   };
-  await slices.service.open();
-  await recover(deps);
-  await slices.service.complete();
+  await recoverAll(deps, slices.service);
   problems.push(...store.problems.map(({ path, error }) => `${path}: ${error}`));
   for (const problem of problems) log.error('a record cannot be read, ignoring it', { problem });
   await images.loadBuiltin(busyboxPath(), new AbortController().signal);
@@ -147,6 +140,28 @@ function watchContainers(deps: Deps, events: EventBus, engine: ContainerEngine):
   watches.use(watchOom(deps));
   watches.use(watchHealth({ ...deps, events, engine }));
   return watches.move();
+}
+
+/** What containers are on the disk. */
+async function openStores(
+  {
+    config,
+    agent,
+    trash,
+  }: { readonly config: Config; readonly agent: Agent; readonly trash: Trash },
+  parts: AsyncDisposableStack,
+) {
+  const { dataRoot } = config;
+  const perform = agent.perform.bind(agent);
+  const { containers, tops: spares, runs } = await openSpares(agent, config, parts);
+  const store = new ContainerStore(join(dataRoot, 'containers'), trash, containers);
+  const options = { trash, perform, spares };
+  const snapshots = parts.use(await OverlaySnapshotter.open(dataRoot, options));
+  const carrier = parts.use(new NativeAgent(nativePath(process.env)));
+  const carry = carrier.perform.bind(carrier);
+  const copies = new TopCopies(dataRoot, { snapshots, carry, perform, trash });
+  await copies.sweep();
+  return { store, snapshots, copies, runs };
 }
 
 function makeSettings(config: Config, cgroups: Cgroups): Settings {
@@ -216,11 +231,22 @@ type ImageNeeds = Parameters<typeof ImageService.open>[0];
 function openImages(
   { dataRoot, registry }: Config,
   store: ContainerStore,
-  needs: Pick<ImageNeeds, 'snapshots' | 'unpacker' | 'registries' | 'publisher' | 'report'>,
+  needs: Pick<ImageNeeds, 'snapshots' | 'registries' | 'publisher' | 'report'>,
+  parts: AsyncDisposableStack,
 ): Promise<ImageService> {
   const { downloadsMax, uploadsMax } = registry;
   const usedBy: ImageNeeds['usedBy'] = (id) => usersOf(store, id);
-  return ImageService.open({ ...needs, dataRoot, downloadsMax, uploadsMax, usedBy });
+  const unpacker = parts.use(new UnpackPool({ nativePath: nativePath(process.env) }));
+  return ImageService.open({ ...needs, unpacker, dataRoot, downloadsMax, uploadsMax, usedBy });
+}
+
+async function recoverAll(
+  deps: Deps,
+  slices: { open(): Promise<void>; complete(): Promise<void> },
+): Promise<void> {
+  await slices.open();
+  await recover(deps);
+  await slices.complete();
 }
 
 const showsImage =

@@ -1,6 +1,7 @@
 // The runtime as container/ asks for it, and the cgroups that nobody knows.
 import { existsSync, readdirSync } from 'node:fs';
 import { posix } from 'node:path';
+import type { Spares } from '#base/spare.ts';
 import type { Runtime } from '#container/port.ts';
 import { allHierarchies, type CgroupHost, directoryOf, parentPath } from '#kernel/cgroup/host.ts';
 import type { CgroupNaming } from '#kernel/cgroup/naming.ts';
@@ -14,9 +15,10 @@ export function makeRuntimePort(
   facts: HostFacts,
   cgroups: { readonly naming: CgroupNaming; readonly parents: () => readonly string[] },
   external: ExternalRuntimes,
+  spares: Spares,
 ): Runtime {
   return {
-    ...createRuntime({ agent, connectMonitor }, facts, external),
+    ...createRuntime({ agent, connectMonitor, spares }, facts, external),
     removeOrphanCgroups: async (known) => {
       const isOrphan = (name: string): boolean => {
         const id = cgroups.naming.idOf(name);

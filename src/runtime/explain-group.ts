@@ -112,6 +112,7 @@ const GROUP_OF = {
   volume_unmount: 'clean-up',
   disk_mount: 'mounts',
   disk_grow: 'mounts',
+  spread: 'mounts',
   quota_set: 'mounts',
   quota_read: 'mounts',
   copy_up: 'mounts',

@@ -105,10 +105,12 @@ export async function fork(
   directory: string,
   makesNetwork: boolean,
 ): Promise<Spare> {
-  const made = mkdirSync(directory, { recursive: true, mode: 0o700 });
-  // Of an earlier run: find() must not take it for the end of this one. The agent removes its
-  // socket.
-  if (made === undefined) rmSync(`${directory}/exit`, { force: true });
+  if (deps.spares?.take(directory) !== true) {
+    const made = mkdirSync(directory, { recursive: true, mode: 0o700 });
+    // Of an earlier run: find() must not take it for the end of this one. The agent removes its
+    // socket.
+    if (made === undefined) rmSync(`${directory}/exit`, { force: true });
+  }
   await deps.agent.monitor(directory, makesNetwork);
   return deps.connectMonitor(directory);
 }

@@ -1,6 +1,7 @@
 // A container that runs (or waits for go): the handle that container/ works with. The same for our
 // own init and for an external OCI runtime.
 import type { Duplex } from 'node:stream';
+import type { Spares } from '#base/spare.ts';
 import { parseOomKills } from '#kernel/cgroup/oom.ts';
 import type { Agent, ExecSession, Monitor, Streams } from '#kernel/native/native.ts';
 import type { Exit, LaunchPlan, OpResult } from '#kernel/native/op.ts';
@@ -71,6 +72,8 @@ export type Beside = {
 export type RuntimeDeps = {
   readonly agent: Agent;
   readonly connectMonitor: (directory: string) => Promise<Monitor>;
+  /** Run directories that are made already. */
+  readonly spares?: Spares;
 };
 
 export type ExitFacts = Exit & { readonly teardown: readonly OpResult[] };

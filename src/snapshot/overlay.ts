@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { replaceFile } from '#base/atomic-file.ts';
 import { hexOf, isDigest } from '#base/digest.ts';
 import { EngineError, errnoOf, messageOf } from '#base/error.ts';
+import type { Spares } from '#base/spare.ts';
 import { hide, isTrash, Trash } from '#base/trash.ts';
 import type { Perform } from '#kernel/disk/disk.ts';
 import type { ChainId } from './chain.ts';
@@ -35,6 +36,22 @@ const KEY = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/;
 const BOOT_ID = '/proc/sys/kernel/random/boot_id';
 const DEFAULT_ROOT: RootAttributes = { mode: 0o755, uid: 0, gid: 0 };
 
+/** A top without its parent. */
+const TOP = [
+  ['', 0o700],
+  ['upper', 0o755],
+  ['work', 0o700],
+] as const;
+
+function makeTop(path: string): void {
+  for (const [name, mode] of TOP) mkdirSync(join(path, name), mode);
+}
+
+/** The same, in no hurry. */
+export async function makeSpareTop(path: string): Promise<void> {
+  for (const [name, mode] of TOP) await mkdir(join(path, name), mode);
+}
+
 export class OverlaySnapshotter implements Snapshotter, AsyncDisposable {
   readonly #layersPath: string;
   readonly #topsPath: string;
@@ -47,6 +64,7 @@ export class OverlaySnapshotter implements Snapshotter, AsyncDisposable {
   readonly #doubtful = new Set<ChainId>();
   readonly #boot: string;
   readonly #trash: Trash;
+  #spares: Spares | undefined;
   #sized: SizedTops | undefined;
 
   private constructor(dataRoot: string, boot: string, trash: Trash | undefined) {
@@ -67,10 +85,11 @@ export class OverlaySnapshotter implements Snapshotter, AsyncDisposable {
    */
   static async open(
     dataRoot: string,
-    options: { readonly trash?: Trash; readonly perform?: Perform } = {},
+    options: { readonly trash?: Trash; readonly perform?: Perform; readonly spares?: Spares } = {},
   ): Promise<OverlaySnapshotter> {
     const boot = (await readFile(BOOT_ID, 'utf8')).trim();
     const self = new OverlaySnapshotter(dataRoot, boot, options.trash);
+    self.#spares = options.spares;
     await mkdir(self.#layersPath, { recursive: true, mode: 0o700 });
     await mkdir(self.#topsPath, { recursive: true, mode: 0o700 });
     await mkdir(self.#emptyPath, { recursive: true, mode: 0o755 });
@@ -304,12 +323,11 @@ export class OverlaySnapshotter implements Snapshotter, AsyncDisposable {
     try {
       // Synchronous on purpose: four directory entries take 0.15 ms, their four trips through the
       // thread pool four times that, and every `docker run` waits for them.
-      mkdirSync(path, 0o700);
       if (bytes === undefined) {
-        mkdirSync(join(path, 'upper'), 0o755);
-        mkdirSync(join(path, 'work'), 0o700);
+        if (this.#spares?.take(path) !== true) makeTop(path);
         await setAttributes(join(path, 'upper'), attributes);
       } else {
+        mkdirSync(path, 0o700);
         await this.#withSizes().make(key, bytes, attributes);
       }
       symlinkSync(parent === undefined ? 'scratch' : hexOf(parent), join(path, 'parent'));

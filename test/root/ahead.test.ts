@@ -151,7 +151,7 @@ for (const [verb, act] of Object.entries(OTHERS)) {
   });
 }
 
-test('a launch ahead that no start follows is undone, and the container starts later all the same', async () => {
+test('a launch ahead without a start is undone, and the container can start later', async () => {
   const before = hostLinks();
   const id = await launchedAhead();
   await nothingLeft(id);

@@ -91,6 +91,7 @@ export const OPS = {
   volume_unmount: 'target:s',
   disk_mount: 'image:s target:s',
   disk_grow: 'image:s target:s bytes:u',
+  spread: 'path:s',
   quota_set: 'path:s project:u bytes:u',
   quota_read: 'path:s project:u',
   copy_up: 'lower:l path:s target:s joined:u',
