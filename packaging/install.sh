@@ -19,10 +19,10 @@ has_systemd() { [ -n "$root" ] || [ -d /run/systemd/system ] || command -v syste
 
 install_engine() {
   install -d "$root$lib/bin" "$root$lib/dist" "$root$lib/build" "$root$prefix/bin" "$root$doc"
-  rm -f "$root$lib"/dist/*
+  rm -rf "$root$lib"/dist/*
   install -m 755 "$(readlink -f node_modules/.bin/node)" "$root$lib/bin/node"
   install -m 755 bin/coracle bin/coracled "$root$lib/bin/"
-  install -m 644 dist/* "$root$lib/dist/"
+  find dist -maxdepth 1 -type f -exec install -m 644 -t "$root$lib/dist" {} +
   install -m 755 build/coracle-native "$root$lib/build/"
   install -m 644 package.json "$root$lib/"
   ln -sfn ../lib/coracle/bin/coracle "$root$prefix/bin/coracle"

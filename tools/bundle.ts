@@ -1,8 +1,17 @@
 // Bundles src/main.ts for release: no type stripping at start, and one file for each side, so that
 // a command never reads the daemon's code and the daemon never reads the commands'. Files have
 // fixed names and are replaced by rename, so that what runs while we build is not disturbed.
-import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { execFileSync } from 'node:child_process';
+import {
+  globSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join, relative } from 'node:path';
 import { build, type Plugin } from 'esbuild';
 import { ROOT, sourceFiles } from './source.ts';
 
@@ -59,7 +68,40 @@ await build({
   },
 });
 
+// The library is for programs of other people: it is not minified, and their Node may be older.
+await build({
+  entryPoints: [{ in: join(ROOT, 'src/library/index.ts'), out: 'library' }],
+  outdir: STAGE,
+  outExtension: { '.js': '.mjs' },
+  bundle: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node22',
+  logLevel: 'warning',
+});
+
+/** Its types, as files that name each other: `#folder/...` means nothing outside of here. */
+function writeTypes(stage: string): void {
+  execFileSync(join(ROOT, 'node_modules/.bin/tsc'), [
+    ...['--project', join(ROOT, 'tools/library.tsconfig.json')],
+    ...['--outDir', stage],
+  ]);
+  for (const file of globSync('**/*.d.ts', { cwd: stage })) {
+    const path = join(stage, file);
+    const up = relative(dirname(path), stage) || '.';
+    const text = readFileSync(path, 'utf8')
+      .replaceAll(/(from |import\()'#([^']+)\.ts'/g, `$1'${up}/$2.js'`)
+      .replaceAll(/(from |import\()'(\.[^']+)\.ts'/g, "$1'$2.js'");
+    writeFileSync(path, text);
+  }
+}
+
 mkdirSync(OUT, { recursive: true });
+const TYPES = join(ROOT, 'build/types');
+rmSync(TYPES, { recursive: true, force: true });
+writeTypes(TYPES);
+rmSync(join(OUT, 'types'), { recursive: true, force: true });
+renameSync(TYPES, join(OUT, 'types'));
 const made = readdirSync(STAGE);
 for (const name of made) if (name !== 'coracle.mjs') renameSync(join(STAGE, name), join(OUT, name));
 renameSync(join(STAGE, 'coracle.mjs'), join(OUT, 'coracle.mjs'));

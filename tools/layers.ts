@@ -18,6 +18,7 @@ export const LAYERS = {
   build: ['base', 'event', 'tar', 'snapshot', 'runtime', 'image', 'container'],
   api: ['base', 'event', 'wire', 'network', 'volume', 'slice', 'image', 'container', 'build'],
   client: ['base', 'wire'],
+  library: ['base', 'wire', 'client'],
   cli: ['base', 'wire', 'tar', 'client'],
   daemon: [
     'base',

@@ -7,7 +7,7 @@ import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { EngineError, errnoOf, messageOf } from '#base/error.ts';
 import { EngineClient } from '#client/client.ts';
-import type { Endpoint } from '#client/http.ts';
+import { type Endpoint, parseEndpoint, type Tls } from '#client/endpoint.ts';
 import { CliError } from './command.ts';
 
 export const SOCKET_DEFAULT = '/run/coracle/coracle.sock';
@@ -16,13 +16,9 @@ export const LOG_DEFAULT = '/var/log/coracle.log';
 export const DAEMON_START_MS_MAX = 20_000;
 const POLL_MS = 10;
 
-export function parseHost(host: string): Endpoint {
-  const unix = /^unix:\/\/(.+)$/.exec(host)?.[1];
-  if (unix !== undefined) return { kind: 'unix', path: unix };
-  const [, name, port] = /^tcp:\/\/(\[[^\]]+\]|[^:/]+)(?::(\d{1,5}))?\/?$/.exec(host) ?? [];
-  if (name !== undefined) {
-    return { kind: 'tcp', host: name.replace(/^\[|\]$/g, ''), port: Number(port ?? '2375') };
-  }
+export function parseHost(host: string, tls?: Tls): Endpoint {
+  const endpoint = parseEndpoint(host, tls);
+  if (endpoint !== undefined) return endpoint;
   const text = `invalid host ${JSON.stringify(host)}: use unix:///PATH or tcp://HOST:PORT`;
   throw new CliError(125, text);
 }

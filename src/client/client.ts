@@ -2,9 +2,11 @@
 // written without the version: `/containers/json`.
 import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
-import { EngineError, type ErrorCode } from '#base/error.ts';
+import type { ErrorCode } from '#base/error.ts';
 import { API_VERSION, olderThan } from '#wire/version.ts';
-import { type Endpoint, type Exchange, exchange, type Reply } from './http.ts';
+import type { Endpoint } from './endpoint.ts';
+import { ClientError } from './error.ts';
+import { type Exchange, exchange, type Reply } from './http.ts';
 
 /** A JSON reply larger than this is refused; `inspect` of the largest image is far below. */
 export const JSON_BYTES_MAX = 256 * 1024 * 1024;
@@ -35,7 +37,7 @@ const CODE_OF_STATUS: Readonly<Record<number, ErrorCode>> = {
 
 export interface ClientOptions {
   /** Called when nobody listens; true means that the request is worth one more try. */
-  readonly onUnreachable?: (error: EngineError) => Promise<boolean>;
+  readonly onUnreachable?: (error: ClientError) => Promise<boolean>;
 }
 
 export class EngineClient {
@@ -54,7 +56,7 @@ export class EngineClient {
     return this.#version;
   }
 
-  /** Sends; a status of 400 and above throws an EngineError with the server's own message. */
+  /** Sends; a status of 400 and above throws an ClientError with the server's own message. */
   async call(method: string, path: string, options: CallOptions = {}): Promise<Reply> {
     return this.#send(method, path, options, false);
   }
@@ -66,7 +68,7 @@ export class EngineClient {
     try {
       return JSON.parse(text) as T;
     } catch (cause) {
-      throw new EngineError('corrupt', `the daemon's reply is not JSON (${path})`, { cause });
+      throw new ClientError('corrupt', `the daemon's reply is not JSON (${path})`, { cause });
     }
   }
 
@@ -83,7 +85,7 @@ export class EngineClient {
     if (reply.socket === undefined) {
       reply.body.destroy();
       const text = `unable to upgrade to tcp, received ${reply.status}`;
-      throw new EngineError('unavailable', text);
+      throw new ClientError('unavailable', text);
     }
     const multiplexed = reply.headers.get('content-type')?.includes('multiplexed-stream') ?? false;
     return { socket: reply.socket, multiplexed };
@@ -109,7 +111,7 @@ export class EngineClient {
       return this.#send(method, path, options, upgrade);
     }
     const code = CODE_OF_STATUS[reply.status] ?? 'internal';
-    throw new EngineError(code, message, { facts: { status: reply.status } });
+    throw new ClientError(code, message, { facts: { status: reply.status } });
   }
 
   #exchange(method: string, path: string, options: CallOptions, upgrade: boolean): Promise<Reply> {
@@ -143,7 +145,7 @@ export class EngineClient {
       return await exchange(this.endpoint, request);
     } catch (error) {
       const rescue = this.#options.onUnreachable;
-      const unreachable = error instanceof EngineError && error.facts['unreachable'] === true;
+      const unreachable = error instanceof ClientError && error.facts['unreachable'] === true;
       if (!unreachable || rescue === undefined || this.#rescued) throw error;
       this.#rescued = true;
       if (!(await rescue(error))) throw error;
@@ -159,8 +161,8 @@ export interface Hijacked {
 }
 
 /** The daemon's own error text, as the docker CLI shows it. */
-export function isDaemonError(error: unknown): error is EngineError {
-  return error instanceof EngineError && typeof error.facts['status'] === 'number';
+export function isDaemonError(error: unknown): error is ClientError {
+  return error instanceof ClientError && error.status !== undefined;
 }
 
 export function queryText(query: Query | undefined): string {
@@ -183,7 +185,7 @@ export async function readText(body: Readable): Promise<string> {
     size += bytes.length;
     if (size > JSON_BYTES_MAX) {
       body.destroy();
-      throw new EngineError('limit_exceeded', `reply larger than ${JSON_BYTES_MAX} bytes`);
+      throw new ClientError('limit_exceeded', `reply larger than ${JSON_BYTES_MAX} bytes`);
     }
     pieces.push(bytes);
   }
@@ -197,7 +199,7 @@ export async function* readLines(body: Readable): AsyncGenerator<string> {
   for await (const piece of body) {
     const lines = (held + String(piece)).split('\n');
     held = lines.pop() ?? '';
-    if (held.length > JSON_BYTES_MAX) throw new EngineError('limit_exceeded', 'line too long');
+    if (held.length > JSON_BYTES_MAX) throw new ClientError('limit_exceeded', 'line too long');
     for (const line of lines) if (line.trim() !== '') yield line;
   }
   if (held.trim() !== '') yield held;
@@ -205,7 +207,15 @@ export async function* readLines(body: Readable): AsyncGenerator<string> {
 
 /** The objects of a stream of newline-separated JSON. */
 export async function* readJsonLines<T>(body: Readable): AsyncGenerator<T> {
-  for await (const line of readLines(body)) yield JSON.parse(line) as T;
+  for await (const line of readLines(body)) yield parseLine<T>(line);
+}
+
+function parseLine<T>(line: string): T {
+  try {
+    return JSON.parse(line) as T;
+  } catch (cause) {
+    throw new ClientError('corrupt', 'a line of the stream is not JSON', { cause });
+  }
 }
 
 function errorMessage(text: string, status: number): string {

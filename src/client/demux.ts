@@ -1,6 +1,6 @@
 // The framing of attach, exec and logs without a terminal: an 8-byte header (stream, 0, 0, 0,
 // length as 32 bits big-endian), then the payload (Engine API, "Attach to a container").
-import { EngineError } from '#base/error.ts';
+import { ClientError } from './error.ts';
 
 export const HEADER_BYTES = 8;
 /** An in-band error text longer than this is cut. */
@@ -48,10 +48,10 @@ export class Demux {
   /** Call when the source ends: throws for a cut frame or for an error that came in band. */
   end(): void {
     if (this.#systemError !== '') {
-      throw new EngineError('internal', `error from daemon in stream: ${this.#systemError}`);
+      throw new ClientError('internal', `error from daemon in stream: ${this.#systemError}`);
     }
     if (this.#left > 0 || this.#held > 0) {
-      throw new EngineError('unavailable', 'the stream ended in the middle of a frame');
+      throw new ClientError('unavailable', 'the stream ended in the middle of a frame');
     }
   }
 
@@ -59,7 +59,7 @@ export class Demux {
     const stream = STREAMS[this.#header[0] ?? 255];
     if (stream === undefined) {
       const text = `Unrecognized input header: ${this.#header[0]}`;
-      throw new EngineError('corrupt', text);
+      throw new ClientError('corrupt', text);
     }
     this.#stream = stream;
     this.#left = this.#header.readUInt32BE(4);

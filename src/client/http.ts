@@ -1,16 +1,13 @@
 // One HTTP/1.1 exchange over node:net. Written by hand because loading node:http costs the CLI a
 // hundred milliseconds at each start (reference/libraries.md, fact 3), and because an attach must
-// take over the socket. What is not here: pooling, redirects, proxies, TLS. One socket an exchange.
+// take over the socket. What is not here: pooling, redirects, proxies. One socket an exchange.
 // RFC 9112 is the message syntax.
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
-import { EngineError, errnoOf, messageOf } from '#base/error.ts';
+import { errnoOf, messageOf } from '#base/error.ts';
 import { BodyDecoder } from './body.ts';
-
-/** Where the daemon listens. */
-export type Endpoint =
-  | { readonly kind: 'unix'; readonly path: string }
-  | { readonly kind: 'tcp'; readonly host: string; readonly port: number };
+import { type Connecting, type Endpoint, endpointText, hostText, openSocket } from './endpoint.ts';
+import { ClientError } from './error.ts';
 
 export interface Exchange {
   readonly method: string;
@@ -38,44 +35,48 @@ export const HEAD_BYTES_MAX = 64 * 1024;
 
 const HEAD_END = Buffer.from('\r\n\r\n');
 
-/** The way a user writes an endpoint: `unix:///run/x.sock`, `tcp://host:port`. */
-export function endpointText(endpoint: Endpoint): string {
-  if (endpoint.kind === 'unix') return `unix://${endpoint.path}`;
-  return `tcp://${endpoint.host}:${endpoint.port}`;
+/** Sends one request and resolves when the reply's head is there. Any status resolves. */
+export async function exchange(endpoint: Endpoint, request: Exchange): Promise<Reply> {
+  const { signal } = request;
+  if (signal?.aborted === true) throw cancelled(signal);
+  const opening = openSocket(endpoint);
+  return exchangeOver(opening instanceof Promise ? await opening : opening, endpoint, request);
 }
 
-/** Sends one request and resolves when the reply's head is there. Any status resolves. */
-export function exchange(endpoint: Endpoint, request: Exchange): Promise<Reply> {
+async function exchangeOver(
+  { socket, ready }: Connecting,
+  endpoint: Endpoint,
+  request: Exchange,
+): Promise<Reply> {
   const { promise, resolve, reject } = Promise.withResolvers<Reply>();
   const { signal } = request;
-  if (signal?.aborted === true) return Promise.reject(cancelled());
-  const socket = connect(
-    endpoint.kind === 'unix'
-      ? { path: endpoint.path, allowHalfOpen: true }
-      : { host: endpoint.host, port: endpoint.port, allowHalfOpen: true },
-  );
+  if (signal?.aborted === true) {
+    socket.destroy();
+    throw cancelled(signal);
+  }
   let connected = false;
   let body: Body | undefined;
   let handedOver = false;
-  const fail = (error: EngineError): void => {
+  const fail = (error: ClientError): void => {
     reject(error);
     if (!handedOver) body?.destroy(error);
     socket.destroy();
   };
-  const abort = (): void => fail(cancelled());
+  const abort = (): void => fail(cancelled(signal));
   signal?.addEventListener('abort', abort, { once: true });
   socket.once('close', () => signal?.removeEventListener('abort', abort));
-  socket.once('connect', () => {
+  socket.once(ready, () => {
     connected = true;
     send(socket, endpoint, request, fail);
   });
   socket.on('error', (error) => {
     if (handedOver) return; // the new owner listens
-    fail(connected ? broken(error) : unreachable(endpoint, error));
+    fail(connected ? broken(error, endpoint) : unreachable(endpoint, error));
   });
   const heads = new HeadReader();
   const onEnd = (): void => {
-    if (body === undefined) fail(broken(new Error('the daemon closed the connection')));
+    const closed = new Error('the daemon closed the connection');
+    if (body === undefined) fail(broken(closed, endpoint));
     else body.sourceEnded();
   };
   const onData = (chunk: Buffer): void => {
@@ -93,7 +94,7 @@ export function exchange(endpoint: Endpoint, request: Exchange): Promise<Reply> 
       resolve({ status: head.status, headers: head.headers, body });
       body.feed(head.rest);
     } catch (error) {
-      fail(broken(error));
+      fail(broken(error, endpoint));
     }
   };
   socket.on('data', onData);
@@ -204,11 +205,11 @@ function send(
   socket: Socket,
   endpoint: Endpoint,
   request: Exchange,
-  fail: (error: EngineError) => void,
+  fail: (error: ClientError) => void,
 ): void {
   const { body } = request;
-  const host = endpoint.kind === 'unix' ? 'localhost' : `${endpoint.host}:${endpoint.port}`;
-  const lines = [`${request.method} ${request.target} HTTP/1.1`, `Host: ${host}`];
+  const firstLine = `${request.method} ${request.target} HTTP/1.1`;
+  const lines = [firstLine, `Host: ${hostText(endpoint)}`];
   lines.push('User-Agent: Coracle-Client/0.1.0');
   for (const [name, value] of Object.entries(request.headers ?? {})) {
     lines.push(`${name}: ${value}`);
@@ -253,22 +254,46 @@ function drained(socket: Socket): Promise<void> {
   });
 }
 
-function cancelled(): EngineError {
-  return new EngineError('cancelled', 'context canceled');
+function cancelled(signal: AbortSignal | undefined): ClientError {
+  return new ClientError('cancelled', 'context canceled', { cause: signal?.reason });
 }
 
-function broken(cause: unknown): EngineError {
+/** `endpoint` where a wrong one is the likely cause. */
+function broken(cause: unknown, endpoint?: Endpoint): ClientError {
   const errno = errnoOf(cause);
-  const message = `error during connect: ${messageOf(cause)}`;
-  return new EngineError('unavailable', message, { cause, facts: { errno } });
+  const lines = [`error during connect: ${reasonOf(cause)}`];
+  if (endpoint?.kind === 'tcp' && endpoint.tls === undefined) {
+    lines.push('Are you trying to connect to a TLS-enabled daemon without TLS? See --tlsverify.');
+  }
+  return new ClientError('unavailable', lines.join('\n'), { cause, facts: { errno } });
 }
 
-function unreachable(endpoint: Endpoint, cause: unknown): EngineError {
+/** Of what OpenSSL says, the words. */
+function reasonOf(cause: unknown): string {
+  if (cause instanceof Error && 'reason' in cause && typeof cause.reason === 'string') {
+    return `tls: ${cause.reason}`;
+  }
+  return messageOf(cause);
+}
+
+/** What connect(2) and the resolver say; anything else is said by a peer that was reached. */
+const UNREACHED = /^(E[A-Z]+|EAI_\w+)$/;
+
+function unreachable(endpoint: Endpoint, cause: unknown): ClientError {
   const errno = errnoOf(cause);
   const at = endpointText(endpoint);
+  if (errno !== undefined && !UNREACHED.test(errno)) {
+    const lines = [`error during connect to ${at}: ${reasonOf(cause)}`];
+    lines.push(
+      errno === 'ERR_SSL_WRONG_VERSION_NUMBER'
+        ? 'Are you trying to connect with TLS to a daemon that has none?'
+        : 'Check the certificate authority of the daemon (--tlscacert) and your certificate.',
+    );
+    return new ClientError('unavailable', lines.join('\n'), { cause, facts: { errno } });
+  }
   const message =
     errno === 'EACCES'
       ? `permission denied while trying to connect to the Coracle daemon socket at ${at}`
       : `Cannot connect to the Coracle daemon at ${at}. Is the coracle daemon running?`;
-  return new EngineError('unavailable', message, { cause, facts: { errno, unreachable: true } });
+  return new ClientError('unavailable', message, { cause, facts: { errno, unreachable: true } });
 }

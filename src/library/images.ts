@@ -1,0 +1,168 @@
+// The images of an engine: from and to registries and archives.
+import type { Readable } from 'node:stream';
+import { familiarName, parseReference, withDefaultTag } from '#base/reference.ts';
+import { type EngineClient, readJsonLines } from '#client/client.ts';
+import { ClientError } from '#client/error.ts';
+import type {
+  AuthConfig,
+  ImageDeleteItem,
+  ImageHistoryEntry,
+  ImageInspect,
+  ImagePruneReply,
+  ImageSummary,
+  ProgressMessage,
+} from '#wire/image.ts';
+import { type CallOptions, type FilterOptions, filterText, signalOf } from './call.ts';
+import { engineError } from './error.ts';
+
+export type TransferOptions = CallOptions & {
+  /** "os/arch[/variant]" */
+  readonly platform?: string;
+  readonly auth?: AuthConfig;
+  /** Called with each message of the engine on its way. */
+  readonly onProgress?: (message: ProgressMessage) => void;
+};
+
+export class Images {
+  readonly #client: EngineClient;
+
+  /** @internal */
+  constructor(client: EngineClient) {
+    this.#client = client;
+  }
+
+  /** A handle by name or id. Nothing is asked. */
+  get(nameOrId: string): Image {
+    return new Image(this.#client, nameOrId);
+  }
+
+  list(options: FilterOptions & { readonly all?: boolean } = {}): Promise<readonly ImageSummary[]> {
+    const query = { all: options.all, filters: filterText(options.filters) };
+    return this.#client.json('GET', '/images/json', { query, ...signalOf(options) });
+  }
+
+  /** Downloads it from its registry, `latest` unless told. */
+  async pull(name: string, options: TransferOptions = {}): Promise<Image> {
+    const { fromImage, tag } = split(name);
+    const reply = await this.#client.call('POST', '/images/create', {
+      query: { fromImage, tag, platform: options.platform },
+      headers: authHeader(options.auth),
+      ...signalOf(options),
+    });
+    await readProgress(reply.body, options);
+    return new Image(this.#client, name);
+  }
+
+  /** The images of a docker archive or an OCI layout; resolves with their names or ids. */
+  async load(tar: Readable | Uint8Array, options: TransferOptions = {}): Promise<string[]> {
+    const wish = { query: { quiet: true }, stream: tar, ...signalOf(options) };
+    const reply = await this.#client.call('POST', '/images/load', wish);
+    const names: string[] = [];
+    await readProgress(reply.body, {
+      ...options,
+      onProgress: (message) => {
+        const name = /^Loaded image(?: ID)?: (.+?)\s*$/m.exec(message.stream ?? '')?.[1];
+        if (name !== undefined) names.push(name);
+        options.onProgress?.(message);
+      },
+    });
+    return names;
+  }
+
+  /** An archive of them all. */
+  async save(names: readonly string[], options: CallOptions = {}): Promise<Readable> {
+    const wish = { query: { names }, ...signalOf(options) };
+    return (await this.#client.call('GET', '/images/get', wish)).body;
+  }
+
+  /** Removes those that nobody uses; without filters only those that have no name. */
+  prune(options: FilterOptions = {}): Promise<ImagePruneReply> {
+    const query = { filters: filterText(options.filters) };
+    return this.#client.json('POST', '/images/prune', { query, ...signalOf(options) });
+  }
+}
+
+export class Image {
+  readonly name: string;
+  readonly #client: EngineClient;
+
+  /** @internal */
+  constructor(client: EngineClient, name: string) {
+    this.#client = client;
+    this.name = name;
+  }
+
+  inspect(options: CallOptions = {}): Promise<ImageInspect> {
+    return this.#client.json('GET', this.#path('/json'), signalOf(options));
+  }
+
+  history(options: CallOptions = {}): Promise<readonly ImageHistoryEntry[]> {
+    return this.#client.json('GET', this.#path('/history'), signalOf(options));
+  }
+
+  /** Gives it one more name. */
+  async tag(name: string, options: CallOptions = {}): Promise<Image> {
+    const { fromImage: repo, tag } = split(name);
+    await this.#client.done('POST', this.#path('/tag'), {
+      query: { repo, tag },
+      ...signalOf(options),
+    });
+    return new Image(this.#client, name);
+  }
+
+  async push(options: TransferOptions = {}): Promise<void> {
+    const { fromImage, tag } = split(this.name);
+    const path = `/images/${encodePath(fromImage)}/push`;
+    const reply = await this.#client.call('POST', path, {
+      query: { tag, platform: options.platform },
+      headers: authHeader(options.auth),
+      ...signalOf(options),
+    });
+    await readProgress(reply.body, options);
+  }
+
+  remove(
+    options: CallOptions & { readonly force?: boolean; readonly noPrune?: boolean } = {},
+  ): Promise<readonly ImageDeleteItem[]> {
+    const query = { force: options.force, noprune: options.noPrune };
+    return this.#client.json('DELETE', this.#path(''), { query, ...signalOf(options) });
+  }
+
+  #path(rest: string): string {
+    return `/images/${encodePath(this.name)}${rest}`;
+  }
+}
+
+/** The slashes of a name stay. */
+function encodePath(name: string): string {
+  return name.split('/').map(encodeURIComponent).join('/');
+}
+
+function split(name: string): { readonly fromImage: string; readonly tag: string | undefined } {
+  try {
+    const reference = withDefaultTag(parseReference(name));
+    return { fromImage: familiarName(reference), tag: reference.digest ?? reference.tag };
+  } catch (error) {
+    throw engineError(error);
+  }
+}
+
+function authHeader(auth: AuthConfig = {}): Readonly<Record<string, string>> {
+  const text = Buffer.from(JSON.stringify(auth)).toString('base64url');
+  // Go's decoder wants the padding.
+  return { 'X-Registry-Auth': text.padEnd(Math.ceil(text.length / 4) * 4, '=') };
+}
+
+/** An error comes in the stream: the status went out before it. */
+async function readProgress(body: Readable, options: TransferOptions): Promise<void> {
+  const { onProgress, signal } = options;
+  try {
+    for await (const message of readJsonLines<ProgressMessage>(body)) {
+      const text = message.errorDetail?.message ?? message.error;
+      if (text !== undefined) throw new ClientError('internal', text);
+      onProgress?.(message);
+    }
+  } catch (error) {
+    throw engineError(error, signal);
+  }
+}
