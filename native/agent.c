@@ -75,6 +75,7 @@ int op_monitor(struct context *c, const struct op *op)
 	if (pid == 0) {
 		close(DAEMON_FD);
 		forget_netlink();
+		forget_sysctl_proc();
 		if (!gives_network)
 			drop_spare_network();
 		monitor_main(listener, op->a[0].s);

@@ -4,7 +4,7 @@
  * link on the way (D2).
  */
 #define _GNU_SOURCE
-#include "native.h"
+#include "mountapi.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -23,29 +23,35 @@
 
 #define PROC_SUPER_MAGIC 0x9fa0
 
-static int write_proc(const char *path, const char *data, size_t length)
+/* Below a procfs that is open. */
+static int write_proc_at(int proc, const char *path, const char *data, size_t length)
 {
 	struct open_how how = {
 		.flags = O_WRONLY | O_CLOEXEC | O_NOFOLLOW,
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS,
 	};
 	struct statfs fs;
-	int proc = open("/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (proc < 0)
-		return -1;
 	int fd = -1;
 	if (fstatfs(proc, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC)
 		errno = FAULT_NOT_CONFINED;
 	else
 		fd = (int)syscall(SYS_openat2, proc, path, &how, sizeof how);
-	int saved = errno;
-	close(proc);
 	if (fd < 0)
-		return errno = saved, -1;
+		return -1;
 	ssize_t n = write(fd, data, length);
-	saved = n < 0 ? errno : EIO;
+	int saved = n < 0 ? errno : EIO;
 	close(fd);
 	return n == (ssize_t)length ? 0 : (errno = saved, -1);
+}
+
+static int write_proc(const char *path, const char *data, size_t length)
+{
+	int proc = open("/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (proc < 0)
+		return -1;
+	int result = write_proc_at(proc, path, data, length), saved = errno;
+	close(proc);
+	return errno = saved, result;
 }
 
 /* /proc/self is a link; its target is our pid as this procfs counts. */
@@ -174,18 +180,66 @@ int op_domainname(struct context *c, const struct op *op)
 }
 
 /* key as sysctl(8) writes it, dots or slashes */
-int op_sysctl(struct context *c, const struct op *op)
+static int write_sysctl(int proc, const struct argument *key, const struct argument *value)
 {
-	(void)c;
 	char path[512] = "sys/";
-	if (op->a[0].length + 5 > sizeof path)
+	if (key->length + 5 > sizeof path)
 		return errno = ENAMETOOLONG, -1;
-	strcat(path, op->a[0].s);
-	if (!strchr(op->a[0].s, '/'))
+	strcat(path, key->s);
+	if (!strchr(key->s, '/'))
 		for (char *s = path; *s; s++)
 			if (*s == '.')
 				*s = '/';
-	return write_proc(path, op->a[1].s, op->a[1].length);
+	return proc < 0 ? write_proc(path, value->s, value->length) : write_proc_at(proc, path, value->s, value->length);
+}
+
+int op_sysctl(struct context *c, const struct op *op)
+{
+	(void)c;
+	return write_sysctl(-1, &op->a[0], &op->a[1]);
+}
+
+/*
+ * A procfs remembers the directories of each network namespace under the same names, and goes through all
+ * of them to find those of the next: with a thousand containers that is a millisecond a namespace. So there
+ * is one for this alone, which is made anew before it knows too many; without it the host's serves.
+ */
+#define PROC_USES_MAX 256 /* four a namespace */
+static int sysctl_proc = -1;
+
+void forget_sysctl_proc(void)
+{
+	if (sysctl_proc >= 0)
+		close(sysctl_proc);
+	sysctl_proc = -1;
+}
+
+static void make_sysctl_proc(void)
+{
+	int fs = sys_fsopen("proc");
+	if (fs >= 0 && sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
+		sysctl_proc = sys_fsmount(fs, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+	if (fs >= 0)
+		close(fs);
+}
+
+static int set_netns_sysctl(void *data)
+{
+	const struct op *op = data;
+	return write_sysctl(sysctl_proc, &op->a[1], &op->a[2]);
+}
+
+int op_netns_sysctl(struct context *c, const struct op *op)
+{
+	static unsigned uses;
+	if (!*op->a[0].s)
+		return write_sysctl(-1, &op->a[1], &op->a[2]);
+	if (uses++ % PROC_USES_MAX == 0) {
+		forget_sysctl_proc();
+		make_sysctl_proc();
+	}
+	(void)c;
+	return in_namespace(op->a[0].s, set_netns_sysctl, (void *)op);
 }
 
 int op_oom_score_adj(struct context *c, const struct op *op)

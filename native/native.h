@@ -116,7 +116,7 @@ performer op_root_overlay, op_root_overlay_joined, op_root_bind, op_source, op_s
 	op_pivot_root, op_root_propagation;
 void forget_sources(struct context *c);
 /* disk.c, clone.c, walk.c: volumes, and copies of what they hold */
-performer op_spread, op_volume_mount, op_volume_bind, op_volume_unmount, op_disk_mount, op_disk_grow, op_quota_set,
+performer op_spread, op_volume_mount, op_volume_bind, op_volume_unmount, op_disk_mount, op_disk_grow, op_disk_idle, op_quota_set,
 	op_quota_read, op_copy_up, op_copy_tree, op_copy_file, op_thaw, op_exchange, op_empty_directory, op_tree_usage,
 	op_chown_tree;
 /* layer.c */
@@ -130,6 +130,7 @@ performer op_rlimit, op_umask, op_lookup_user, op_workdir, op_ready, op_no_new_p
 /* net.c */
 performer op_netns_create, op_netns_delete, op_netns_pin, op_netlink, op_netns_sysctl;
 void forget_netlink(void);
+void forget_sysctl_proc(void);
 int in_namespace(const char *path, int (*f)(void *), void *data);
 /* port.c */
 performer op_port_hold, op_port_release;

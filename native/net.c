@@ -290,15 +290,3 @@ int op_netlink(struct context *c, const struct op *op)
 		close(NAMESPACE_FD + opened);
 	return errno = saved, result;
 }
-
-static int set_sysctl(void *op)
-{
-	return op_sysctl(NULL, op);
-}
-
-int op_netns_sysctl(struct context *c, const struct op *op)
-{
-	(void)c;
-	struct op inner = { .a = { op->a[1], op->a[2] } };
-	return in_namespace(op->a[0].s, set_sysctl, &inner);
-}

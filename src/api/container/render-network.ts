@@ -148,9 +148,9 @@ function portMap(view: ContainerView): PortMap {
 
 export function renderBindings(bindings: readonly PortBinding[]): PortMap {
   const map = emptyMap<{ HostIp: string; HostPort: string }[]>();
-  for (const { port, protocol, hostIp, hostPort } of bindings) {
-    const list = (map[`${port}/${protocol}`] ??= []);
-    list.push({ HostIp: hostIp, HostPort: String(hostPort) });
+  const keyOf = ({ port, protocol }: PortBinding): string => `${port}/${protocol}`;
+  for (const [key, list] of Map.groupBy(bindings, keyOf)) {
+    map[key] = list.map(({ hostIp, hostPort }) => ({ HostIp: hostIp, HostPort: String(hostPort) }));
   }
   return map;
 }
