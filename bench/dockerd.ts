@@ -20,7 +20,9 @@ const START_MS_MAX = 30_000;
 const STOP_MS_MAX = 20_000;
 const POLL_MS = 50;
 /** Of this process alone: several benchmarks may run at once. */
-const CGROUP_PARENT = `coracle-bench-dockerd-${process.pid}`;
+const CGROUP_PREFIX = 'coracle-bench-dockerd-';
+const CGROUP_NAME = /^coracle-bench-dockerd-(\d+)$/;
+const CGROUP_PARENT = `${CGROUP_PREFIX}${process.pid}`;
 
 export type Dockerd = AsyncDisposable & {
   readonly host: string;
@@ -53,6 +55,7 @@ export async function startDockerd(
 ): Promise<Dockerd | undefined> {
   const program = findDockerd();
   if (program === undefined) return undefined;
+  await sweep();
   mkdirSync(directory, { recursive: true });
   const socket = join(directory, 'docker.sock');
   const log = openSync(join(directory, 'dockerd.log'), 'w');
@@ -124,19 +127,91 @@ async function stop(child: ChildProcess, directories: readonly string[]): Promis
     child.kill('SIGTERM');
     await gone.catch(() => child.kill('SIGKILL'));
   }
-  removeCgroups();
+  removeCgroups(CGROUP_PARENT);
   for (const each of directories) rmSync(each, { recursive: true, force: true });
 }
 
 /** The parent cgroups that dockerd leaves behind, in each hierarchy. */
-function removeCgroups(): void {
-  for (const hierarchy of readdirSync('/sys/fs/cgroup')) {
-    for (const path of [`/sys/fs/cgroup/${hierarchy}/${CGROUP_PARENT}`]) {
-      if (!existsSync(path)) continue;
-      for (const leaf of readdirSync(path, { withFileTypes: true })) {
-        if (leaf.isDirectory()) rmdirSync(join(path, leaf.name));
-      }
-      rmdirSync(path);
+function removeCgroups(name: string): void {
+  for (const path of cgroupsOf(name)) {
+    for (const leaf of foldersIn(path)) rmdirSync(join(path, leaf));
+    rmdirSync(path);
+  }
+}
+
+const CGROUPS = '/sys/fs/cgroup';
+
+function cgroupsOf(name: string): readonly string[] {
+  return foldersIn(CGROUPS)
+    .map((hierarchy) => join(CGROUPS, hierarchy, name))
+    .filter((path) => existsSync(path));
+}
+
+function foldersIn(path: string): readonly string[] {
+  if (!existsSync(path)) return [];
+  const entries = readdirSync(path, { withFileTypes: true });
+  return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+}
+
+/** Where benchmarks have their folders, and how these are called: the pid comes last. */
+const PLACES = [
+  ['/run', /^bench-[a-z]+-(\d+)$/],
+  ['/tmp', /^coracle-bench-dockerd-(\d+)$/],
+] as const;
+const SWEEP_MS_MAX = 10_000;
+
+/** Ends and removes what a benchmark left that was killed: nobody else would. */
+async function sweep(): Promise<void> {
+  const pids = new Set<number>();
+  const folders: (readonly [path: string, pid: number])[] = [];
+  const note = (name: string, pattern: RegExp): number => {
+    const pid = Number(pattern.exec(name)?.[1] ?? 0);
+    if (pid > 0 && !existsSync(`/proc/${pid}`)) pids.add(pid);
+    return pid;
+  };
+  for (const [place, pattern] of PLACES) {
+    for (const name of foldersIn(place)) folders.push([join(place, name), note(name, pattern)]);
+  }
+  for (const hierarchy of foldersIn(CGROUPS)) {
+    for (const name of foldersIn(join(CGROUPS, hierarchy))) note(name, CGROUP_NAME);
+  }
+  for (const pid of pids) {
+    const left = folders.filter(([, owner]) => owner === pid).map(([path]) => path);
+    try {
+      await endAll(pid, left);
+      removeCgroups(`${CGROUP_PREFIX}${pid}`);
+      for (const path of left) rmSync(path, { recursive: true, force: true });
+    } catch (error) {
+      process.stderr.write(
+        `cannot remove what benchmark ${pid} left, ignoring: ${String(error)}\n`,
+      );
     }
+  }
+}
+
+/** dockerd and containerd first, which would start others; then what is in the cgroups. */
+async function endAll(pid: number, folders: readonly string[]): Promise<void> {
+  const deadline = performance.now() + SWEEP_MS_MAX;
+  for (;;) {
+    const daemons = folders.flatMap((folder) =>
+      ['docker.pid', 'containerd/containerd.pid'].flatMap((file) => {
+        const daemon = pidOf(join(folder, file));
+        if (daemon === undefined) return [];
+        // Another process has its pid by now.
+        const ours = readFileSync(`/proc/${daemon}/cmdline`, 'utf8').includes(folder);
+        return ours ? [daemon] : [];
+      }),
+    );
+    const others = cgroupsOf(`${CGROUP_PREFIX}${pid}`).flatMap((path) =>
+      foldersIn(path).flatMap((leaf) =>
+        readFileSync(join(path, leaf, 'cgroup.procs'), 'utf8')
+          .split('\n')
+          .filter(Boolean),
+      ),
+    );
+    const all = new Set([...daemons, ...others.map(Number)]);
+    if (all.size === 0 || performance.now() > deadline) return;
+    for (const each of all) process.kill(each, 'SIGKILL');
+    await sleep(POLL_MS);
   }
 }

@@ -17,6 +17,7 @@ import { basename, join } from 'node:path';
 import { atExit } from './at-exit.ts';
 
 const CLEAR_MS_MAX = 20_000;
+const RELEASE_MS_MAX = 1_000;
 const POLL_MS = 2;
 const CGROUP_MOUNTS = '/sys/fs/cgroup';
 const PREFIX = 'coracle-';
@@ -68,12 +69,30 @@ function clear(directory: string): readonly string[] {
 
 function unmountBelow(directory: string): readonly string[] {
   const lines = readFileSync('/proc/self/mountinfo', 'utf8').split('\n');
-  const paths = lines
-    .map((line) => line.split(' ')[4] ?? '')
-    .filter((path) => path.startsWith(`${directory}/`))
+  const below = lines
+    .map((line) => ({ line, path: line.split(' ')[4] ?? '' }))
+    .filter(({ path }) => path.startsWith(`${directory}/`))
     .toReversed();
-  for (const path of paths) execFileSync('umount', [path], { stdio: 'pipe' });
-  return paths;
+  for (const { line, path } of below) {
+    const [fstype, , options = ''] = line.split(' - ')[1]?.split(' ') ?? [];
+    if (fstype === 'cgroup') untilReleased(options.split(','));
+    execFileSync('umount', [path], { stdio: 'pipe' });
+  }
+  return below.map(({ path }) => path);
+}
+
+/**
+ * The kernel frees removed cgroups later, and a hierarchy that is unmounted before that keeps its
+ * subsystem for ever (cgroup_kill_sb()): nobody could have it otherwise on this machine any more.
+ */
+function untilReleased(subsystems: readonly string[]): void {
+  const deadline = performance.now() + RELEASE_MS_MAX;
+  const isHeld = (line: string): boolean => {
+    const [name = '', , cgroups] = line.split('\t');
+    return subsystems.includes(name) && cgroups !== '1';
+  };
+  const held = (): boolean => readFileSync('/proc/cgroups', 'utf8').split('\n').some(isHeld);
+  while (held() && performance.now() < deadline) pause();
 }
 
 /** At the exit of this process nothing can be awaited. */
