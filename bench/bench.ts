@@ -9,6 +9,7 @@ import { ROOT } from '../tools/source.ts';
 import { Api, field } from '../tools/api.ts';
 import { type Dockerd, startDockerd } from './dockerd.ts';
 import { command, descendants, median, memoryOf, processes, times } from './measure.ts';
+import { measureImages } from './image.ts';
 import { measureNetwork, type NetworkFigures, networkRows } from './network.ts';
 import { printRows, type Row } from './table.ts';
 
@@ -378,4 +379,5 @@ async function benchDockerd(): Promise<Figures | undefined> {
 const { floor, ours, network } = await benchEngine();
 tabulate(floor, ours, await benchDockerd());
 rows.push(...networkRows(network));
+rows.push(...(await measureImages(note)));
 printRows(rows, JSON_OUTPUT);

@@ -1,7 +1,7 @@
 // Images beside dockerd: pull with unpacking from a registry on loopback, load, save and import, and
-// meanwhile the memory of the daemon and how long a ping waits. Each measurement has a new file
-// system in a file: ext4 is slow to make files where many were deleted in the last minute, so that
-// what one left would be charged to the next.
+// meanwhile the memory of the daemon and how long a ping waits. Each measurement has a new folder,
+// and all are removed at the end: ext4 is slow to make files where many were deleted in the last
+// minute (recently_deleted() in its ialloc.c), and what one left would be charged to the next.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -16,7 +16,8 @@ import { command } from './measure.ts';
 import { printRows, type Row } from './table.ts';
 
 const ROUNDS = process.argv.includes('--quick') ? 1 : 2;
-const DISK_BYTES = 16 * 1024 ** 3;
+/** Not where tests delete all the time. */
+const PLACE = '/var/lib';
 const PING_EVERY_MS = 10;
 const PING_MS_MAX = 100;
 const MEMORY_MIB_MAX = 64;
@@ -25,6 +26,9 @@ const EXEC_ROOT = `/run/bench-images-${process.pid}`;
 
 type Verb = 'pull' | 'load' | 'save' | 'import';
 const VERBS: readonly Verb[] = ['pull', 'load', 'save', 'import'];
+/** `--only=import` leaves the others out. */
+const ONLY = process.argv.find((each) => each.startsWith('--only='))?.slice('--only='.length);
+const MEASURED = VERBS.filter((verb) => ONLY === undefined || ONLY === verb);
 
 type Corpus = {
   /** A `docker save` archive, and the tar of a root. */
@@ -91,25 +95,6 @@ function makeArchive(folder: string): string {
   return archive;
 }
 
-/** A new file system in a file, mounted. */
-class Disk implements Disposable {
-  readonly path: string;
-  readonly #file: string;
-  constructor(folder: string) {
-    this.#file = join(folder, 'disk.img');
-    this.path = join(folder, 'disk');
-    mkdirSync(this.path, { recursive: true });
-    rmSync(this.#file, { force: true });
-    execFileSync('truncate', ['-s', String(DISK_BYTES), this.#file]);
-    execFileSync('mkfs.ext4', ['-q', '-F', '-E', 'lazy_itable_init=1', this.#file]);
-    execFileSync('mount', ['-o', 'loop', this.#file, this.path]);
-  }
-  [Symbol.dispose](): void {
-    execFileSync('umount', ['-R', '-l', this.path]);
-    rmSync(this.#file, { force: true });
-  }
-}
-
 type Side = { readonly host: string; readonly socket: string; readonly pid: number };
 
 async function timed(run: () => Promise<unknown>): Promise<number> {
@@ -164,6 +149,8 @@ async function watch(side: Side, run: () => Promise<void>): Promise<Load> {
   return { pingMs, memoryMiB: (kib('VmHWM') - idle) / 1024 };
 }
 
+let count = 0;
+
 async function measure(
   start: (directory: string) => Promise<AsyncDisposable & Side>,
   folder: string,
@@ -171,9 +158,10 @@ async function measure(
 ): Promise<Figures> {
   const found: Record<Verb, number> = { pull: 0, load: 0, save: 0, import: 0 };
   let load: Load = { memoryMiB: 0, pingMs: 0 };
-  for (const verb of VERBS) {
-    using disk = new Disk(folder);
-    await using side = await start(join(disk.path, basename(folder)));
+  for (const verb of MEASURED) {
+    count += 1;
+    const directory = join(folder, String(count), basename(folder));
+    await using side = await start(directory);
     execFileSync('sync');
     const here = await watch(side, async () => {
       found[verb] = await measureVerb(side, verb, corpus);
@@ -203,7 +191,11 @@ function best(rounds: readonly Figures[]): Figures {
 
 export async function measureImages(note: (text: string) => void): Promise<readonly Row[]> {
   if (!HAS_REGISTRY) return [];
+  const before = process.env['TMPDIR'];
+  process.env['TMPDIR'] = PLACE;
   const folder = makeScratch('images-');
+  if (before === undefined) delete process.env['TMPDIR'];
+  else process.env['TMPDIR'] = before;
   try {
     return await measureIn(folder, note);
   } finally {
@@ -257,7 +249,7 @@ async function startTheirs(directory: string, namespace: string): Promise<AsyncD
 }
 
 function tabulate(ours: Figures, theirs: Figures | undefined, mib: number): readonly Row[] {
-  const rows: Row[] = VERBS.map((verb) => {
+  const rows: Row[] = MEASURED.map((verb) => {
     const goal = verb === 'pull' ? PULL_GOAL : 1;
     const ratio = theirs === undefined ? undefined : theirs[verb] / ours[verb];
     return {

@@ -79,6 +79,11 @@ export class ImageService {
     return new ImageService(deps, lost);
   }
 
+  /** Resolves when all layers are on the disk: nothing is written any more. */
+  settled(): Promise<void> {
+    return this.#deps.settler.idle();
+  }
+
   /** What the verbs of this folder work with, for build/ and pull. */
   get deps(): ImageDeps {
     return this.#deps;

@@ -29,6 +29,11 @@ export class Settler {
         this.start(deps);
       });
   }
+
+  /** Resolves when nothing is under way. */
+  async idle(): Promise<void> {
+    while (this.#running !== undefined) await this.#running;
+  }
 }
 
 /** Makes the layers again that images miss; answers which could not be. */

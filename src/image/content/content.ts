@@ -15,6 +15,7 @@ export const BLOB_BYTES_MAX = 256 * 1024 ** 3;
 /** Chunks from a socket are small; they are written this many bytes at a time. */
 const WRITE_BYTES = 1024 * 1024;
 const PARTIALS = 'partial';
+const EARLY_SYNC_BYTES = 32 * 1024 * 1024;
 
 type ByteSource = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 
@@ -233,6 +234,7 @@ async function receive(
   const max = Math.min(options.bytesMax ?? BLOB_BYTES_MAX, options.size ?? BLOB_BYTES_MAX);
   const hash = createHash('sha256');
   let size = 0;
+  const early = new EarlySync(file);
   let batch: Uint8Array[] = [];
   let batched = 0;
   for await (const chunk of source) {
@@ -246,11 +248,42 @@ async function receive(
     batched += chunk.length;
     if (batched < WRITE_BYTES) continue;
     await writeAll(file, batch);
+    early.wrote(batched);
     batch = [];
     batched = 0;
   }
   await writeAll(file, batch);
+  await early.end();
   return { digest: `sha256:${hash.digest('hex')}` as Digest, size };
+}
+
+/** The disk works while more is received: at the end there is little left to wait for. */
+class EarlySync {
+  readonly #file: FileHandle;
+  #unsynced = 0;
+  #running: Promise<void> | undefined;
+
+  constructor(file: FileHandle) {
+    this.#file = file;
+  }
+
+  wrote(bytes: number): void {
+    this.#unsynced += bytes;
+    if (this.#running !== undefined || this.#unsynced < EARLY_SYNC_BYTES) return;
+    this.#unsynced = 0;
+    // Its failure is met again by the sync that counts.
+    this.#running = this.#file
+      .datasync()
+      .catch(() => {})
+      .finally(() => {
+        this.#running = undefined;
+      });
+  }
+
+  /** The file must not be closed before. */
+  async end(): Promise<void> {
+    await this.#running;
+  }
 }
 
 /** A source may not reuse a chunk's memory: it is written after more were asked for. */
