@@ -17,7 +17,8 @@ const RUNS = Number(process.env['CORACLE_STRESS_RUNS'] ?? 200);
 const PARALLEL = Number(process.env['CORACLE_STRESS_PARALLEL'] ?? 50);
 const KILLS = Number(process.env['CORACLE_STRESS_KILLS'] ?? 30);
 const WARM_RUNS = 30;
-const RESIDENT_GROWTH_KIB_MAX = 48 * 1024;
+/** V8 still compiles and its heap finds its size in the first half of the runs; a leak goes on. */
+const RESIDENT_GROWTH_KIB_MAX = 24 * 1024;
 const RESTART_MS_MAX = 5_000;
 const SETTLE_MS_MAX = 5_000;
 /** On the default bridge, with a port of its own of the host. */
@@ -98,15 +99,17 @@ test(`${RUNS} containers run and removed in a row leave the machine as it was`, 
   using api = new Api(engine.socket, 2);
   for (let i = 0; i < WARM_RUNS; i += 1) await runAndRemove(api);
   const before = await quietAccount();
-  for (let i = 0; i < RUNS; i += 1) await runAndRemove(api);
+  for (let i = 0; i < RUNS / 2; i += 1) await runAndRemove(api);
+  const half = takeAccount(engine).residentKiB;
+  for (let i = 0; i < RUNS / 2; i += 1) await runAndRemove(api);
   const found = await expectAccount(before, (now) =>
     // Fewer is fine: what the last warm run held may have been closed since.
     (['daemonDescriptors', 'agentDescriptors'] as const).flatMap((kind) =>
       now[kind] > before[kind] ? [`${kind}: ${before[kind]} -> ${now[kind]}`] : [],
     ),
   );
-  const growth = found.residentKiB - before.residentKiB;
-  assert.ok(growth < RESIDENT_GROWTH_KIB_MAX, `the daemon grew by ${growth} KiB`);
+  const growth = found.residentKiB - half;
+  assert.ok(growth < RESIDENT_GROWTH_KIB_MAX, `the daemon grew by ${growth} KiB in the second half`);
 });
 
 test(`${PARALLEL} containers at once all run, each with its own output and exit code`, async () => {
