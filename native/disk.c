@@ -106,7 +106,8 @@ static int new_loop(int image, const char *name)
 		if (fd < 0)
 			break;
 		struct loop_config config = { .fd = (uint32_t)image, .block_size = LOOP_BLOCK_BYTES };
-		config.info.lo_flags = LO_FLAGS_AUTOCLEAR;
+		/* Direct, so that nothing is cached twice; where the file cannot be read so, the kernel goes without. */
+		config.info.lo_flags = LO_FLAGS_AUTOCLEAR | LO_FLAGS_DIRECT_IO;
 		snprintf((char *)config.info.lo_file_name, sizeof config.info.lo_file_name, "%s", name);
 		if (ioctl(fd, LOOP_CONFIGURE, &config) == 0)
 			return closing(control, fd);
@@ -189,6 +190,23 @@ int op_disk_grow(struct context *c, const struct op *op)
 			explain(c, "ext4 cannot grow it");
 	}
 	return close_image(image, closing(loop, closing(mounted, result)));
+}
+
+/*
+ * Success when nothing has the file system in the image alive any more. After an unmount that may take
+ * a moment: a container that is being made has copies of all mounts of the host until it lets them go.
+ */
+int op_disk_idle(struct context *c, const struct op *op)
+{
+	(void)c;
+	struct stat st;
+	int image = open_image(op->a[0].s, &st);
+	if (image < 0)
+		return -1;
+	int loop = find_loop(&st);
+	if (loop >= 0)
+		errno = EBUSY;
+	return close_image(image, loop < 0 ? 0 : closing(loop, -1));
 }
 
 /* quotactl_fd(2), Linux 5.14: by the file system that a directory is in, not by a device's name. */

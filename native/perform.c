@@ -101,6 +101,7 @@ static const struct {
 	[OP_volume_unmount] = { op_volume_unmount, AT(AGENT) },
 	[OP_disk_mount] = { op_disk_mount, AT(AGENT) },
 	[OP_disk_grow] = { op_disk_grow, AT(AGENT) },
+	[OP_disk_idle] = { op_disk_idle, AT(AGENT) },
 	[OP_spread] = { op_spread, AT(AGENT) },
 	[OP_quota_set] = { op_quota_set, AT(AGENT) },
 	[OP_quota_read] = { op_quota_read, AT(AGENT) },

@@ -224,6 +224,7 @@ const CALLS: Callers = {
   disk_mount: (op) => `ioctl(LOOP_CONFIGURE, ${q(op.image)}); move_mount(${q(op.target)})`,
   disk_grow: (op) => `ftruncate(${q(op.image)}, ${op.bytes}); ioctl(EXT4_IOC_RESIZE_FS)`,
   spread: (op) => `ioctl(${q(op.path)}, FS_IOC_SETFLAGS, FS_TOPDIR_FL)`,
+  disk_idle: (op) => `ioctl(LOOP_GET_STATUS64, ${q(op.image)})`,
   quota_set: (op) => `quotactl_fd(${q(op.path)}, Q_SETQUOTA, ${op.project}, ${op.bytes})`,
   quota_read: (op) => `quotactl_fd(${q(op.path)}, Q_GETQUOTA, ${op.project})`,
   copy_up: (op) => `copy(${q(op.path)} of the image, ${q(op.target)})`,

@@ -113,6 +113,7 @@ const GROUP_OF = {
   disk_mount: 'mounts',
   disk_grow: 'mounts',
   spread: 'mounts',
+  disk_idle: 'mounts',
   quota_set: 'mounts',
   quota_read: 'mounts',
   copy_up: 'mounts',

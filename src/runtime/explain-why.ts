@@ -183,6 +183,7 @@ const WHY: Reasons = {
   disk_mount: 'A file system of a fixed size inside of a file: it cannot grow over its limit.',
   disk_grow: 'Gives it more room while it is in use.',
   spread: 'What is made in it has nothing to do with each other, and is put apart on the disk.',
+  disk_idle: 'Whether nobody has the file system mounted any more.',
   quota_set: 'The file system itself counts what is in this directory, and stops at the limit.',
   quota_read: 'How much of the limit is used.',
   copy_up: 'An empty volume starts with what the image has in its place.',

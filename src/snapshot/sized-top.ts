@@ -2,16 +2,7 @@
 // system or the mount point of a disk (kernel/disk), and the symbolic link `limit` says which. A
 // disk is mounted on the host only for moments: while a container is made of it, and while somebody
 // reads it. The overlay of a container that runs keeps it alive by itself.
-import {
-  chmod,
-  chown,
-  mkdir,
-  readFile,
-  readlink,
-  rename,
-  rm,
-  symlink,
-} from 'node:fs/promises';
+import { chmod, chown, mkdir, readFile, readlink, rename, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EngineError, errnoOf } from '#base/error.ts';
 import { KeyedLock } from '#base/keyed-lock.ts';

@@ -61,11 +61,13 @@ export class VolumeCopies {
     return makeLimit(this.#store.needs.perform, stage, join(stage, DATA), limit.bytes);
   }
 
+  /** A disk is mounted for it, so that its file system can be told to write all that it holds. */
   #copyOf(volume: Volume, to: string): Promise<Copied> {
-    return copyContent(this.#store.needs, this.#store.pathOf(volume.name), to, {
-      limit: volume.limit,
-      mounted: this.#mounts.mounted(volume.name) ? volume.mountpoint : '',
-    });
+    const { limit, mountpoint, name } = volume;
+    const mounted = limit?.kind === 'disk' ? mountpoint : '';
+    return this.#mounts.while(volume, () =>
+      copyContent(this.#store.needs, this.#store.pathOf(name), to, { limit, mounted }),
+    );
   }
 
   /** Without a name it is called after the moment: 20261124T134500Z. */

@@ -4,6 +4,7 @@ import { randomInt } from 'node:crypto';
 import { mkdir, open, rm, rmdir } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { EngineError, errnoOf, messageOf } from '#base/error.ts';
 import { OpError } from '../native/encode.ts';
@@ -170,6 +171,23 @@ export async function growLimit(
   }
 }
 
+const IDLE_POLL_MS = 10;
+const IDLE_POLLS_MAX = 500;
+
+/** Nothing else may write to the file while a program does. */
+async function whenIdle(perform: Perform, image: string): Promise<void> {
+  for (let poll = 1; ; poll += 1) {
+    try {
+      await perform([{ op: 'disk_idle', image }]);
+      return;
+    } catch (error) {
+      const busy = error instanceof OpError && error.result.errno === constants.errno.EBUSY;
+      if (!busy || poll === IDLE_POLLS_MAX) throw error;
+      await sleep(IDLE_POLL_MS);
+    }
+  }
+}
+
 async function growDisk(
   perform: Perform,
   image: string,
@@ -187,6 +205,7 @@ async function growDisk(
   } catch (error) {
     if (!(error instanceof OpError) || error.result.errno !== constants.errno.EPERM) throw error;
     await perform([{ op: 'volume_unmount', target }]);
+    await whenIdle(perform, image);
     await run('resize2fs', ['-f', image, `${bytes / SECTOR_BYTES}s`]);
   } finally {
     await perform([{ op: 'volume_unmount', target }]);

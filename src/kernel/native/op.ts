@@ -92,6 +92,7 @@ export const OPS = {
   disk_mount: 'image:s target:s',
   disk_grow: 'image:s target:s bytes:u',
   spread: 'path:s',
+  disk_idle: 'image:s',
   quota_set: 'path:s project:u bytes:u',
   quota_read: 'path:s project:u',
   copy_up: 'lower:l path:s target:s joined:u',
