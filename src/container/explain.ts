@@ -77,7 +77,7 @@ export async function plan(deps: Deps, wish: ContainerSpec): Promise<Explanation
     directory: deps.store.directory(id),
     filesOf: deps.store.directory(id),
     isFile: () => false,
-    layersOf: (chain) => layersOf(deps, id, chain),
+    layersOf: (chain) => layersOf(deps, chain),
   });
   return {
     id,

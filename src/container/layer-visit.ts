@@ -7,8 +7,8 @@ import type { ContainerRecord } from './record.ts';
 import { OpenVisit } from './visit.ts';
 
 /**
- * What a start makes in the root so that something can be mounted there. dockerd has it in a layer of
- * its own below the container's, so it is no change of the container there either
+ * What a start makes in the root so that something can be mounted there. dockerd has it in a layer
+ * of its own below the container's, so it is no change of the container there either
  * (daemon/initlayer).
  */
 export const MADE_FOR_MOUNTS: readonly string[] = [

@@ -118,7 +118,7 @@ export function boxOf(deps: Deps, record: ContainerRecord, network: BoxNetwork):
       source.kind === 'join' ? deps.store.get(source.container).id : record.id,
     ),
     isFile,
-    layersOf: (chain) => layersOf(deps, record.id, chain),
+    layersOf: (chain) => layersOf(deps, chain),
   });
 }
 

@@ -55,6 +55,8 @@ export interface Snapshots {
   written(id: string): Written;
   /** Makes a root that was mounted as volatile mountable again. */
   reopen(id: string): void;
+  /** Directories of an image's layers, the top one first. */
+  layers(chain: ChainId): readonly string[];
   /** The mount of a top that is not made, for a plan. */
   plan(id: string, chain: ChainId | undefined): BoxRoot['mount'];
   /** Success if there is none. */

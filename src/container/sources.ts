@@ -7,13 +7,8 @@ import type { Deps } from './deps.ts';
 import type { MountPoint } from './record.ts';
 
 /** Directories of an image's layers, the top one first. */
-export function layersOf(
-  deps: Pick<Deps, 'snapshots'>,
-  id: string,
-  chain: ChainId,
-): readonly string[] {
-  const root = deps.snapshots.plan(id, chain);
-  return root.kind === 'overlay' ? root.lower : [root.path];
+export function layersOf(deps: Pick<Deps, 'snapshots'>, chain: ChainId): readonly string[] {
+  return deps.snapshots.layers(chain);
 }
 
 /** An empty top for a directory of the host, which looks like that directory (overlayfs.rst). */

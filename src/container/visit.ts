@@ -174,7 +174,7 @@ function boxToLookAt(deps: Deps, record: ContainerRecord): Box {
     directory: deps.store.directory(record.id),
     filesOf: deps.store.directory(files?.id ?? record.id),
     isFile: (path) => !(statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? true),
-    layersOf: (chain) => layersOf(deps, record.id, chain),
+    layersOf: (chain) => layersOf(deps, chain),
   });
 }
 

@@ -7,6 +7,7 @@ import { LOG_LEVELS, type LogLevel } from '#base/log.ts';
 import { checkUlimit } from '#container/check.ts';
 import type { RegistryConfig } from '#image/registry/registry.ts';
 import { CGROUP_DRIVERS, type CgroupDriver, namingOf } from '#kernel/cgroup/naming.ts';
+import { type DriverName, DRIVERS } from '#snapshot/driver.ts';
 import type { RealtimeBudget } from '#kernel/cgroup/resources.ts';
 import type { Flags } from './flags.ts';
 import { makeNetworkConfig, type NetworkConfig } from './network-config.ts';
@@ -41,6 +42,8 @@ export type Config = {
   readonly noNewPrivileges: boolean;
   /** "", "builtin", "unconfined" or a path. */
   readonly seccompProfile: string;
+  /** undefined = what the data root can. */
+  readonly storageDriver: DriverName | undefined;
   readonly labels: readonly string[];
   readonly tls: TlsConfig;
   readonly metricsAddress: { readonly host: string; readonly port: number } | undefined;
@@ -102,6 +105,7 @@ const KEYS: Readonly<Record<string, Kind>> = {
   'log-opts': 'map',
   'no-new-privileges': 'boolean',
   'seccomp-profile': 'text',
+  'storage-driver': 'text',
   labels: 'texts',
   debug: 'boolean',
   'live-restore': 'boolean',
@@ -208,6 +212,7 @@ export function makeConfig(flags: Flags, file: Values): Config {
     logConfig: { type: text('log-driver', 'json-file'), config: texts(values.get('log-opts')) },
     noNewPrivileges: values.get('no-new-privileges') === true,
     seccompProfile: text('seccomp-profile', ''),
+    storageDriver: parseStorageDriver(text('storage-driver', '')),
     labels: labels ?? [],
     tls: parseTls(values),
     metricsAddress: metrics === '' ? undefined : parseMetricsAddress(metrics),
@@ -306,4 +311,12 @@ function parseUlimits(value: unknown): readonly Ulimit[] {
     limits.push(limit);
   }
   return limits;
+}
+
+function parseStorageDriver(text: string): DriverName | undefined {
+  if (text === '') return undefined;
+  const driver = DRIVERS.find((each) => each === text);
+  if (driver !== undefined) return driver;
+  const why = `driver not supported: use ${DRIVERS.join(' or ')}`;
+  throw new EngineError('invalid_argument', `storage driver ${text}: ${why}`);
 }

@@ -27,10 +27,11 @@ import { detectFeatures } from '#kernel/cgroup/features.ts';
 import { NativeAgent } from '#kernel/native/agent.ts';
 import type { Agent } from '#kernel/native/native.ts';
 import { NO_BRIDGE } from '#network/predefined.ts';
+import type { HostFacts } from '#runtime/facts.ts';
 import { OomSource } from '#runtime/oom.ts';
 import { createVisits } from '#runtime/visit.ts';
 import { takesLayers } from '#runtime/plan.ts';
-import { OverlaySnapshotter } from '#snapshot/overlay.ts';
+import { SnapshotStore } from '#snapshot/store.ts';
 import { removeTrees } from '#snapshot/remove-tree.ts';
 import { TopCopies } from '#snapshot/top-copies.ts';
 import { VolumeService } from '#volume/service.ts';
@@ -47,6 +48,7 @@ import { makeResourceChecker } from './resource-port.ts';
 import { makeRuntimePort } from './runtime-port.ts';
 import { makeSlices } from './slices.ts';
 import { openSpares } from './spares.ts';
+import { chooseDriver } from './storage-driver.ts';
 import { makeVolumePort } from './volume-port.ts';
 
 export type Engine = AsyncDisposable & {
@@ -70,7 +72,8 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
   const events = new EventBus();
   // An agent of its own deletes what containers wrote, so that the other never waits for the disk.
   const trash = parts.use(makeTrash(parts.use(new NativeAgent(native)), report));
-  const { store, snapshots, copies, runs } = await openStores({ config, agent, trash }, parts);
+  const needsOfStores = { config, agent, trash, log, host };
+  const { store, snapshots, copies, runs } = await openStores(needsOfStores, parts);
   const registries = parts.use(new SwitchRegistries(config.registry));
   const needsOfImages = { snapshots, registries, publisher: events, report };
   const images = await openImages(config, store, needsOfImages, parts);
@@ -92,7 +95,7 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
     ...members,
     events,
     images: makeImagePort(images),
-    snapshots: makeSnapshotPort(snapshots, images, copies, config.dataRoot),
+    snapshots: makeSnapshotPort(snapshots, images, copies),
     copies,
     volumes,
     networks,
@@ -111,7 +114,7 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
   await images.loadBuiltin(busyboxPath(), new AbortController().signal);
   const containers = createContainerEngine(deps);
   parts.use(watchContainers(deps, events, containers));
-  const facts = await collectFacts(config, host, features);
+  const facts = await collectFacts(config, host, features, snapshots.driver.name);
   const all = parts.move();
   return {
     api: {
@@ -142,23 +145,29 @@ function watchContainers(deps: Deps, events: EventBus, engine: ContainerEngine):
   return watches.move();
 }
 
+type StoreNeeds = {
+  readonly config: Config;
+  readonly agent: Agent;
+  readonly trash: Trash;
+  readonly log: Log;
+  readonly host: HostFacts;
+};
+
 /** What containers are on the disk. */
 async function openStores(
-  {
-    config,
-    agent,
-    trash,
-  }: { readonly config: Config; readonly agent: Agent; readonly trash: Trash },
+  { config, agent, trash, log, host }: StoreNeeds,
   parts: AsyncDisposableStack,
 ) {
-  const { dataRoot } = config;
+  const { dataRoot, storageDriver: wish } = config;
+  const native = nativePath(process.env);
   const perform = agent.perform.bind(agent);
   const { containers, tops: spares, runs } = await openSpares(agent, config, parts);
   const store = new ContainerStore(join(dataRoot, 'containers'), trash, containers);
-  const options = { trash, perform, spares };
-  const snapshots = parts.use(await OverlaySnapshotter.open(dataRoot, options));
-  const carrier = parts.use(new NativeAgent(nativePath(process.env)));
+  const carrier = parts.use(new NativeAgent(native));
   const carry = carrier.perform.bind(carrier);
+  const driver = await chooseDriver({ dataRoot, wish, native, carry, log, host });
+  const options = { trash, perform, spares };
+  const snapshots = parts.use(await SnapshotStore.open(dataRoot, driver, options));
   const copies = new TopCopies(dataRoot, { snapshots, carry, perform, trash });
   await copies.sweep();
   return { store, snapshots, copies, runs };

@@ -22,6 +22,7 @@ export async function collectFacts(
   config: Config,
   host: HostFacts,
   features: CgroupFeatures,
+  storage: SystemFacts['driver'],
 ): Promise<SystemFacts> {
   const release_ = parseOsRelease(readText('/etc/os-release'));
   return {
@@ -38,10 +39,12 @@ export async function collectFacts(
     machine: machine(),
     cpus: cpus().length,
     memoryBytes: totalmem(),
-    driver: 'overlay2',
+    driver: storage,
     driverStatus: [
       ['Backing Filesystem', 'host'],
-      ['Mounted by', 'the container itself'],
+      storage === 'copy'
+        ? ['Each container', 'is a copy of its image']
+        : ['Mounted by', 'the container itself'],
     ],
     cgroupDriver: config.cgroupDriver,
     cgroupVersion: host.cgroups.version,

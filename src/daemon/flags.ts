@@ -182,6 +182,11 @@ export const FLAGS: Readonly<Record<string, FlagDefinition>> = {
     key: 'registry-mirrors',
     help: 'Mirror of Docker Hub, or HOST=URL of any registry (many allowed)',
   },
+  '--storage-driver': {
+    kind: 'text',
+    key: 'storage-driver',
+    help: 'overlay2 or copy (overlay2, where the kernel can mount it on the data root)',
+  },
   '--tls': { kind: 'boolean', key: 'tls', help: 'Serve TCP with TLS; false: without is meant' },
   '--tlscacert': {
     kind: 'text',

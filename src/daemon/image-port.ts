@@ -21,22 +21,17 @@ export function makeSnapshotPort(
   snapshots: Snapshotter,
   images: Pick<ImageService, 'release'>,
   copies: Pick<TopCopies, 'removeAll'>,
-  dataRoot: string,
 ): Snapshots {
   return {
-    driver: 'overlay2',
+    driver: snapshots.driver.name,
     prepare: (id, chain, bytes) => snapshots.prepare(id, chain, bytes),
     hold: (id) => snapshots.hold(id),
     grow: (id, bytes, used) => snapshots.grow(id, bytes, used),
     root: (id) => snapshots.root(id),
     written: (id) => writtenOf(snapshots, id),
     reopen: (id) => snapshots.reopen(id),
-    plan: (id, chain) => ({
-      kind: 'overlay',
-      lower: snapshots.lower(chain),
-      upper: join(dataRoot, 'tops', id, 'upper'),
-      work: join(dataRoot, 'tops', id, 'work'),
-    }),
+    layers: (chain) => snapshots.lower(chain),
+    plan: (id, chain) => snapshots.plan(id, chain),
     remove: async (id) => {
       const chain = ifThere(() => snapshots.parent(id));
       await snapshots.remove(id);
@@ -47,7 +42,9 @@ export function makeSnapshotPort(
     list: () => snapshots.tops(),
     usage: async (id) => {
       const rw = await snapshots.usage(id);
-      return { rw, rootFs: rw + chainBytes(snapshots, snapshots.parent(id)) };
+      // A copy is the whole root.
+      const below = snapshots.driver.name === 'copy' ? undefined : snapshots.parent(id);
+      return { rw, rootFs: rw + chainBytes(snapshots, below) };
     },
     graph: (id) => graphOf(snapshots, id),
   };

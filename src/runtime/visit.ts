@@ -10,7 +10,7 @@ import type { Box, IdMapping } from './box.ts';
 import type { HostFacts } from './facts.ts';
 import { prepare } from './launch.ts';
 import { cleanPath } from './mounts.ts';
-import { takesLayers } from './plan.ts';
+import { overlayOp, takesLayers } from './plan.ts';
 
 export type {
   FileStat,
@@ -104,4 +104,14 @@ export function planVisit(
     { op: 'unshare', flags: CLONE.NEWNS },
     ...plan.init.filter((op) => isOfRoot(op) || isBound(op)),
   ];
+}
+
+/** Throws what the kernel says when it cannot; the mount is seen by nobody and ends at once. */
+export async function canMountOverlay(
+  nativePath: string,
+  facts: HostFacts,
+  root: { readonly lower: readonly string[]; readonly upper: string; readonly work: string },
+): Promise<void> {
+  const op = overlayOp({ kind: 'overlay', ...root }, false, takesLayers(facts));
+  await using _visit = await NativeVisit.open(nativePath, [op]);
 }

@@ -6,6 +6,7 @@
 // does, inside its own mount namespace) and it does not know archives: image/layer fills stages.
 import type { Digest } from '#base/digest.ts';
 import type { ChainId } from './chain.ts';
+import type { SnapshotDriver } from './driver.ts';
 
 /** What to mount as the root; `lower` has the top layer first, as overlayfs wants it. */
 export type RootMount =
@@ -51,6 +52,7 @@ export interface LooseStage extends AsyncDisposable {
 export type SnapshotProblem = { readonly path: string; readonly message: string };
 
 export interface Snapshotter {
+  readonly driver: Pick<SnapshotDriver, 'name'>;
   has(chain: ChainId): boolean;
   layer(chain: ChainId): Layer | undefined;
   list(): readonly Layer[];
@@ -58,15 +60,15 @@ export interface Snapshotter {
   lower(chain: ChainId | undefined): readonly string[];
   stage(parent: ChainId | undefined): Promise<Stage>;
   /** Only where a layer's files can be made without those of its parent. */
-  stageLoose?(): Promise<LooseStage>;
+  readonly stageLoose?: (() => Promise<LooseStage>) | undefined;
   /**
    * A new layer can be used at once, and is on the disk only after this: `sync` is asked to bring a
    * directory's whole file system there. Does nothing if nothing is new.
    */
   settle(sync: (directory: string) => Promise<void>): Promise<void>;
   /**
-   * Layers that the power was cut upon before they were settled: they are not there, and may be made
-   * again from their archives. What is not is removed by forget().
+   * Layers that the power was cut upon before they were settled: they are not there, and may be
+   * made again from their archives. What is not is removed by forget().
    */
   readonly doubtful: readonly ChainId[];
   forget(chain: ChainId): Promise<void>;
@@ -75,6 +77,8 @@ export interface Snapshotter {
 
   /** Makes an empty writable top: the hot path of create. */
   prepare(key: string, parent: ChainId | undefined, bytes?: number): Promise<void>;
+  /** The same of one that is not made. */
+  plan(key: string, parent: ChainId | undefined): RootMount;
   /** The directories of one with a size are there only while it is held. */
   root(key: string): RootMount;
   hold(key: string): Promise<AsyncDisposable>;

@@ -1,4 +1,5 @@
-// POST /commit?container=...: the body, if there is one, is a Config that goes over the container's.
+// POST /commit?container=...: the body, if there is one, is a Config that goes over the
+// container's.
 import { EngineError } from '#base/error.ts';
 import { readJsonBody } from '../body.ts';
 import { type Exchange, sendJson } from '../exchange.ts';

@@ -76,6 +76,11 @@ export const DAEMON_FLAGS: readonly FlagSpec[] = [
   flag('mtu', string, 'MTU of the default bridge (1500)'),
   flag('pidfile', string, 'File for the process id (EXEC-ROOT/coracle.pid)'),
   flag('registry-mirror', list, 'Mirror of Docker Hub, or HOST=URL of any registry (many allowed)'),
+  flag(
+    'storage-driver',
+    string,
+    'overlay2 or copy (overlay2, where the kernel can mount it on the data root)',
+  ),
   flag('tls', bool, 'Serve TCP with TLS; false: without is meant'),
   flag('tlscacert', string, 'Certificates that clients are trusted by (~/.docker/ca.pem)'),
   flag('tlscert', string, 'Certificate (~/.docker/cert.pem)'),
