@@ -28,7 +28,7 @@ function below(node: CgroupNode, indent: string, paint: Paint): string[] {
   const last = children.length + processes.length - 1;
   const branch = (index: number): string => (index === last ? '└─ ' : '├─ ');
   const lines = processes.map(({ Pid: pid, Name: name }, index) =>
-    paint('dim', `${indent}${branch(index)}${pid} ${name}`),
+    paint('dim', `${indent}${branch(index)}${pid} ${printable(name)}`),
   );
   for (const [at, child] of children.entries()) {
     const index = processes.length + at;
@@ -36,6 +36,11 @@ function below(node: CgroupNode, indent: string, paint: Paint): string[] {
     lines.push(...below(child, indent + (index === last ? '   ' : '│  '), paint));
   }
   return lines;
+}
+
+/** A process calls itself as it likes: with a colour of the terminal, or half of a character. */
+function printable(name: string): string {
+  return name.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, '?');
 }
 
 function titleOf({ Name: name, Container: container }: CgroupNode): string {

@@ -3,6 +3,7 @@ import { formatBinarySize } from '#base/bytes.ts';
 import type { SliceSummary } from '#wire/slice.ts';
 import type { Context } from '../command.ts';
 import { type Listing, type Row, renderList } from '../format/list.ts';
+import { limitsText } from '../limit-text.ts';
 
 const SLICES: Listing = {
   headers: {
@@ -39,10 +40,6 @@ function sliceRow({ Path, Usage, Containers, Limits }: SliceSummary): Row {
     Cpu: cpu === null ? '-' : `${(cpu / 1e9).toFixed(2)}s`,
     Memory: memory === null ? '-' : formatBinarySize(memory),
     Pids: pids === null ? '-' : String(pids),
-    Limits: Object.entries(Limits).map(limitText).join(' '),
+    Limits: limitsText(Limits),
   };
-}
-
-function limitText([name, value]: [string, unknown]): string {
-  return `${name}=${typeof value === 'object' ? JSON.stringify(value) : String(value)}`;
 }

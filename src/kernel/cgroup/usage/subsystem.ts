@@ -83,6 +83,7 @@ export function listSubsystems(host: CgroupHost, subsystems: string): Subsystem[
       (unified.controllers.includes(v2) || (host.version === 2 && CORE_OF_V2.has(name)));
     const version = old !== undefined ? 1 : inUnified ? 2 : undefined;
     const hierarchy = version === 1 ? old : version === 2 ? unified : undefined;
+    const isMounted = hierarchy !== undefined && host.onDemand?.includes(hierarchy) !== true;
     const missing =
       version === undefined ? 'this kernel has it not, or it is not mounted' : undefined;
     return {
@@ -90,8 +91,9 @@ export function listSubsystems(host: CgroupHost, subsystems: string): Subsystem[
       what,
       version,
       mountpoint: hierarchy?.mountpoint,
-      mounted: hierarchy !== undefined && host.onDemand?.includes(hierarchy) !== true,
-      cgroups: counts.get(name),
+      mounted: isMounted,
+      // Of one that is mounted nowhere the file counts those of cgroup2.
+      cgroups: hierarchy === undefined || isMounted ? counts.get(name) : undefined,
       options: [
         ...limitOptions(host, name, v2),
         ...extra.map(([option, file1, file2]) => ({
