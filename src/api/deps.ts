@@ -4,6 +4,7 @@ import type { Log } from '#base/log.ts';
 import type { ContainerEngine } from '#container/engine.ts';
 import type { EventBus } from '#event/bus.ts';
 import type { NetworkEngine } from '#network/engine.ts';
+import type { BuildPort } from './build/port.ts';
 import type { CgroupPort } from './coracle/cgroup-port.ts';
 import type { Slices } from '#slice/slices.ts';
 import type { LimitsChange } from '#container/change-limits.ts';
@@ -15,6 +16,7 @@ import type { VolumePort } from './volume/port.ts';
 export type ApiDeps = {
   readonly containers: ContainerEngine;
   readonly images: ImagePort;
+  readonly builds: BuildPort;
   readonly volumes: VolumePort;
   readonly networks: NetworkEngine;
   readonly slices: Pick<

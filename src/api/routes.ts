@@ -1,4 +1,5 @@
 // Every endpoint. docs/compat.md is compared with this table.
+import { BUILD_ROUTES } from './build/routes.ts';
 import { CONTAINER_ROUTES } from './container/routes.ts';
 import { CORACLE_ROUTES } from './coracle/routes.ts';
 import { EXEC_ROUTES } from './exec/routes.ts';
@@ -14,6 +15,7 @@ export const ROUTES: readonly Route[] = [
   ...CONTAINER_ROUTES,
   ...EXEC_ROUTES,
   ...IMAGE_ROUTES,
+  ...BUILD_ROUTES,
   ...VOLUME_ROUTES,
   ...NETWORK_ROUTES,
   ...SWARM_ROUTES,

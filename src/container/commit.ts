@@ -1,9 +1,11 @@
 // `docker commit`: what a container has written becomes a layer on its image. It stands still only
 // while that is copied.
 import { EngineError } from '#base/error.ts';
+import type { EncodeEntry } from '#tar/encode.ts';
+import { encodeTree, type HeaderOf } from './archive-tar.ts';
 import type { Deps } from './deps.ts';
 import { publish } from './event.ts';
-import { encodeLayer } from './layer-tar.ts';
+import { layerHeaders } from './layer-tar.ts';
 import { openLayer } from './layer-visit.ts';
 import { mergeConfig } from './merge.ts';
 import { pause, unpause } from './pause.ts';
@@ -71,15 +73,19 @@ async function goOn(deps: Deps, id: string): Promise<void> {
   if (deps.store.find(id)?.state.status === 'paused') await unpause(deps, id);
 }
 
-async function takeLayer<T>(
+/** What a container has written, as a plain archive; `change` may leave entries out. */
+export async function takeLayer<T>(
   deps: Deps,
-  { id }: ContainerRecord,
+  { id }: Pick<ContainerRecord, 'id'>,
   take: (archive: AsyncIterable<Uint8Array>) => Promise<T>,
+  change: (header: EncodeEntry) => EncodeEntry | undefined = (header) => header,
 ): Promise<T> {
   await using parts = new AsyncDisposableStack();
   const { visit, differences, marks } = await openLayer(deps, id, parts);
+  const headers = layerHeaders(marks);
+  const headersOf: HeaderOf = (entry) => headers(entry).flatMap((header) => change(header) ?? []);
   async function* watched(): AsyncGenerator<Uint8Array, void, undefined> {
-    for await (const chunk of encodeLayer(differences({ data: true }), { marks })) {
+    for await (const chunk of encodeTree(differences({ data: true }), headersOf)) {
       visit.touch();
       yield chunk;
     }

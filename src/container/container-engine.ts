@@ -4,7 +4,7 @@ import { getArchive, putArchive, statArchive } from './archive.ts';
 import { attach } from './attach.ts';
 import { clearLogs } from './clear-logs.ts';
 import { changes } from './changes.ts';
-import { commit } from './commit.ts';
+import { commit, takeLayer } from './commit.ts';
 import { connect, disconnect } from './connect.ts';
 import { create } from './create.ts';
 import type { Deps } from './deps.ts';
@@ -71,6 +71,7 @@ export function createContainerEngine(base: Deps): ContainerEngine {
     inspectSnapshot: (ref, name) => inspectSnapshot(deps, ref, name),
     removeSnapshot: (ref, name) => removeSnapshot(deps, ref, name),
     rollback: (ref, name) => rollback(deps, ref, name),
+    takeLayer: (ref, take, change) => takeLayer(deps, deps.store.get(ref), take, change),
     statArchive: (ref, path) => statArchive(deps, ref, path),
     getArchive: (ref, path) => getArchive(deps, ref, path),
     putArchive: (ref, path, body, wish) => putArchive(deps, ref, path, body, wish),

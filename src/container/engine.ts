@@ -5,6 +5,7 @@ import type { EndpointWish, PortTraffic, Sandbox } from '#network/engine.ts';
 import type { TopSnapshot } from '#snapshot/top-copies.ts';
 import type { ArchiveAnswer, ExtractWish, PathStat } from './archive.ts';
 import type { Change } from './changes.ts';
+import type { EncodeEntry } from '#tar/encode.ts';
 import type { CommitWish } from './commit.ts';
 import type { PortChange } from './ports.ts';
 import type { SnapshotView } from './snapshot.ts';
@@ -234,6 +235,12 @@ export interface ContainerEngine {
   removeSnapshot(ref: string, name: string): Promise<void>;
   /** "" = to the newest. */
   rollback(ref: string, name: string): Promise<TopSnapshot>;
+  /** What it has written, as the plain archive of a layer; `change` may leave entries out. */
+  takeLayer<T>(
+    ref: string,
+    take: (archive: AsyncIterable<Uint8Array>) => Promise<T>,
+    change: (header: EncodeEntry) => EncodeEntry | undefined,
+  ): Promise<T>;
   /** What is at a path; throws not_found `Could not find the file X in container Y`. */
   statArchive(ref: string, path: string): Promise<PathStat>;
   /** A tar of it; the chunks must be read, or their iterator be ended. */

@@ -1,82 +1,10 @@
 // A plain container for tests: every field present, nothing asked for.
+import { PLAIN_CONFIG, PLAIN_HOST } from './plain-spec.ts';
 import type { ContainerId } from '#base/id.ts';
 import { PLAIN_WISH } from './endpoint.ts';
 import type { ContainerRecord } from './record.ts';
-import { NO_LIMITS } from './resources.ts';
-import type { ContainerConfig, ContainerSpec, HostConfig } from './spec.ts';
+import type { ContainerSpec, HostConfig } from './spec.ts';
 import type { State } from './state.ts';
-
-export const PLAIN_CONFIG: ContainerConfig = {
-  hostname: '',
-  domainname: '',
-  user: '',
-  attachStdin: false,
-  attachStdout: true,
-  attachStderr: true,
-  exposedPorts: [],
-  tty: false,
-  openStdin: false,
-  stdinOnce: false,
-  env: [],
-  cmd: ['true'],
-  healthcheck: undefined,
-  image: 'busybox',
-  volumes: [],
-  workingDir: '',
-  entrypoint: undefined,
-  networkDisabled: false,
-  onBuild: [],
-  labels: {},
-  stopSignal: undefined,
-  stopTimeout: undefined,
-  shell: undefined,
-};
-
-export const PLAIN_HOST: HostConfig = {
-  ...NO_LIMITS,
-  binds: [],
-  mounts: [],
-  tmpfs: {},
-  volumesFrom: [],
-  volumeDriver: '',
-  containerIdFile: '',
-  logConfig: { type: '', config: {} },
-  networkMode: 'none',
-  netRate: undefined,
-  portBindings: {},
-  publishAllPorts: false,
-  restartPolicy: { name: 'no', maximumRetryCount: 0 },
-  autoRemove: false,
-  consoleSize: [0, 0],
-  annotations: {},
-  capAdd: [],
-  capDrop: [],
-  cgroupnsMode: '',
-  dns: [],
-  dnsOptions: [],
-  dnsSearch: [],
-  extraHosts: [],
-  groupAdd: [],
-  ipcMode: '',
-  cgroup: '',
-  links: [],
-  oomScoreAdj: 0,
-  pidMode: '',
-  privileged: false,
-  readonlyRootfs: false,
-  securityOpt: [],
-  storageOpt: {},
-  utsMode: '',
-  usernsMode: '',
-  timensMode: '',
-  slice: '',
-  shmSize: undefined,
-  sysctls: {},
-  runtime: '',
-  init: undefined,
-  maskedPaths: undefined,
-  readonlyPaths: undefined,
-};
 
 export function plainSpec(change: Partial<HostConfig> = {}): ContainerSpec {
   return {

@@ -37,6 +37,7 @@ import { TopCopies } from '#snapshot/top-copies.ts';
 import { VolumeService } from '#volume/service.ts';
 import type { VolumeNeeds } from '#volume/volume.ts';
 import { busyboxPath, nativePath } from './asset.ts';
+import { makeBuildParts, openBuilds } from './builds.ts';
 import { makeCgroupPort } from './cgroup-port.ts';
 import { type Cgroups, openCgroups } from './cgroups.ts';
 import type { Config } from './config.ts';
@@ -75,7 +76,9 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
   const needsOfStores = { config, agent, trash, log, host };
   const { store, snapshots, copies, runs } = await openStores(needsOfStores, parts);
   const registries = parts.use(new SwitchRegistries(config.registry));
-  const needsOfImages = { snapshots, registries, publisher: events, report };
+  const build = makeBuildParts(config);
+  const pinned: ImageNeeds['pinned'] = (hold) => build.cache.load(hold);
+  const needsOfImages = { snapshots, registries, publisher: events, report, pinned };
   const images = await openImages(config, store, needsOfImages, parts);
   const volumes = makeVolumes(native, config, parts, { trash, events });
   const problems = [...images.problems.map((each) => `${each.path}: ${each.message}`)];
@@ -94,7 +97,7 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
   const deps: Deps = {
     ...members,
     events,
-    images: makeImagePort(images),
+    images: makeImagePort(images, build.ephemeral),
     snapshots: makeSnapshotPort(snapshots, images, copies),
     copies,
     volumes,
@@ -114,12 +117,15 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
   await images.loadBuiltin(busyboxPath(), new AbortController().signal);
   const containers = createContainerEngine(deps);
   parts.use(watchContainers(deps, events, containers));
+  const needsOfBuilds = { images, containers, visits: deps.visits };
+  const builds = parts.use(await openBuilds(config, build, needsOfBuilds));
   const facts = await collectFacts(config, host, features, snapshots.driver.name);
   const all = parts.move();
   return {
     api: {
       containers,
       images,
+      builds,
       volumes: makeVolumePort(deps),
       networks,
       slices: slices.service,
@@ -240,7 +246,7 @@ type ImageNeeds = Parameters<typeof ImageService.open>[0];
 function openImages(
   { dataRoot, registry }: Config,
   store: ContainerStore,
-  needs: Pick<ImageNeeds, 'snapshots' | 'registries' | 'publisher' | 'report'>,
+  needs: Omit<ImageNeeds, 'unpacker' | 'dataRoot' | 'downloadsMax' | 'uploadsMax' | 'usedBy'>,
   parts: AsyncDisposableStack,
 ): Promise<ImageService> {
   const { downloadsMax, uploadsMax } = registry;

@@ -1,16 +1,19 @@
 // Images and snapshots as container/ asks for them.
 import { dirname, join } from 'node:path';
 import { isEngineError } from '#base/error.ts';
+import type { EphemeralImages } from '#build/ephemeral.ts';
 import type { Images, Snapshots, Written } from '#container/port.ts';
 import type { ImageService } from '#image/image.ts';
 import type { ChainId } from '#snapshot/chain.ts';
 import type { Snapshotter } from '#snapshot/snapshotter.ts';
 import type { TopCopies } from '#snapshot/top-copies.ts';
 
-export function makeImagePort(images: ImageService): Images {
+export function makeImagePort(images: ImageService, ephemeral: EphemeralImages): Images {
   return {
     commit: (options) => images.commit(options),
     resolve: async (ref) => {
+      const own = ephemeral.find(ref);
+      if (own !== undefined) return own;
       const { id, config, chain, os, architecture } = images.resolve(ref);
       return { id, name: ref, config, chain, platform: `${os}/${architecture}` };
     },

@@ -3,6 +3,7 @@
 // does not mount, does not know containers (it asks `usedBy`), and does not know HTTP.
 import { KeyedLock } from '#base/keyed-lock.ts';
 import type { UndoReport } from '#base/undo.ts';
+import type { Digest } from '#base/digest.ts';
 import type { Publisher } from '#event/event.ts';
 import type { ChainId } from '#snapshot/chain.ts';
 import type { Snapshotter } from '#snapshot/snapshotter.ts';
@@ -41,6 +42,8 @@ export type ImageServiceOptions = {
   readonly publisher: Publisher;
   readonly usedBy: (id: ImageId) => readonly ImageUser[];
   readonly report: UndoReport;
+  /** Holds what is needed though no image names it, before the rest is collected. */
+  readonly pinned?: (hold: (digests: readonly string[]) => Disposable) => Promise<unknown>;
 };
 
 /** All verbs on images, for api/ and container/. */
@@ -55,7 +58,7 @@ export class ImageService {
 
   /** Reads the stores; what an interrupted earlier life left half-done is removed. */
   static async open(options: ImageServiceOptions): Promise<ImageService> {
-    const { dataRoot, downloadsMax, ...rest } = options;
+    const { dataRoot, downloadsMax, pinned, ...rest } = options;
     const content = await ContentStore.open(dataRoot);
     const store = await ImageStore.open(dataRoot, content);
     const downloads = new Downloads(content, downloadsMax);
@@ -68,6 +71,7 @@ export class ImageService {
       leases: new Leases(),
       locks: new KeyedLock(),
     };
+    await pinned?.((digests) => deps.leases.hold(digests));
     const lost = await restoreLayers(deps);
     deps.settler.start(deps);
     // With a record unread, what it needs cannot be told from what nobody needs: keep all.
@@ -181,6 +185,22 @@ export class ImageService {
   /** Containers made from the image. */
   inUse(id: ImageId): readonly ImageUser[] {
     return this.#deps.usedBy(id);
+  }
+
+  /** Gives back those of the chains and blobs that nobody needs; the bytes of both. */
+  async collectFree(digests: readonly Digest[]): Promise<number> {
+    const { content, snapshots } = this.#deps;
+    const chains = digests.filter((digest): digest is ChainId => snapshots.has(digest as ChainId));
+    const blobs = digests.filter((digest) => content.has(digest));
+    let bytes = 0;
+    const sizes = new Map<Digest, number>();
+    for (const blob of blobs) sizes.set(blob, await content.size(blob));
+    for (const chain of chains) sizes.set(chain, snapshots.layer(chain)?.bytes ?? 0);
+    await collect(this.#deps, { chains, blobs });
+    for (const [digest, size] of sizes) {
+      if (!content.has(digest) && !snapshots.has(digest as ChainId)) bytes += size;
+    }
+    return bytes;
   }
 
   /**

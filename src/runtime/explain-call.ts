@@ -190,6 +190,7 @@ const CALLS: Callers = {
   tree_opaque: (op) => `fsetxattr(${q(op.path)}, "trusted.overlay.opaque", "y")`,
   tree_xattr: (op) => `fsetxattr(${q(op.path)}, ${q(op.name)}, ${op.value.length} bytes)`,
   tree_enter: (op) => `setns(open("/proc/${op.pid}/ns/mnt"), CLONE_NEWNS)`,
+  tree_image: (op) => `open_tree(overlay of ${op.lower.length} layers)`,
   tree_layer: (op) => `open(${q(op.path)}, O_PATH) /* above ${op.lower.length} layers */`,
   tree_settle: (op) => `setfsuid(${op.uid}); capset(powers over files)`,
   tree_stat: (op) => `fstat(openat2(${q(op.directory)}, RESOLVE_IN_ROOT), ${q(op.name)})`,

@@ -32,6 +32,8 @@ export interface Visits {
   stopped(box: Box, wish: VisitWish): Promise<Visit>;
   /** A directory with, if there are any, the layers that it lies on, the top one first. */
   layer(path: string, lower: readonly string[]): Promise<Visit>;
+  /** The layers of an image as one root, the top one first; only to be read. */
+  image(lower: readonly string[]): Promise<Visit>;
 }
 
 export function createVisits(nativePath: string, facts: HostFacts): Visits {
@@ -45,6 +47,11 @@ export function createVisits(nativePath: string, facts: HostFacts): Visits {
       const ids = user.mode === 'map' ? user.uid : [];
       const ops = planVisit(prepare(box, facts).plan, box, wish, existsSync);
       return NativeVisit.open(nativePath, [...ops, settle(ids)]);
+    },
+    image: (lower) => {
+      const joined = takesLayers(facts) ? 0 : 1;
+      const image: Op = { op: 'tree_image', lower: lower.map(binary), joined };
+      return NativeVisit.open(nativePath, [image, settle([])]);
     },
     layer: (path, lower) => {
       const joined = takesLayers(facts) ? 0 : 1;

@@ -1,4 +1,5 @@
 // /version, /info, /system/df, and the error body of every endpoint.
+import type { BuildCacheRecord } from './build.ts';
 import type { ContainerSummary } from './container.ts';
 import type { StringMap, Strings } from './container-config.ts';
 import type { ImageSummary } from './image.ts';
@@ -129,5 +130,5 @@ export type DiskUsage = {
   readonly Images: readonly ImageSummary[];
   readonly Containers: readonly ContainerSummary[];
   readonly Volumes: readonly Volume[];
-  readonly BuildCache: readonly unknown[];
+  readonly BuildCache: readonly BuildCacheRecord[];
 };

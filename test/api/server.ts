@@ -84,6 +84,11 @@ export async function startServer(): Promise<TestServer> {
   const api = createApiServer({
     containers: engine,
     images: noImages(),
+    builds: {
+      build: () => Promise.reject(new Error('no builds here')),
+      prune: () => Promise.resolve({ deleted: [], bytes: 0 }),
+      usage: () => [],
+    },
     volumes: noVolumes(),
     networks,
     events,

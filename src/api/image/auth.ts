@@ -36,7 +36,7 @@ export async function pushAuth(request: IncomingMessage): Promise<RegistryAuth |
   return text.trim() === '' ? undefined : parseAuth(new Fields('AuthConfig', parseJson(text)));
 }
 
-function parseAuth(fields: Fields): RegistryAuth {
+export function parseAuth(fields: Fields): RegistryAuth {
   const text = fields.string('auth');
   const decoded = text === '' ? '' : Buffer.from(text, 'base64').toString();
   const colon = decoded.indexOf(':');

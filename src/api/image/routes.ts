@@ -1,5 +1,4 @@
 // The /images endpoints. A name may hold slashes.
-import { notImplemented } from '../refuse.ts';
 import type { Route } from '../router.ts';
 import { checkAuth } from './auth.ts';
 import { deleteImage, pruneImages, tagImage } from './change.ts';
@@ -24,6 +23,4 @@ export const IMAGE_ROUTES: readonly Route[] = [
   { method: 'DELETE', path: '/images/{name:.*}', handler: deleteImage },
   { method: 'GET', path: '/distribution/{name:.*}/json', handler: inspectDistribution },
   { method: 'POST', path: '/auth', handler: checkAuth },
-  { method: 'POST', path: '/build', handler: notImplemented('build') },
-  { method: 'POST', path: '/build/prune', handler: notImplemented('the build cache') },
 ];

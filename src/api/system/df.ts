@@ -3,6 +3,7 @@ import { EngineError } from '#base/error.ts';
 import type { DiskUsage } from '#wire/system.ts';
 import type { Volume } from '#wire/volume.ts';
 import type { ApiDeps } from '../deps.ts';
+import { renderBuildCache } from '../build/routes.ts';
 import { summaries } from '../container/render-summary.ts';
 import { type Exchange, sendJson } from '../exchange.ts';
 import { summarizeImages } from '../image/render-image.ts';
@@ -39,7 +40,7 @@ export async function getDiskUsage(exchange: Exchange): Promise<void> {
       ? await summaries(deps, views, { size: true, networks: deps.networks.records(), version })
       : [],
     Volumes: wants('volume') ? await volumeUsages(deps) : [],
-    BuildCache: [],
+    BuildCache: wants('build-cache') ? renderBuildCache(deps.builds) : [],
   };
   sendJson(exchange, 200, usage);
 }

@@ -107,6 +107,7 @@ export const OPS = {
   chown_tree: 'path:s',
   tree_enter: 'pid:u alone:u',
   tree_layer: 'path:s lower:l joined:u',
+  tree_image: 'lower:l joined:u',
   tree_settle: 'uid:u gid:u',
   tree_stat: 'directory:s name:s',
   tree_user: 'user:s',
@@ -151,8 +152,8 @@ export const BIND = {
 } as const;
 
 /**
- * `how` of `layer_copy`: keep what an overlay wrote for itself; give files a second name instead of a
- * copy; wait for the disk.
+ * `how` of `layer_copy`: keep what an overlay wrote for itself; give files a second name instead of
+ * a copy; wait for the disk.
  */
 export const LAYER_COPY = { MARKS: 1, LINKS: 2, SYNC: 4 } as const;
 

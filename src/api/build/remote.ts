@@ -1,0 +1,65 @@
+// POST /build?remote=URL: a Dockerfile, or an archive with the context.
+import { EngineError, messageOf } from '#base/error.ts';
+import type { BuildSource } from '#build/service.ts';
+import { detectCompression } from '#tar/compression.ts';
+
+const DOCKERFILE_BYTES_MAX = 16 * 1024 * 1024;
+const HEADERS_MS_MAX = 60_000;
+const HEAD_BYTES = 512;
+const TAR_MAGIC_AT = 257;
+
+export async function fetchRemoteSource(url: string, signal: AbortSignal): Promise<BuildSource> {
+  if (!/^https?:\/\//i.test(url) || /\.git(?:#|$)/i.test(url)) {
+    const text = `cannot build from ${url}: http(s) archives and Dockerfiles are read, git is not`;
+    throw new EngineError('not_implemented', text);
+  }
+  let response: Response;
+  try {
+    const limited = AbortSignal.any([signal, AbortSignal.timeout(HEADERS_MS_MAX)]);
+    response = await fetch(url, { signal: limited });
+  } catch (error) {
+    const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+    throw new EngineError(
+      'unavailable',
+      `error fetching: failed to GET ${url}: ${messageOf(cause)}`,
+    );
+  }
+  if (!response.ok || response.body === null) {
+    throw new EngineError(
+      'not_found',
+      `error fetching: failed to GET ${url} with status ${response.status}`,
+    );
+  }
+  const reader = response.body[Symbol.asyncIterator]();
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  while (size < HEAD_BYTES) {
+    const next = await reader.next();
+    if (next.done === true) break;
+    chunks.push(next.value);
+    size += next.value.length;
+  }
+  const head = Buffer.concat(chunks);
+  async function* whole(): AsyncGenerator<Uint8Array, void, undefined> {
+    yield head;
+    for (let next = await reader.next(); next.done !== true; next = await reader.next()) {
+      yield next.value;
+    }
+  }
+  const isTar = head.subarray(TAR_MAGIC_AT, TAR_MAGIC_AT + 5).toString('latin1') === 'ustar';
+  if (isTar || detectCompression(head) !== 'none')
+    return { archive: whole(), dockerfile: undefined };
+  const text: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of whole()) {
+    bytes += chunk.length;
+    if (bytes > DOCKERFILE_BYTES_MAX) {
+      throw new EngineError(
+        'limit_exceeded',
+        `${url} is no archive, and too large for a Dockerfile`,
+      );
+    }
+    text.push(chunk);
+  }
+  return { archive: undefined, dockerfile: Buffer.concat(text).toString('utf8') };
+}

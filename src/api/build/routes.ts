@@ -1,0 +1,84 @@
+// POST /build, POST /build/prune and what /system/df tells of the cache.
+import { formatTime, now, parseMoment } from '#base/clock.ts';
+import { EngineError, isEngineError } from '#base/error.ts';
+import type { BuildCacheRecord, BuildMessage, BuildPruneReply } from '#wire/build.ts';
+import {
+  closeStream,
+  type Exchange,
+  openStream,
+  sendChunk,
+  sendEmpty,
+  sendJson,
+} from '../exchange.ts';
+import { parseFilters } from '../filters.ts';
+import type { Route } from '../router.ts';
+import { publicMessage } from '../status.ts';
+import { parseBuild } from './parse.ts';
+import type { BuildPort } from './port.ts';
+import { fetchRemoteSource } from './remote.ts';
+import { ClassicStream } from './stream.ts';
+
+async function build(exchange: Exchange): Promise<void> {
+  const { deps, query, request: http, response, signal } = exchange;
+  const { quiet, remote, request } = parseBuild(query, http);
+  const tell = async (message: BuildMessage): Promise<void> => {
+    if (!response.headersSent) openStream(exchange, 'application/json');
+    await sendChunk(exchange, `${JSON.stringify(message)}\r\n`);
+  };
+  const stream = new ClassicStream(tell, { quiet });
+  try {
+    const source =
+      remote === ''
+        ? { archive: http as AsyncIterable<Uint8Array>, dockerfile: undefined }
+        : await fetchRemoteSource(remote, signal);
+    await deps.builds.build(source, request, (event) => stream.add(event), signal);
+    if (!response.headersSent) openStream(exchange, 'application/json');
+  } catch (error) {
+    if (!response.headersSent || isEngineError(error, 'cancelled') || signal.aborted) throw error;
+    const message = publicMessage(error);
+    const code = isEngineError(error) ? error.facts['exitCode'] : undefined;
+    const detail = typeof code === 'number' ? { code, message } : { message };
+    await sendChunk(exchange, `${JSON.stringify({ errorDetail: detail, error: message })}\r\n`);
+    deps.log.debug('a build ended with an error, told the client', { error });
+  }
+  closeStream(exchange);
+}
+
+async function prune(exchange: Exchange): Promise<void> {
+  const { deps, query } = exchange;
+  const filters = parseFilters(query.text('filters'), ['until', 'id', 'type', 'unused-for']);
+  const text = filters.get('until')?.[0] ?? filters.get('unused-for')?.[0];
+  const until = text === undefined ? undefined : parseMoment(text, now());
+  if (text !== undefined && until === undefined) {
+    throw new EngineError('invalid_argument', `invalid filter 'until=${text}'`);
+  }
+  const keepBytes = query.int('keep-storage') ?? query.int('reserved-space') ?? 0;
+  const { bytes, deleted } = await deps.builds.prune({ all: query.bool('all'), until, keepBytes });
+  const reply: BuildPruneReply = {
+    CachesDeleted: deleted.length === 0 ? null : deleted,
+    SpaceReclaimed: bytes,
+  };
+  sendJson(exchange, 200, reply);
+}
+
+/** The newest first; what an image has too costs nothing by itself. */
+export function renderBuildCache(builds: Pick<BuildPort, 'usage'>): readonly BuildCacheRecord[] {
+  return builds.usage().map((entry) => ({
+    ID: entry.key.slice(0, 25),
+    Type: 'regular',
+    Description: entry.createdBy,
+    InUse: false,
+    Shared: entry.inUse,
+    Size: entry.bytes,
+    CreatedAt: formatTime(entry.created),
+    LastUsedAt: entry.uses === 0 ? null : formatTime(entry.lastUsed),
+    UsageCount: entry.uses,
+  }));
+}
+
+export const BUILD_ROUTES: readonly Route[] = [
+  { method: 'POST', path: '/build', handler: build },
+  { method: 'POST', path: '/build/prune', handler: prune },
+  // A classic build ends with its connection.
+  { method: 'POST', path: '/build/cancel', handler: (exchange) => sendEmpty(exchange, 204) },
+];
