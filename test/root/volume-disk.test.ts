@@ -120,3 +120,35 @@ test('where the file system counts projects, it limits the directory itself', {
   assert.ok(statSync(join(target, 'g')).size > 18 * MIB);
   host.end();
 });
+
+/** An XFS, which shares extents between files; undefined where there is none. */
+function sharingHost(): { path: string; end: () => void } | undefined {
+  const image = join(directory, 'xfs.img');
+  const path = join(directory, 'xfs');
+  mkdirSync(path);
+  execFileSync('truncate', ['-s', '320M', image]);
+  const made = spawnSync('mkfs.xfs', ['-q', '-f', image]);
+  const mounted = made.status === 0 && spawnSync('mount', ['-o', 'loop', image, path]).status === 0;
+  if (!mounted) return undefined;
+  return { path, end: () => execFileSync('umount', [path]) };
+}
+
+test('a copy shares its bytes where the file system can, and says so', { skip }, async (t) => {
+  const host = sharingHost();
+  if (host === undefined) return t.skip('needs mkfs.xfs and a kernel with XFS');
+  const from = join(host.path, 'from');
+  mkdirSync(from);
+  execFileSync('dd', ['if=/dev/urandom', `of=${join(from, 'f')}`, 'bs=1M', 'count=40'], {
+    stdio: 'ignore',
+  });
+  const free = () => statfsSync(host.path).bavail * statfsSync(host.path).bsize;
+  execFileSync('sync', ['-f', host.path]);
+  const before = free();
+  const to = join(host.path, 'to');
+  const told = await perform([{ op: 'copy_tree', from, to }]);
+  const numbers = [0, 8].map((at) => Number(told[0]?.output.readBigUInt64LE(at)));
+  assert.deepEqual(numbers, [0, 40 * MIB]);
+  assert.ok(before - free() < 4 * MIB, String(before - free()));
+  assert.ok(readFileSync(join(to, 'f')).equals(readFileSync(join(from, 'f'))));
+  host.end();
+});
