@@ -71,6 +71,8 @@ export class RecordingEngine implements ContainerEngine {
   async rollback(...args: Parameters<ContainerEngine['rollback']>) {
     this.#record('rollback', ...args);
     return { name: args[1], createdAt: '', bytesCopied: 1, bytesShared: 2 };
+  }
+
   takeLayer(): Promise<never> {
     this.#record('takeLayer');
     return Promise.reject(new Error('no layers here'));
