@@ -81,17 +81,14 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
   const needsOfImages = { snapshots, registries, publisher: events, report, pinned };
   const images = await openImages(config, store, needsOfImages, parts);
   const volumes = makeVolumes(native, config, parts, { trash, events });
-  const problems = [...images.problems.map((each) => `${each.path}: ${each.message}`)];
-  problems.push(...(await volumes.load()));
+  const problemsOfVolumes = await volumes.load();
   const needs = { config, agent, nativePath: native, events, report, log };
   const { service: networks } = parts.use(await openNetworks(needs));
-  problems.push(...networks.problems);
   const lives = new Lives();
   parts.defer(() => lives.close());
   const resources = makeResourceChecker(host.cgroups, features);
   const members = { store, locks: new ContainerLocks(lives), lives, resources };
   const slices = await makeSlices({ config, agent, cgroups, members, report });
-  problems.push(...slices.problems);
   const runtimes = { ...config.runtimes };
   const settings = makeSettings(config, cgroups);
   const deps: Deps = {
@@ -112,8 +109,7 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
     report,
   };
   await recoverAll(deps, slices.service);
-  problems.push(...store.problems.map(({ path, error }) => `${path}: ${error}`));
-  for (const problem of problems) log.error('a record cannot be read, ignoring it', { problem });
+  tellProblems(log, { images, store, networks, slices, others: problemsOfVolumes });
   await images.loadBuiltin(busyboxPath(), new AbortController().signal);
   const containers = createContainerEngine(deps);
   parts.use(watchContainers(deps, events, containers));
@@ -141,6 +137,27 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
     },
     [Symbol.asyncDispose]: () => all.disposeAsync(),
   };
+}
+
+/** Records that cannot be read are left alone, and the others served. */
+function tellProblems(
+  log: Log,
+  parts: {
+    readonly images: Pick<ImageService, 'problems'>;
+    readonly store: Pick<ContainerStore, 'problems'>;
+    readonly networks: { readonly problems: readonly string[] };
+    readonly slices: { readonly problems: readonly string[] };
+    readonly others: readonly string[];
+  },
+): void {
+  const problems = [
+    ...parts.images.problems.map(({ path, message }) => `${path}: ${message}`),
+    ...parts.others,
+    ...parts.networks.problems,
+    ...parts.slices.problems,
+    ...parts.store.problems.map(({ path, error }) => `${path}: ${error}`),
+  ];
+  for (const problem of problems) log.error('a record cannot be read, ignoring it', { problem });
 }
 
 /** What the kernel and the containers' own checks say of what runs. */
