@@ -3,6 +3,7 @@
 import type { ExplainGroup, ExplainReply, ExplainStep } from '#wire/explain.ts';
 import type { Context } from './command.ts';
 import type { CreateBody } from './create/body.ts';
+import { branchLines } from './explain-branches.ts';
 import { type Paint, painter } from './paint.ts';
 
 /** `run --dry-run`: the plan of a container that is not made. */
@@ -44,6 +45,7 @@ export function explainText(
   for (const group of reply.Groups) {
     lines.push('', ...groupLines(shortened(group, reply.Id), width, paint));
   }
+  if (reply.Branches !== undefined) lines.push('', ...branchLines(reply.Branches, paint));
   return `${lines.join('\n')}\n`;
 }
 

@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import type { EndpointWish, PortTraffic, Sandbox } from '#network/engine.ts';
 import type { TopSnapshot } from '#snapshot/top-copies.ts';
 import type { ArchiveAnswer, ExtractWish, PathStat } from './archive.ts';
+import type { Branches } from './branches.ts';
 import type { Change } from './changes.ts';
 import type { EncodeEntry } from '#tar/encode.ts';
 import type { CommitWish } from './commit.ts';
@@ -282,4 +283,6 @@ export type Explanation = {
     }[];
   }[];
   readonly totalNanoseconds: number | null;
+  /** What its root is made of; absent for one that is not made. */
+  readonly branches?: Branches;
 };

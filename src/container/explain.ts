@@ -1,5 +1,6 @@
 // explain: the kernel operations that made a container; plan: those that would make one.
 import { newId } from '#base/id.ts';
+import { branchesOf } from './branches.ts';
 import { checkSpec, draftRecord } from './create.ts';
 import type { Deps } from './deps.ts';
 import { readDevices } from './device.ts';
@@ -32,10 +33,12 @@ export async function explain(deps: Deps, ref: string): Promise<Explanation> {
     groups: deps.runtime.plan(boxOf(deps, record, plannedNetwork(deps, record))),
     totalNanoseconds: null,
   };
+  const branches = await branchesOf(deps, record);
   return {
     id: record.id,
     name: record.name,
     image: record.image.name,
+    ...(branches === undefined ? {} : { branches }),
     ...withNetwork(told, await networkAccount(deps, record)),
   };
 }

@@ -31,6 +31,7 @@ export type LayerLook = {
   /** The differences; for a layer with their content, and every file that was written. */
   readonly differences: (options: {
     readonly data: boolean;
+    readonly everyFile?: boolean;
   }) => AsyncGenerator<readonly TreeRecord[], void, undefined>;
   /** What is gone is said by marks of an overlay, or by not being there. */
   readonly marks: boolean;
@@ -56,13 +57,13 @@ export async function openLayer(
   return {
     visit,
     marks,
-    differences: ({ data }) =>
+    differences: ({ data, everyFile = data }) =>
       files.walk({
         directory: '',
         name: '',
         data,
         compare: marks ? 'marks' : 'absence',
-        everyFile: data && marks,
+        everyFile: everyFile && marks,
         omit: MADE_FOR_MOUNTS,
       }),
   };

@@ -42,6 +42,14 @@ export type Written = {
   readonly marks: boolean;
 };
 
+/** A layer under a container's root. */
+export type Branch = {
+  readonly chain: ChainId;
+  readonly diffId: string;
+  readonly path: string;
+  readonly bytes: number;
+};
+
 /** Writable tops of containers, by container id. */
 export interface Snapshots {
   /** bytes: the most that it may hold. */
@@ -57,6 +65,8 @@ export interface Snapshots {
   reopen(id: string): void;
   /** Directories of an image's layers, the top one first. */
   layers(chain: ChainId): readonly string[];
+  /** The same as what they are. */
+  branches(chain: ChainId | undefined): readonly Branch[];
   /** The mount of a top that is not made, for a plan. */
   plan(id: string, chain: ChainId | undefined): BoxRoot['mount'];
   /** Success if there is none. */

@@ -2,7 +2,7 @@
 import { dirname, join } from 'node:path';
 import { isEngineError } from '#base/error.ts';
 import type { EphemeralImages } from '#build/ephemeral.ts';
-import type { Images, Snapshots, Written } from '#container/port.ts';
+import type { Branch, Images, Snapshots, Written } from '#container/port.ts';
 import type { ImageService } from '#image/image.ts';
 import type { ChainId } from '#snapshot/chain.ts';
 import type { Snapshotter } from '#snapshot/snapshotter.ts';
@@ -34,6 +34,7 @@ export function makeSnapshotPort(
     written: (id) => writtenOf(snapshots, id),
     reopen: (id) => snapshots.reopen(id),
     layers: (chain) => snapshots.lower(chain),
+    branches: (chain) => branchesOf(snapshots, chain),
     plan: (id, chain) => snapshots.plan(id, chain),
     remove: async (id) => {
       const chain = ifThere(() => snapshots.parent(id));
@@ -57,6 +58,18 @@ function writtenOf(snapshots: Snapshotter, id: string): Written {
   const root = snapshots.root(id);
   if (root.kind === 'overlay') return { path: root.upper, lower: root.lower, marks: true };
   return { path: root.path, lower: snapshots.lower(snapshots.parent(id)), marks: false };
+}
+
+function branchesOf(snapshots: Snapshotter, top: ChainId | undefined): readonly Branch[] {
+  const branches: Branch[] = [];
+  for (let chain = top; chain !== undefined; ) {
+    const layer = snapshots.layer(chain);
+    if (layer === undefined) break;
+    const [path = ''] = snapshots.lower(chain);
+    branches.push({ chain, diffId: layer.diffId, path, bytes: layer.bytes });
+    chain = layer.parent;
+  }
+  return branches;
 }
 
 function chainBytes(snapshots: Snapshotter, top: ChainId | undefined): number {

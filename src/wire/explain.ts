@@ -20,4 +20,26 @@ export type ExplainReply = {
   readonly Image: string;
   readonly Groups: readonly ExplainGroup[];
   readonly TotalNanoseconds: number | null;
+  /** Absent for a container that is not made. */
+  readonly Branches?: BranchesReply;
+};
+
+/** What a root is made of. */
+export type BranchesReply = {
+  readonly Driver: string;
+  readonly Writable: { readonly Path: string; readonly Bytes: number; readonly Files: number };
+  /** The top one first. */
+  readonly Readonly: readonly {
+    readonly DiffId: string;
+    readonly Path: string;
+    readonly Bytes: number;
+    /** Other containers that stand on it. */
+    readonly Others: number;
+  }[];
+  readonly CopiedUp: {
+    readonly Files: number;
+    readonly Bytes: number;
+    readonly Largest: readonly { readonly Path: string; readonly Bytes: number }[];
+  };
+  readonly SavedBytes: number;
 };

@@ -1,6 +1,7 @@
 // Commits under load, and what they must keep that a comparison of times would lose.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import type { BranchesReply } from '#wire/explain.ts';
 import { cannotRun, type Daemon, startDaemon } from '../daemon.ts';
 
 const skip = cannotRun();
@@ -39,9 +40,15 @@ test('a change whose time was set back is committed, and what is gone stays gone
 }, async () => {
   await run(
     'back',
-    'touch -r /etc/passwd /tmp/t; sed -i s/root/toor/g /etc/passwd; touch -r /tmp/t /etc/passwd; rm -rf /var /tmp/t; sleep 1000',
+    'touch -r /etc/passwd /tmp/t; sed -i s/root/toor/g /etc/passwd; touch -r /tmp/t /etc/passwd; rm -rf /var /tmp/t; mkfifo /ready; sleep 1000',
   );
-  await daemon.ok('exec', 'back', 'sh', '-c', 'mkdir /var && touch /var/new && rm /bin/wget');
+  await daemon.ok(
+    'exec',
+    'back',
+    'sh',
+    '-c',
+    'until test -p /ready; do :; done; mkdir /var && touch /var/new && rm /bin/wget',
+  );
   await daemon.ok('commit', 'back', 'level1');
   assert.match(await inside('level1', 'head -1 /etc/passwd'), /^toor:/);
   assert.equal(await inside('level1', 'ls -A /var; ls /bin/wget 2>/dev/null; true'), 'new');
@@ -94,4 +101,29 @@ test('an export is a root that can be imported, also of a stopped container', {
   await daemon.ok('import', archive, 'again');
   assert.equal(await inside('again', 'ls /kept; ls -A /data'), '/kept');
   await daemon.ok('rm', '-v', 'gone');
+});
+
+test('explain tells the branches of a root, what was copied up and what sharing saves', {
+  skip,
+}, async () => {
+  await run('branched', 'echo x >> /etc/passwd; echo y > /new; mkfifo /ready; sleep 1000');
+  await daemon.ok('exec', 'branched', 'sh', '-c', 'until test -p /ready; do :; done');
+  await daemon.ok('create', '--net', 'none', '--name', 'other', 'busybox', 'true');
+  const { json } = await daemon.api('GET', '/coracle/containers/branched/explain');
+  const { Branches } = json as { readonly Branches: BranchesReply };
+  const { CopiedUp, Readonly, SavedBytes, Writable } = Branches;
+  assert.equal(Branches.Driver, 'overlay2');
+  assert.match(Writable.Path, /\/upper$/);
+  assert.equal(CopiedUp.Files, 1);
+  assert.deepEqual(
+    CopiedUp.Largest.map(({ Path }) => Path),
+    ['/etc/passwd'],
+  );
+  assert.deepEqual(
+    Readonly.map(({ Others }) => Others),
+    [1],
+  );
+  const layers = Readonly.reduce((sum, { Bytes }) => sum + Bytes, 0);
+  assert.equal(SavedBytes, layers - CopiedUp.Bytes);
+  await daemon.ok('rm', '-f', 'branched', 'other');
 });

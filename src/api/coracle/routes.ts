@@ -8,6 +8,7 @@ import type { Route } from '../router.ts';
 import { getCgroupSubsystems, getCgroupTree } from './cgroup.ts';
 import { explainNetwork } from './network.ts';
 import { createSlice, inspectSlice, listSlices, removeSlice, updateSlice } from './slices.ts';
+import { renderBranches } from './render-branches.ts';
 import { SNAPSHOT_ROUTES } from './snapshots.ts';
 import { VOLUME_COPY_ROUTES } from './volumes.ts';
 import { changeContainerPorts, listContainerPorts } from './ports.ts';
@@ -45,6 +46,9 @@ export function renderExplanation(explanation: Explanation): ExplainReply {
       })),
     })),
     TotalNanoseconds: explanation.totalNanoseconds,
+    ...(explanation.branches === undefined
+      ? {}
+      : { Branches: renderBranches(explanation.branches) }),
   };
 }
 
