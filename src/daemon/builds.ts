@@ -22,12 +22,20 @@ export function makeBuildParts({ dataRoot }: Config): BuildParts {
 export async function openBuilds(
   config: Config,
   parts: BuildParts,
-  needs: Pick<BuildDeps, 'images' | 'containers' | 'visits'>,
+  {
+    images,
+    containers,
+    deps,
+  }: Pick<BuildDeps, 'images' | 'containers'> & {
+    readonly deps: Pick<BuildDeps, 'visits'>;
+  },
 ): Promise<BuildService & AsyncDisposable> {
   const noBridge = config.network.defaultBridge.bridge === NO_BRIDGE;
   const service = new BuildService({
     ...parts,
-    ...needs,
+    images,
+    containers,
+    visits: deps.visits,
     folder: join(config.dataRoot, 'build'),
     defaultNetwork: noBridge ? 'none' : 'bridge',
   });

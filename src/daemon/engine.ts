@@ -62,8 +62,7 @@ export type Engine = AsyncDisposable & {
 
 export async function openEngine(config: Config, log: Log): Promise<Engine> {
   await using parts = new AsyncDisposableStack();
-  const report = (what: string, error: unknown): void =>
-    log.error(`cannot ${what}, ignoring`, { error });
+  const report = reportTo(log);
   mkdirSync(config.execRoot, { recursive: true, mode: 0o711 });
   const native = nativePath(process.env);
   const agent = parts.use(new NativeAgent(native));
@@ -113,8 +112,7 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
   await images.loadBuiltin(busyboxPath(), new AbortController().signal);
   const containers = createContainerEngine(deps);
   parts.use(watchContainers(deps, events, containers));
-  const needsOfBuilds = { images, containers, visits: deps.visits };
-  const builds = parts.use(await openBuilds(config, build, needsOfBuilds));
+  const builds = parts.use(await openBuilds(config, build, { images, containers, deps }));
   const facts = await collectFacts(config, host, features, snapshots.driver.name);
   const all = parts.move();
   return {
@@ -137,6 +135,10 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
     },
     [Symbol.asyncDispose]: () => all.disposeAsync(),
   };
+}
+
+function reportTo(log: Log): UndoReport {
+  return (what, error) => log.error(`cannot ${what}, ignoring`, { error });
 }
 
 /** Records that cannot be read are left alone, and the others served. */
