@@ -221,7 +221,7 @@ const SNAPSHOT_NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/;
 
 function checkSnapshotName(name: string): void {
   if (SNAPSHOT_NAME.test(name)) return;
-  const text = `invalid name of a snapshot: ${JSON.stringify(name)}: only [a-zA-Z0-9][a-zA-Z0-9_.-]`;
+  const text = `invalid name of a snapshot: ${JSON.stringify(name)}: [a-zA-Z0-9][a-zA-Z0-9_.-]*`;
   throw new EngineError('invalid_argument', text);
 }
 

@@ -237,8 +237,12 @@ test('a volume with a size ends at it, also after a crash, and leaves no loop de
   const [said, size] = text.split('\n');
   assert.equal(said, 'No space left on device');
   assert.ok(Number(size) > 10 << 20 && Number(size) < 20 << 20, text);
-  const shown = (await call(engine, 'GET', '/volumes/sized')) as { Options: object };
+  const shown = (await call(engine, 'GET', '/volumes/sized')) as {
+    Options: object;
+    Status: object;
+  };
   assert.deepEqual(shown.Options, { size: '20m' });
+  assert.deepEqual(shown.Status, { SizeBytes: 20 << 20, LimitedBy: 'disk' });
   await noLoops();
   const body = { Image: 'busybox', Cmd: ['sleep', '1000'] };
   const id = await create({ ...body, HostConfig: host });

@@ -21,7 +21,13 @@ export function renderVolume(volume: VolumeRecord): Volume {
     Name: volume.name,
     Options: options,
     Scope: 'local',
+    // Ours, where Docker's drivers say what they know; it has none for plain volumes.
+    ...(volume.limit === undefined ? {} : { Status: limitStatus(volume.limit) }),
   };
+}
+
+function limitStatus(limit: NonNullable<VolumeRecord['limit']>): Volume['Status'] {
+  return { SizeBytes: limit.bytes, LimitedBy: limit.kind === 'quota' ? 'project quota' : 'disk' };
 }
 
 async function listVolumes(exchange: Exchange): Promise<void> {
