@@ -1,20 +1,13 @@
 // The cgroups around all containers: the parents exist before the first of them, so that what they
 // offer can be looked at; hierarchies that were mounted for single containers go with the daemon.
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmdirSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf } from '#base/error.ts';
 import type { UndoReport } from '#base/undo.ts';
 import { factFiles, planParents } from '#kernel/cgroup/cgroup.ts';
 import { withFiles } from '#kernel/cgroup/features.ts';
-import { type CgroupHost, directoryOf, type Hierarchy, lineage } from '#kernel/cgroup/host.ts';
+import { directoryOf, type Hierarchy, lineage } from '#kernel/cgroup/host.ts';
 import { type CgroupNaming, delegatedUnit, namingOf } from '#kernel/cgroup/naming.ts';
 import type { Agent } from '#kernel/native/native.ts';
 import { cgroupOp, readTexts } from '#runtime/cgroup.ts';
@@ -41,7 +34,6 @@ export async function openCgroups(
   const parent = naming.parent(cgroupParent);
   const texts = readTexts(factFiles(facts.cgroups, { parent }));
   try {
-    if (parent.startsWith(`${base}/`)) leaveUnit(facts.cgroups, base);
     const parents = planParents(facts.cgroups, parent, realtime, texts);
     await agent.perform(parents.map(cgroupOp));
   } catch (error) {
@@ -63,23 +55,6 @@ export async function openCgroups(
 
 /** It runs as the first process (sd_booted(3)). */
 const SYSTEMD = '/run/systemd/system';
-/** As DelegateSubgroup= of systemd.resource-control(5) would have it. */
-const SUPERVISOR = 'supervisor';
-
-/**
- * A cgroup2 that hands controllers down holds no processes (cgroup-v2.rst, "No Internal Process
- * Constraint"), and the one of our unit holds us, unless the unit says DelegateSubgroup=.
- */
-function leaveUnit({ unified, version }: CgroupHost, unit: string): void {
-  if (version !== 2 || unified === undefined) return;
-  const directory = directoryOf(unified, unit);
-  const pids = readFileSync(`${directory}/cgroup.procs`, 'utf8').split('\n').filter(Boolean);
-  if (pids.length === 0) return;
-  const below = join(directory, SUPERVISOR);
-  mkdirSync(below, { recursive: true });
-  for (const pid of pids) writeFileSync(`${below}/cgroup.procs`, pid);
-}
-
 /** Not while containers are in it: they outlive the daemon, and the next one finds it mounted. */
 async function unmount(
   agent: Agent,

@@ -59,17 +59,23 @@ test('cgroupfs: a path is what it says, one that ends in .slice too', () => {
   assert.equal(naming.idOf(ID), ID);
 });
 
-test('the unit of the daemon is found also from a cgroup that it made below', () => {
+test('the unit of the daemon is where it may be started again beside what is below', () => {
+  const v1 = (own: string): CgroupHost => ({
+    version: 1,
+    hierarchies: [{ controllers: ['name=systemd'], mountpoint: '/cg/systemd', root: '/', own }],
+  });
   const host = (own: string): CgroupHost => ({
     version: 2,
     hierarchies: [],
     unified: { controllers: [], mountpoint: '/sys/fs/cgroup', root: '/', own },
   });
   const unit = '/system.slice/coracle.service';
-  assert.equal(delegatedUnit(host(unit)), unit);
+  assert.equal(delegatedUnit(v1(unit)), unit);
+  assert.equal(delegatedUnit(v1('/user.slice')), '/');
+  assert.equal(delegatedUnit(host(unit)), '/');
   assert.equal(delegatedUnit(host(`${unit}/supervisor`)), unit);
   assert.equal(delegatedUnit(host('/user.slice/user-0.slice/session-1.scope')), '/');
   const user = '/user.slice/user-1000.slice/user@1000.service/app.slice/coracle.service';
-  assert.equal(delegatedUnit(host(user)), user);
+  assert.equal(delegatedUnit(host(`${user}/supervisor`)), user);
   assert.equal(delegatedUnit(host('/')), '/');
 });

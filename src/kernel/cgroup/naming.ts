@@ -104,9 +104,13 @@ function unescapeName(name: string): string {
 /**
  * Where systemd is the first process, every cgroup is its own but those below a unit with
  * Delegate=yes (CGROUP_DELEGATION in systemd's documentation). Of the unit that this process is in,
- * the cgroup; "/" when it is in none, as one that was started by hand.
+ * the cgroup; "/" when it is in none, as one that was started by hand. On cgroup v2 only where the
+ * unit has DelegateSubgroup=, so that we are below it: one that hands controllers down holds no
+ * processes itself, and systemd could not start the daemon in it again beside a container.
  */
 export function delegatedUnit(host: CgroupHost): string {
-  const own = (host.version === 2 ? host.unified : hierarchyOf(host, 'name=systemd'))?.own ?? '/';
-  return /^\/.*\.service(?=\/|$)/.exec(own)?.[0] ?? '/';
+  const v2 = host.version === 2;
+  const own = (v2 ? host.unified : hierarchyOf(host, 'name=systemd'))?.own ?? '/';
+  const unit = v2 ? /^\/.*\.service(?=\/)/ : /^\/.*\.service(?=\/|$)/;
+  return unit.exec(own)?.[0] ?? '/';
 }
