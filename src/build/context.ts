@@ -9,7 +9,7 @@ import type { Readable } from 'node:stream';
 import { EngineError } from '#base/error.ts';
 import { decompress } from '#tar/compression.ts';
 import { decodeTar, type TarEntry } from '#tar/decode.ts';
-import type { Ignore } from './ignore.ts';
+import type { Ignore } from '#base/ignore.ts';
 
 export const CONTEXT_ENTRIES_MAX = 2_000_000;
 export const CONTEXT_BYTES_MAX = 256 * 1024 ** 3;

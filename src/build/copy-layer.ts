@@ -12,7 +12,7 @@ import { encodeHeader, type EncodeItem, encodeTar } from '#tar/encode.ts';
 import type { Context, ContextNode } from './context.ts';
 import { failed, type Owner, type Placed, type TargetFacts } from './copy-plan.ts';
 import type { Place } from './dockerfile/fault.ts';
-import { Ignore } from './ignore.ts';
+import { Ignore } from '#base/ignore.ts';
 
 const S_IFDIR = 0o040000;
 const S_IFMT = 0o170000;

@@ -5,8 +5,8 @@ import { EngineError } from '#base/error.ts';
 import { toBinary, toText } from '#tar/binary-path.ts';
 import type { Context, ContextNode, Found } from './context.ts';
 import { fault, type Place } from './dockerfile/fault.ts';
-import { Ignore } from './ignore.ts';
-import { PathPattern } from './path-pattern.ts';
+import { Ignore } from '#base/ignore.ts';
+import { PathPattern } from '#base/path-pattern.ts';
 
 /** What there is at a target in the image so far. */
 export type TargetFacts = {

@@ -16,7 +16,7 @@ import { checkDockerfile, PLATFORM_ARGS, PROXY_ARGS } from './dockerfile/check.t
 import { type Dockerfile, parseDockerfile } from './dockerfile/dockerfile.ts';
 import { expandAt } from './dockerfile/parse.ts';
 import { planBuild } from './graph.ts';
-import { Ignore, IGNORE_BYTES_MAX } from './ignore.ts';
+import { Ignore, IGNORE_BYTES_MAX } from '#base/ignore.ts';
 import { keptLayers } from './layer.ts';
 import type { BuildRequest, OnBuildEvent } from './request.ts';
 import { BUILD_LABEL } from './run.ts';

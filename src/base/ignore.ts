@@ -2,7 +2,7 @@
 // filepath.Match with `**`, a `!` that takes back, and the last pattern that fits decides (Docker's
 // documentation of the build context; moby/patternmatcher has the same rules).
 import { posix } from 'node:path';
-import { EngineError } from '#base/error.ts';
+import { EngineError } from './error.ts';
 import { PathPattern } from './path-pattern.ts';
 
 export const IGNORE_BYTES_MAX = 1024 * 1024;

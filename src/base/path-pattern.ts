@@ -1,7 +1,7 @@
 // One pattern over paths, as Go's filepath.Match plus `**`: in .dockerignore, in COPY's sources and
 // in --exclude. Matched by following all positions at once, so that no pattern takes more time than
 // its length times the path's.
-import { EngineError } from '#base/error.ts';
+import { EngineError } from './error.ts';
 
 type Token =
   /** Any run inside one name; `**` at the end: everything; `**` before a name: any directories. */
