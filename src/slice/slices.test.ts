@@ -125,3 +125,62 @@ test('slices are listed each before those inside it, with what is in each', asyn
     ['a.e', '', ''],
   ]);
 });
+
+test('an update that a crash cut short is completed, or taken back whole where it fails again', async () => {
+  using directory = temporary();
+  const { slices, store, cgroups, members, changed, reported } = await fixture(directory.path);
+  const [old, wished] = [{ blkioRates: [write(100)] }, { blkioRates: [write(50)] }];
+  await slices.create('a', old);
+  members.push({ id: 'in', name: 'in', slice: 'a', running: true });
+  const crash = () => store.put({ ...store.get('a'), pending: wished });
+  await crash();
+  const steps: unknown[] = [];
+  cgroups.change = async (before, after) => void steps.push([before.resources, after.resources]);
+  let refuse = true;
+  const { set } = changed;
+  changed.set = (id, limits) => {
+    if (refuse && limits.blkioRates?.[0]?.writeBps === 50) throw new Error('EINVAL');
+    return set.call(changed, id, limits);
+  };
+  // What is inside comes first, so nothing of the slice was written.
+  await slices.complete();
+  assert.deepEqual(reported, ['update slice a']);
+  assert.deepEqual(steps, []);
+  assert.deepEqual([store.get('a').wish, store.get('a').pending], [old, undefined]);
+  refuse = false;
+  await crash();
+  cgroups.change = () => Promise.reject(new Error('EBUSY'));
+  await slices.complete();
+  assert.deepEqual(changed.get('in'), old);
+  assert.deepEqual([store.get('a').wish, store.get('a').pending], [old, undefined]);
+  cgroups.change = async () => {};
+  await crash();
+  await slices.complete();
+  assert.deepEqual(changed.get('in'), wished);
+  assert.deepEqual([store.get('a').wish, store.get('a').pending], [wished, undefined]);
+  assert.deepEqual(reported, ['update slice a', 'update slice a']);
+});
+
+test('a removal that fails when it is completed stays one, and goes with the next daemon', async () => {
+  using directory = temporary();
+  const { slices, store, cgroups, reported } = await fixture(directory.path);
+  await slices.create('a/b', {});
+  await store.put({ ...store.get('a/b'), removing: true });
+  const removed: string[] = [];
+  cgroups.remove = async ({ name }) => {
+    removed.push(name);
+    if (removed.length === 1) throw new Error('there are processes in it');
+  };
+  const made: string[] = [];
+  cgroups.make = async ({ name }) => void made.push(name);
+  await slices.open();
+  await slices.complete();
+  assert.deepEqual([reported, made], [['remove slice a/b'], ['a']]);
+  await assert.rejects(slices.update('a/b', {}), /slice a\/b is being removed/);
+  await slices.complete();
+  assert.deepEqual(removed, ['b', 'b']);
+  assert.deepEqual(
+    store.list().map(({ path }) => path),
+    ['a'],
+  );
+});
