@@ -1,7 +1,7 @@
-// Images beside dockerd: pull with unpacking from a registry on loopback, load, save and import, and
-// meanwhile the memory of the daemon and how long a ping waits. Each measurement has a new folder,
-// and all are removed at the end: ext4 is slow to make files where many were deleted in the last
-// minute (recently_deleted() in its ialloc.c), and what one left would be charged to the next.
+// Images beside dockerd: pull with unpacking from a registry on loopback, load, save and import,
+// and meanwhile the memory of the daemon and how long a ping waits. Each measurement has a new
+// folder, and all are removed at the end: ext4 is slow to make files where many were deleted in the
+// last minute (recently_deleted() in its ialloc.c), and what one left would be charged to the next.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';

@@ -39,7 +39,9 @@ test('a new layer is known to be on the disk once the file system was synced', a
     await bench.snapshots.settle(async () => {});
     for (const { unsyncedBoot } of records(bench, () => {})) assert.equal(unsyncedBoot, undefined);
     let syncs = 0;
-    await bench.snapshots.settle(async () => void (syncs += 1));
+    await bench.snapshots.settle(async () => {
+      syncs += 1;
+    });
     assert.equal(syncs, 0);
   });
 });

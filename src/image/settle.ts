@@ -1,12 +1,15 @@
 // Layers are used before their files are on the disk: waiting for that would take longer than all
-// else. Their archives are, so that a layer which a power cut has caught is made again from its own.
+// else. Their archives are, so that a layer which a power cut has caught is made again from its
+// own.
 import { EngineError, isEngineError, messageOf } from '#base/error.ts';
 import { addLayers } from './add.ts';
 import type { ImageDeps } from './deps.ts';
 import type { ImageRecord } from './record.ts';
 import type { StoreProblem } from './store.ts';
 
-/** Brings new layers to the disk in the background: one sync at a time, for all that are waiting. */
+/**
+ * Brings new layers to the disk in the background: one sync at a time, for all that are waiting.
+ */
 export class Settler {
   #running: Promise<void> | undefined;
   #again = false;

@@ -109,8 +109,8 @@ async function* inflate(
 }
 
 /**
- * Feeds the inflater, chunk by chunk: each is used up before the next is asked for. Answers what the
- * source threw; the inflater's own failures are thrown where it is read.
+ * Feeds the inflater, chunk by chunk: each is used up before the next is asked for. Answers what
+ * the source threw; the inflater's own failures are thrown where it is read.
  */
 async function pump(
   source: AsyncIterable<Uint8Array>,
@@ -141,8 +141,8 @@ function feed(inflater: Transform, chunk: Uint8Array): Promise<boolean> {
 }
 
 /**
- * Gives a used buffer back at once. Collected, hundreds of them would stay: to the collector each is
- * a small object. The inflater fills one after the other; the last part of one is the end of it.
+ * Gives a used buffer back at once. Collected, hundreds of them would stay: to the collector each
+ * is a small object. The inflater fills one after the other; the last part of one is the end of it.
  */
 function release(chunk: Buffer): void {
   const { buffer, byteLength, byteOffset } = chunk;

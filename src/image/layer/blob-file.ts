@@ -1,7 +1,7 @@
-// A blob on the disk as a source of bytes. Reads are synchronous: they are made in a thread of their
-// own, and a trip through the thread pool costs more than what is in the page cache. Of a plain
-// archive the decoder passes over the content of files, which goes from file to file inside the
-// kernel.
+// A blob on the disk as a source of bytes. Reads are synchronous: they are made in a thread of
+// their own, and a trip through the thread pool costs more than what is in the page cache. Of a
+// plain archive the decoder passes over the content of files, which goes from file to file inside
+// the kernel.
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import type { SeekableSource } from '#tar/byte-reader.ts';
 

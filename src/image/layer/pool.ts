@@ -45,7 +45,7 @@ export class UnpackPool implements Unpacker, AsyncDisposable {
   readonly #waiting: (() => void)[] = [];
   readonly #all = new Set<Thread>();
   #closed = false;
-  #nextId = 0;
+  #lastId = 0;
 
   constructor(options: { readonly nativePath: string; readonly workerUrl?: URL }) {
     this.#nativePath = options.nativePath;
@@ -58,7 +58,8 @@ export class UnpackPool implements Unpacker, AsyncDisposable {
     const thread = this.#free() ?? (await this.#wait(signal));
     if (signal.aborted) this.#give(thread);
     signal.throwIfAborted();
-    const id = (this.#nextId += 1);
+    this.#lastId += 1;
+    const id = this.#lastId;
     const send = (message: ToWorker) => thread.worker.postMessage(message);
     const { promise, resolve, reject } = Promise.withResolvers<Unpacked>();
     const onAbort = () => send({ type: 'abort', id });
