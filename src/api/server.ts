@@ -77,6 +77,13 @@ export function createApiServer(deps: ApiDeps, options: ServerOptions = {}): Api
     void serve(shared, request, response, { socket, head });
   });
   http.on('clientError', refuseMalformed);
+  // A handshake that failed: there is nobody to answer, and half-open it would stay for minutes.
+  http.on('tlsClientError', (_error: Error, socket: Duplex) => socket.destroy());
+  const connections = new Set<Socket>();
+  http.on('connection', (socket: Socket) => {
+    connections.add(socket);
+    socket.once('close', () => connections.delete(socket));
+  });
   return {
     http,
     listen: (where) => listen(http, where),
@@ -85,6 +92,8 @@ export function createApiServer(deps: ApiDeps, options: ServerOptions = {}): Api
       http.close(() => resolve());
       http.closeAllConnections();
       for (const socket of hijacked) socket.destroy();
+      // Those in the middle of a handshake are none of HTTP's yet.
+      for (const socket of connections) socket.destroy();
       await promise;
     },
   };

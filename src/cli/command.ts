@@ -19,6 +19,7 @@ export type Completion =
   | 'network'
   | 'volume'
   | 'slice'
+  | 'context'
   | 'command';
 
 export interface CommandSpec {
@@ -51,6 +52,8 @@ export interface Context {
   readonly flags: Flags;
   readonly args: readonly string[];
   readonly client: EngineClient;
+  /** The flags before the command. */
+  readonly globals: Flags;
   /** --config, '' if not given: where docker's client configuration is. */
   readonly configFolder: string;
   /** "coracle run": for texts that name the command. */

@@ -7,27 +7,18 @@ import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { EngineError, errnoOf, messageOf } from '#base/error.ts';
 import { EngineClient } from '#client/client.ts';
-import { type Endpoint, parseEndpoint, type Tls } from '#client/endpoint.ts';
+import { SOCKET_DEFAULT } from '#client/environment.ts';
 import { CliError } from './command.ts';
+import type { Choice } from './context/choose.ts';
 
-export const SOCKET_DEFAULT = '/run/coracle/coracle.sock';
 export const LOG_DEFAULT = '/var/log/coracle.log';
 /** The first start unpacks the embedded image, hence the generous limit. */
 export const DAEMON_START_MS_MAX = 20_000;
 const POLL_MS = 10;
 
-export function parseHost(host: string, tls?: Tls): Endpoint {
-  const endpoint = parseEndpoint(host, tls);
-  if (endpoint !== undefined) return endpoint;
-  const text = `invalid host ${JSON.stringify(host)}: use unix:///PATH or tcp://HOST:PORT`;
-  throw new CliError(125, text);
-}
-
-/** The client for `-H`, else CORACLE_HOST, else the default socket. */
-export function openClient(host: string | undefined): EngineClient {
-  const chosen = host ?? process.env['CORACLE_HOST'];
-  if (chosen !== undefined && chosen !== '') return new EngineClient(parseHost(chosen));
-  return new EngineClient({ kind: 'unix', path: SOCKET_DEFAULT }, { onUnreachable: startDaemon });
+/** The client of the engine that was chosen; our own is started where it does not run. */
+export function openClient({ endpoint, isOwn }: Choice): EngineClient {
+  return new EngineClient(endpoint, isOwn ? { onUnreachable: startDaemon } : {});
 }
 
 /** True when the request is worth another try. */

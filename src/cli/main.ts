@@ -2,7 +2,10 @@
 // turn what goes wrong into docker's texts and exit codes.
 import { EngineError } from '#base/error.ts';
 import { CliError, type CommandSpec } from './command.ts';
+import type { EngineClient } from '#client/client.ts';
 import { openClient } from './connect.ts';
+import { chooseEngine } from './context/choose.ts';
+import { ContextStore } from './context/store.ts';
 import { errorText } from './each.ts';
 import { FlagError, type Flags, HelpRequested, parseFlags } from './flags.ts';
 import { helpText, PROGRAM, usageLine, VERSION } from './help.ts';
@@ -61,9 +64,21 @@ async function runCommand(at: Found, words: readonly string[], globals: Flags): 
     throw new CliError(1, `'${at.path}' is started by the program's entry, not from here`);
   }
   const { run } = await at.spec.load();
-  const client = openClient(globals.list('host').at(-1));
   const configFolder = globals.string('config');
-  return run({ flags: parsed.flags, args: parsed.args, client, configFolder, path: at.path });
+  const store = new ContextStore(configFolder);
+  const opened: { client?: EngineClient } = {};
+  return run({
+    flags: parsed.flags,
+    args: parsed.args,
+    configFolder,
+    path: at.path,
+    globals,
+    // Chosen when it is asked for: 'context use' must work while a bad one is current.
+    get client() {
+      opened.client ??= openClient(chooseEngine(globals, store, process.env));
+      return opened.client;
+    },
+  });
 }
 
 /** Undefined when --help has been printed. */

@@ -262,8 +262,12 @@ function cancelled(signal: AbortSignal | undefined): ClientError {
 function broken(cause: unknown, endpoint?: Endpoint): ClientError {
   const errno = errnoOf(cause);
   const lines = [`error during connect: ${reasonOf(cause)}`];
-  if (endpoint?.kind === 'tcp' && endpoint.tls === undefined) {
-    lines.push('Are you trying to connect to a TLS-enabled daemon without TLS? See --tlsverify.');
+  if (endpoint?.kind === 'tcp') {
+    lines.push(
+      endpoint.tls === undefined
+        ? 'Are you trying to connect to a TLS-enabled daemon without TLS? See --tlsverify.'
+        : 'The daemon may not accept your certificate (--tlscert, --tlskey).',
+    );
   }
   return new ClientError('unavailable', lines.join('\n'), { cause, facts: { errno } });
 }

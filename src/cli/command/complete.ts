@@ -7,6 +7,7 @@ import type { NetworkInspect } from '#wire/network.ts';
 import type { VolumeList } from '#wire/volume.ts';
 import type { SliceSummary } from '#wire/slice.ts';
 import type { CommandSpec, Completion, Context } from '../command.ts';
+import { ContextStore, DEFAULT_CONTEXT } from '../context/store.ts';
 import type { FlagKind } from '../flag-kind.ts';
 import type { FlagSpec } from '../flags.ts';
 import { GLOBAL_FLAGS, ROOT } from '../table/root.ts';
@@ -14,12 +15,17 @@ import { GLOBAL_FLAGS, ROOT } from '../table/root.ts';
 /** The daemon must not make a shell wait. */
 const DAEMON_MS_MAX = 1_000;
 
-export async function run({ args, client }: Context): Promise<number> {
+export async function run(context: Context): Promise<number> {
+  const { args, configFolder } = context;
   // A client of its own: the tab key must never start a daemon.
-  const quiet = new EngineClient(client.endpoint);
+  const client = (): EngineClient => new EngineClient(context.client.endpoint);
+  const contexts = (): string[] => [
+    DEFAULT_CONTEXT,
+    ...new ContextStore(configFolder).list().map(({ name }) => name),
+  ];
   const words = args.slice(0, -1);
   const typed = args.at(-1) ?? '';
-  const { candidates, files } = await complete(quiet, words, typed);
+  const { candidates, files } = await complete({ client, contexts }, words, typed);
   const lines = candidates.filter(([name]) => name.startsWith(typed));
   const text = lines.map(([name, about]) => `${name}${about === '' ? '' : `\t${about}`}\n`);
   process.stdout.write(`${text.join('')}:${files ? 0 : 4}\n`);
@@ -33,14 +39,21 @@ interface Answer {
   readonly files: boolean;
 }
 
+/** Where names come from. */
+interface Sources {
+  readonly client: () => EngineClient;
+  readonly contexts: () => string[];
+}
+
 async function complete(
-  client: EngineClient,
+  sources: Sources,
   words: readonly string[],
   typed: string,
 ): Promise<Answer> {
   const { spec, positionals, pending } = walk(words);
-  if (pending?.name === 'network' || pending?.name === 'slice') {
-    return { candidates: plain(await namesOf(client, pending.name)), files: false };
+  const noun = pending?.name;
+  if (noun === 'network' || noun === 'slice' || noun === 'context') {
+    return { candidates: plain(await namesOf(sources, noun)), files: false };
   }
   if (pending !== undefined) {
     const files = /file|input|output|volume|mount|config/.test(pending.name);
@@ -57,7 +70,7 @@ async function complete(
   const completes = completionAt(spec, positionals.length);
   if (completes === undefined) return { candidates: [], files: true };
   if (completes === 'command') return { candidates: commandNames(ROOT), files: false };
-  const names = await namesOf(client, completes);
+  const names = await namesOf(sources, completes);
   const rest = names.filter((name) => !positionals.includes(name));
   return { candidates: [...below, ...plain(rest)], files: false };
 }
@@ -131,9 +144,11 @@ const STATES: Readonly<Record<string, readonly string[]>> = {
   stopped: ['created', 'exited', 'dead'],
 };
 
-async function namesOf(client: EngineClient, kind: Completion): Promise<string[]> {
+async function namesOf(sources: Sources, kind: Completion): Promise<string[]> {
   const signal = AbortSignal.timeout(DAEMON_MS_MAX);
   try {
+    if (kind === 'context') return sources.contexts();
+    const client = sources.client();
     if (kind === 'image') {
       const images = await client.json<ImageSummary[]>('GET', '/images/json', { signal });
       const names = images.flatMap((image) => image.RepoTags ?? []);

@@ -4,6 +4,7 @@ import { bool, list, string } from '../flag-kind.ts';
 import { type FlagSpec, flag } from '../flags.ts';
 import { CGROUP_VERBS } from './cgroup.ts';
 import { CONTAINER_ONLY, CONTAINER_VERBS, PS } from './container.ts';
+import { CONTEXT_VERBS } from './context.ts';
 import { IMAGE_ONLY, IMAGE_VERBS, IMAGES, REGISTRY_VERBS, RMI } from './image.ts';
 import { NETWORK_VERBS } from './network.ts';
 import { SLICE_VERBS } from './slice.ts';
@@ -13,6 +14,12 @@ import { VOLUME_VERBS } from './volume.ts';
 
 export const GLOBAL_FLAGS: readonly FlagSpec[] = [
   flag('config', string, 'Location of client config files (default "~/.docker")'),
+  flag(
+    'context',
+    string,
+    'Name of the context to use to connect to the daemon (overrides CORACLE_HOST, DOCKER_HOST and default context set with "coracle context use")',
+    { short: 'c' },
+  ),
   flag('debug', bool, 'Enable debug mode', { short: 'D' }),
   flag('host', list, 'Daemon socket to connect to', { short: 'H' }),
   flag(
@@ -21,6 +28,11 @@ export const GLOBAL_FLAGS: readonly FlagSpec[] = [
     'Set the logging level ("debug", "info", "warn", "error", "fatal") (default "info")',
     { short: 'l' },
   ),
+  flag('tls', bool, 'Use TLS; implied by --tlsverify'),
+  flag('tlscacert', string, 'Trust certs signed only by this CA (default "~/.docker/ca.pem")'),
+  flag('tlscert', string, 'Path to TLS certificate file (default "~/.docker/cert.pem")'),
+  flag('tlskey', string, 'Path to TLS key file (default "~/.docker/key.pem")'),
+  flag('tlsverify', bool, 'Use TLS and verify the remote'),
   flag('version', bool, 'Print version information and quit', { short: 'v' }),
 ];
 
@@ -59,6 +71,7 @@ export const ROOT: CommandSpec = {
     ROLLBACK,
     noun('cgroup', 'Look at cgroups', CGROUP_VERBS),
     noun('container', 'Manage containers', [...CONTAINER, ...CONTAINER_ONLY]),
+    noun('context', 'Manage contexts', CONTEXT_VERBS),
     noun('image', 'Manage images', [...IMAGE, ...IMAGE_ONLY]),
     noun('network', 'Manage networks', NETWORK_VERBS),
     noun('slice', 'Manage slices: cgroups with limits, for containers together', SLICE_VERBS),
