@@ -43,6 +43,9 @@ export async function copyContent(
     const [copied] = await carry([{ op: 'copy_tree', from: join(from, DATA), to: target }]);
     return countOf(copied);
   } catch (error) {
+    // The agent thaws what it has frozen, unless it was killed.
+    const target = options.mounted;
+    if (target !== '') await perform([{ op: 'thaw', target }]).catch(() => {});
     throw explained(error);
   }
 }

@@ -38,8 +38,10 @@ export async function fillVolume(
     try {
       await copyUp(store, volume, image);
     } catch (error) {
-      // It was empty, so all that is in it is ours.
-      await store.needs.carry([{ op: 'empty_directory', path: volume.mountpoint }]);
+      // It was empty, so all that is in it is ours; elsewhere somebody else may write, too.
+      if (volume.source.kind === 'directory') {
+        await store.needs.carry([{ op: 'empty_directory', path: volume.mountpoint }]);
+      }
       throw error;
     } finally {
       await rm(mark);

@@ -92,13 +92,12 @@ export class VolumeMounts {
         this.#holders.set(name, holders.add(holder));
       }
     }
-    for (const name of this.#holders.keys()) {
-      const { mountpoint, limit } = this.#store.get(name);
-      there.delete(mountpoint);
-      // It may have been held for a copy.
-      if (limit?.kind !== 'disk') continue;
+    // One that was held for a copy would stay alive without any mount (freeze_super()).
+    for (const { mountpoint, limit } of this.#store.list()) {
+      if (limit?.kind !== 'disk' || !there.has(mountpoint)) continue;
       await this.#store.needs.perform([{ op: 'thaw', target: mountpoint }]);
     }
+    for (const name of this.#holders.keys()) there.delete(this.#store.get(name).mountpoint);
     for (const path of there) await this.#unmount(path);
   }
 

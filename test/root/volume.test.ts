@@ -1,5 +1,5 @@
-// What lies on disk and what the kernel holds of volumes: copy-up, sizes, copies, and a daemon that is
-// killed in the middle of each. Needs root and `make build`.
+// What lies on disk and what the kernel holds of volumes: copy-up, sizes, copies, and a daemon that
+// is killed in the middle of each. Needs root and `make build`.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import {
@@ -365,6 +365,15 @@ test('a volume with a size is copied with its file system while it is used', {
   while (!existsSync(join(volumes, 'disk/_data/f'))) await sleep(5);
   await post(engine, '/coracle/volumes/disk/snapshots', { Name: 's' });
   await post(engine, '/coracle/volumes/disk/clone', { Name: 'copy' });
+  // Killed while the file system is held: it must let go under the next daemon.
+  await run('dd if=/dev/zero of=/d/big bs=1M count=15', host);
+  for (const ms of [4, 8, 12]) {
+    const doing = post(engine, '/coracle/volumes/disk/snapshots').catch(() => {});
+    await sleep(ms);
+    await crash();
+    await doing;
+    assert.equal((await run('echo on > /d/on; rm /d/on; echo written', host)).text, 'written\n');
+  }
   await call(engine, 'DELETE', `/containers/${id}?force=1`);
   await run('echo two > /d/f', host);
   assert.equal((await run('cat /d/f', { Binds: ['copy:/d'] })).text, 'one\n');
