@@ -9,6 +9,7 @@ import type { CgroupPort } from './coracle/cgroup-port.ts';
 import type { Slices } from '#slice/slices.ts';
 import type { LimitsChange } from '#container/change-limits.ts';
 import type { Resources } from '#container/resources.ts';
+import type { Exploration } from '#image/explore.ts';
 import type { ImagePort } from './image/port.ts';
 import type { SystemFacts } from './system/facts.ts';
 import type { VolumePort } from './volume/port.ts';
@@ -16,6 +17,7 @@ import type { VolumePort } from './volume/port.ts';
 export type ApiDeps = {
   readonly containers: ContainerEngine;
   readonly images: ImagePort;
+  readonly explore: (image: string) => Promise<Exploration>;
   readonly builds: BuildPort;
   readonly volumes: VolumePort;
   readonly networks: NetworkEngine;

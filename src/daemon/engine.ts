@@ -21,6 +21,7 @@ import type { MountPoint } from '#container/record.ts';
 import { ContainerStore } from '#container/store.ts';
 import { UsernsRanges } from '#container/userns.ts';
 import { EventBus } from '#event/bus.ts';
+import { exploreImage } from '#image/explore.ts';
 import { ImageService } from '#image/image.ts';
 import { UnpackPool } from '#image/layer/pool.ts';
 import { detectFeatures } from '#kernel/cgroup/features.ts';
@@ -119,6 +120,7 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
     api: {
       containers,
       images,
+      explore: (name) => exploreImage(images.deps, images.resolve(name), deps.visits.layer),
       builds,
       volumes: makeVolumePort(deps),
       networks,

@@ -84,6 +84,7 @@ export async function startServer(): Promise<TestServer> {
   const api = createApiServer({
     containers: engine,
     images: noImages(),
+    explore: () => Promise.reject(new Error('no images here')),
     builds: {
       build: () => Promise.reject(new Error('no builds here')),
       prune: () => Promise.resolve({ deleted: [], bytes: 0 }),

@@ -6,6 +6,7 @@ import { ref } from '../container/lifecycle.ts';
 import { type Exchange, sendEmpty, sendJson } from '../exchange.ts';
 import type { Route } from '../router.ts';
 import { getCgroupSubsystems, getCgroupTree } from './cgroup.ts';
+import { exploreImage } from './explore.ts';
 import { explainNetwork } from './network.ts';
 import { createSlice, inspectSlice, listSlices, removeSlice, updateSlice } from './slices.ts';
 import { renderBranches } from './render-branches.ts';
@@ -57,6 +58,7 @@ export const CORACLE_ROUTES: readonly Route[] = [
   { method: 'DELETE', path: '/coracle/containers/{id:.*}/logs', handler: clearContainerLogs },
   { method: 'GET', path: '/coracle/containers/{id:.*}/ports', handler: listContainerPorts },
   { method: 'POST', path: '/coracle/containers/{id:.*}/ports', handler: changeContainerPorts },
+  { method: 'GET', path: '/coracle/images/{name:.*}/explore', handler: exploreImage },
   { method: 'GET', path: '/coracle/networks/{id:.*}/explain', handler: explainNetwork },
   { method: 'GET', path: '/coracle/cgroups/tree', handler: getCgroupTree },
   { method: 'GET', path: '/coracle/cgroups/subsystems', handler: getCgroupSubsystems },

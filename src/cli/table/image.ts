@@ -3,6 +3,7 @@ import type { CommandSpec } from '../command.ts';
 import { bool, int, list, string, strings } from '../flag-kind.ts';
 import { flag } from '../flags.ts';
 import {
+  JSON_FLAG,
   FILTER,
   FORCE_PRUNE,
   FORMAT,
@@ -167,6 +168,20 @@ export const RMI: CommandSpec = {
 export const IMAGE_ONLY: readonly CommandSpec[] = [
   { ...IMAGES, name: 'ls', aliases: ['list'] },
   { ...RMI, name: 'rm', aliases: ['remove'] },
+  {
+    name: 'explore',
+    usage: '[OPTIONS] IMAGE',
+    short: 'Show what each layer adds, changes, removes and wastes',
+    args: { rule: 'exact', count: 1 },
+    flags: [
+      flag('depth', int, 'Levels of directories in the text (0 = all) (default 2)'),
+      JSON_FLAG,
+      flag('max-wasted', string, 'Exit with 1 when more percent of the bytes are wasted'),
+      flag('plain', bool, 'Text, in a terminal too'),
+    ],
+    completes: 'image',
+    load: () => import('../command/image-explore.ts'),
+  },
   {
     name: 'inspect',
     usage: '[OPTIONS] IMAGE [IMAGE...]',
