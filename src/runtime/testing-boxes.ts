@@ -234,6 +234,41 @@ export const BOXES: Readonly<Record<string, Case>> = {
       ],
     }),
   ),
+  'made-sources': v1(
+    boxWith({
+      namespaces: {
+        user: {
+          mode: 'map',
+          uid: [{ inside: 0, outside: 100_000, count: 65_536 }],
+          gid: [{ inside: 0, outside: 100_000, count: 65_536 }],
+        },
+      },
+      mounts: [
+        {
+          kind: 'bind',
+          source: '/vol/_data',
+          target: '/part',
+          file: false,
+          readonly: true,
+          recursive: true,
+          recursiveReadonly: 'yes',
+          propagation: 'rprivate',
+          below: 'a/b',
+          idmap: 'try',
+          chown: true,
+        },
+        { kind: 'union', target: '/image', lower: ['/l/2', '/l/1'], below: 'data', file: false },
+        {
+          kind: 'union',
+          target: '/over',
+          lower: ['/host'],
+          top: { upper: '/c/upper', work: '/c/work' },
+          below: '',
+          file: false,
+        },
+      ],
+    }),
+  ),
   'host-dev': v1(
     boxWith({
       mounts: [

@@ -6,7 +6,7 @@ import { chmod, chown, mkdir, readFile, readlink, rename, rm, symlink } from 'no
 import { join } from 'node:path';
 import { EngineError, errnoOf } from '#base/error.ts';
 import { KeyedLock } from '#base/keyed-lock.ts';
-import { dropQuota, growLimit, makeLimit, type Perform } from '#kernel/disk/disk.ts';
+import { dropQuota, growLimit, makeLimit, mountDisk, type Perform } from '#kernel/disk/disk.ts';
 import { checkGrowth, DISK, type Limit } from '#kernel/disk/limit.ts';
 import { pathsBelow } from '#kernel/mount/mountinfo.ts';
 import type { RootAttributes } from './layer-record.ts';
@@ -71,7 +71,7 @@ export class SizedTops {
     const holds = this.#holds.get(key) ?? 0;
     const target = join(this.#root, key, LIMITED);
     if (holds === 0) {
-      await this.#perform([{ op: 'disk_mount', image: join(this.#root, key, DISK), target }]);
+      await mountDisk(this.#perform, join(this.#root, key, DISK), target);
     }
     this.#holds.set(key, holds + 1);
     return { [Symbol.asyncDispose]: () => this.#release(key, target) };

@@ -1,5 +1,5 @@
-// Volumes as a user of the docker CLI has them, and our command line beside docker's: the same words
-// print the same text and end with the same code. Texts were compared with dockerd's.
+// Volumes as a user of the docker CLI has them, and our command line beside docker's: the same
+// words print the same text and end with the same code. Texts were compared with dockerd's.
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,6 +1,6 @@
 // Limits of a directory by the two ways that there are: the file system's own project quotas, and a
-// file system in a sparse file. Run here, and once more in the kernel that test/cgroup2 boots, which
-// has quotas and lets a mounted file system grow.
+// file system in a sparse file. Run here, and once more in the kernel that test/cgroup2 boots,
+// which has quotas and lets a mounted file system grow.
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statfsSync, statSync } from 'node:fs';

@@ -26,7 +26,9 @@ export function renderVolume(volume: VolumeRecord): Volume {
   };
 }
 
-function limitStatus(limit: NonNullable<VolumeRecord['limit']>): Volume['Status'] {
+type Limit = NonNullable<VolumeRecord['limit']>;
+
+function limitStatus(limit: Limit): NonNullable<Volume['Status']> {
   return { SizeBytes: limit.bytes, LimitedBy: limit.kind === 'quota' ? 'project quota' : 'disk' };
 }
 

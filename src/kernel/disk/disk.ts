@@ -89,12 +89,28 @@ export async function makeDisk(
   }
   await runMkfs(image);
   await mkdir(target, { recursive: true, mode: 0o755 });
-  await perform([{ op: 'disk_mount', image, target }]);
+  await mountDisk(perform, image, target);
   try {
     // What is handed to a container starts empty; e2fsck(8) makes it again when it needs it.
     await rmdir(join(target, 'lost+found'));
   } finally {
     await perform([{ op: 'volume_unmount', target }]);
+  }
+}
+
+/** On a directory of the host; whoever mounts the same image gets the same file system. */
+export async function mountDisk(perform: Perform, image: string, target: string): Promise<void> {
+  try {
+    await perform([{ op: 'disk_mount', image, target }]);
+  } catch (error) {
+    if (!(error instanceof OpError)) throw error;
+    const said = error.result.output
+      .toString('utf8')
+      .trim()
+      .replaceAll(/^[ewi] /gm, '');
+    const why = [said, errnoText(error.result.errno)].filter(Boolean).join(': ');
+    const text = `cannot mount the file system in ${image}: ${why}`;
+    throw new EngineError('kernel_refused', text, { cause: error });
   }
 }
 
@@ -199,7 +215,7 @@ async function growDisk(
     await perform([grow]);
     return;
   }
-  await perform([{ op: 'disk_mount', image, target }]);
+  await mountDisk(perform, image, target);
   try {
     await perform([grow]);
   } catch (error) {
