@@ -4,7 +4,7 @@
 import { EngineError } from './error.ts';
 
 type Token =
-  /** Any run inside one name; `**` at the end: everything; `**` before a name: any directories. */
+  /** A run inside one name; `**` at the end, everything; `**` before a name, all directories. */
   | { readonly kind: 'star' | 'any' | 'rest' | 'deep' }
   | { readonly kind: 'char'; readonly char: string }
   | { readonly kind: 'class'; readonly negated: boolean; readonly ranges: readonly Range[] };

@@ -24,6 +24,8 @@ export type BuildRequest = {
   /** Of the containers of RUN: limits, ulimits, shm size, cgroup parent. */
   readonly host: Partial<HostConfig>;
   readonly auth: (registry: string) => RegistryAuth | undefined;
+  /** Only the Dockerfile is checked. */
+  readonly checkOnly: boolean;
   /** Contents by id. */
   readonly secrets: ReadonlyMap<string, Uint8Array>;
   /** Keep intermediate containers of steps that failed. */

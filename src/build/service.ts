@@ -60,7 +60,7 @@ export class BuildService {
     request: BuildRequest,
     tell: OnBuildEvent,
     signal: AbortSignal,
-  ): Promise<ImageId> {
+  ): Promise<ImageId | undefined> {
     if (this.#running >= BUILDS_MAX) {
       throw new EngineError('unavailable', `more than ${BUILDS_MAX} builds at once`, {
         facts: { limit: 'BUILDS_MAX', max: BUILDS_MAX },
@@ -90,7 +90,7 @@ export class BuildService {
         AbortSignal.any([signal, failure.signal]),
         parts,
       );
-      return await this.#run(shared, failure);
+      return request.checkOnly ? undefined : await this.#run(shared, failure);
     } catch (error) {
       if (signal.aborted) throw new EngineError('cancelled', 'the build was cancelled');
       throw error;

@@ -65,6 +65,13 @@ export class CredentialFile {
     return typeof store === 'string' ? store : '';
   }
 
+  /** Hosts that have credentials, or a program of their own. */
+  servers(): readonly string[] {
+    const auths = Object.keys(object(this.#content['auths']));
+    const helpers = Object.keys(object(this.#content['credHelpers']));
+    return [...new Set([...auths, ...helpers])];
+  }
+
   /** What the file itself says, also under the URL that older versions wrote. */
   get(host: string): Credentials | undefined {
     const auths = object(this.#content['auths']);

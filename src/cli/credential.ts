@@ -48,6 +48,19 @@ export class CredentialStore {
     if (changed && credentials.password !== '') warn(UNENCRYPTED(this.#file.path));
   }
 
+  /** Of every registry that the file names; one whose program fails is left out. */
+  async all(): Promise<Readonly<Record<string, AuthConfig>>> {
+    const auths: Record<string, AuthConfig> = {};
+    for (const server of this.#file.servers()) {
+      try {
+        auths[server] = authConfig(server, await this.get(server));
+      } catch (error) {
+        warn(`WARNING: ${messageOf(error)}, going on without credentials for ${server}\n`);
+      }
+    }
+    return auths;
+  }
+
   async erase(server: string): Promise<void> {
     const helper = this.#file.helperOf(server);
     if (helper !== '') await eraseByHelper(helper, server);
@@ -94,4 +107,11 @@ export function serverKey(text: string): string {
 
 function warn(text: string): void {
   process.stderr.write(text);
+}
+
+/** X-Registry-Config of a build: whatever base images it may need. */
+export async function registryConfig(folder: string): Promise<string> {
+  const store = CredentialStore.open(folder);
+  const auths = await store.all();
+  return Buffer.from(JSON.stringify(auths)).toString('base64url');
 }

@@ -4,7 +4,43 @@ import type { ProgressMessage } from './image.ts';
 export type BuildMessage =
   | ProgressMessage
   | { readonly aux: { readonly ID: string } }
+  | { readonly coracle: OwnBuildEvent }
   | { readonly stream: string };
+
+/** Ours: with X-Coracle-Build. Steps are counted over all stages that are built. */
+export type OwnBuildEvent =
+  | {
+      readonly kind: 'warning';
+      readonly rule: string;
+      readonly message: string;
+      readonly line: number;
+    }
+  | { readonly kind: 'pull'; readonly progress: ProgressMessage }
+  | {
+      readonly kind: 'step';
+      readonly step: number;
+      readonly steps: number;
+      readonly stage: number;
+      readonly text: string;
+      readonly line: number;
+    }
+  | {
+      readonly kind: 'cache';
+      readonly step: number;
+      readonly hit: boolean;
+      /** Why it was not a hit. */
+      readonly why: string;
+    }
+  | { readonly kind: 'running' | 'removed'; readonly step: number; readonly container: string }
+  | {
+      readonly kind: 'output';
+      readonly step: number;
+      readonly stream: 1 | 2;
+      readonly text: string;
+    }
+  | { readonly kind: 'image'; readonly step: number; readonly id: string }
+  | { readonly kind: 'note'; readonly step: number; readonly text: string }
+  | { readonly kind: 'built'; readonly id: string; readonly tags: readonly string[] };
 
 export type BuildPruneReply = {
   readonly CachesDeleted: readonly string[] | null;

@@ -20,6 +20,8 @@ export type ParsedBuild = {
   /** "" = the body; "client-session" belongs to buildkit. */
   readonly remote: string;
   readonly quiet: boolean;
+  /** Ours: events as they are, instead of the classic stream. */
+  readonly events: boolean;
 };
 
 export function parseBuild(query: Query, http: IncomingMessage): ParsedBuild {
@@ -31,7 +33,9 @@ export function parseBuild(query: Query, http: IncomingMessage): ParsedBuild {
     );
   }
   const auths = parseAuths(http);
+  const own = parseOwn(http);
   return {
+    events: own.events,
     remote: query.text('remote'),
     quiet: query.bool('q'),
     request: {
@@ -55,7 +59,8 @@ export function parseBuild(query: Query, http: IncomingMessage): ParsedBuild {
       host: parseHost(query),
       auth: (registry) =>
         auths.get(registry === 'docker.io' ? HUB : registry) ?? auths.get(registry),
-      secrets: new Map(),
+      checkOnly: own.checkOnly,
+      secrets: own.secrets,
       keepContainers: query.has('rm') && !query.bool('rm') && !query.bool('forcerm'),
     },
   };
@@ -133,4 +138,19 @@ function parseAuths(http: IncomingMessage): ReadonlyMap<string, RegistryAuth> {
     auths.set(registry, parseAuth(new Fields('AuthConfig', value)));
   }
   return auths;
+}
+
+type Own = Pick<BuildRequest, 'checkOnly' | 'secrets'> & Pick<ParsedBuild, 'events'>;
+
+/** X-Coracle-Build, of our own command: what the classic API has no place for. Never logged. */
+function parseOwn(http: IncomingMessage): Own {
+  const header = http.headers['x-coracle-build'];
+  if (typeof header !== 'string') return { checkOnly: false, events: false, secrets: new Map() };
+  const raw = new Fields('X-Coracle-Build', parseJson(Buffer.from(header, 'base64').toString()));
+  const contents = new Map<string, Uint8Array>();
+  // Names of secrets are as they are written; fields of Docker's JSON are of any case.
+  for (const [id, value] of Object.entries(raw.get('Secrets') ?? {})) {
+    contents.set(id, Buffer.from(String(value), 'base64'));
+  }
+  return { checkOnly: raw.bool('Check'), events: raw.bool('Events'), secrets: contents };
 }

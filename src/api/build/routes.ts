@@ -16,28 +16,37 @@ import { publicMessage } from '../status.ts';
 import { parseBuild } from './parse.ts';
 import type { BuildPort } from './port.ts';
 import { fetchRemoteSource } from './remote.ts';
+import type { BuildEvent } from '#build/request.ts';
+import { renderEvent } from './render-event.ts';
 import { ClassicStream } from './stream.ts';
 
 async function build(exchange: Exchange): Promise<void> {
   const { deps, query, request: http, response, signal } = exchange;
-  const { quiet, remote, request } = parseBuild(query, http);
+  const { events, quiet, remote, request } = parseBuild(query, http);
   const tell = async (message: BuildMessage): Promise<void> => {
     if (!response.headersSent) openStream(exchange, 'application/json');
     await sendChunk(exchange, `${JSON.stringify(message)}\r\n`);
   };
-  const stream = new ClassicStream(tell, { quiet });
+  const classic = new ClassicStream(tell, { quiet });
+  const add = events
+    ? (event: BuildEvent) => tell({ coracle: renderEvent(event) })
+    : (event: BuildEvent) => classic.add(event);
   try {
     const source =
       remote === ''
         ? { archive: http as AsyncIterable<Uint8Array>, dockerfile: undefined }
         : await fetchRemoteSource(remote, signal);
-    await deps.builds.build(source, request, (event) => stream.add(event), signal);
+    await deps.builds.build(source, request, add, signal);
     if (!response.headersSent) openStream(exchange, 'application/json');
   } catch (error) {
     if (!response.headersSent || isEngineError(error, 'cancelled') || signal.aborted) throw error;
     const message = publicMessage(error);
-    const code = isEngineError(error) ? error.facts['exitCode'] : undefined;
-    const detail = typeof code === 'number' ? { code, message } : { message };
+    const facts = isEngineError(error) ? error.facts : {};
+    const detail = {
+      ...(typeof facts['exitCode'] === 'number' ? { code: facts['exitCode'] } : {}),
+      message,
+      ...(events && typeof facts['line'] === 'number' ? { line: facts['line'] } : {}),
+    };
     await sendChunk(exchange, `${JSON.stringify({ errorDetail: detail, error: message })}\r\n`);
     deps.log.debug('a build ended with an error, told the client', { error });
   }

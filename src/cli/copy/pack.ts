@@ -28,6 +28,14 @@ export function pack(
 
 type Named = (name: string) => string;
 
+/** One entry by itself, without what is in a directory. */
+export function* itemsOf(path: Buffer, name: string): Generator<EncodeItem> {
+  const stat = lstatSync(path, { bigint: true });
+  const kind = kindOf(stat);
+  if (kind === undefined) return; // a socket: its listener's
+  yield itemOf(path, name, { ...stat, nlink: 1n } as BigIntStats, kind, (same) => same, new Map());
+}
+
 function* items(
   source: CopyInfo,
   renamed: { readonly from: string; readonly to: string },

@@ -2,6 +2,7 @@
 import type { CommandSpec } from '../command.ts';
 import { bool, list, string } from '../flag-kind.ts';
 import { type FlagSpec, flag } from '../flags.ts';
+import { BUILD, BUILDER_VERBS } from './build.ts';
 import { CGROUP_VERBS } from './cgroup.ts';
 import { CONTAINER_ONLY, CONTAINER_VERBS, PS } from './container.ts';
 import { CONTEXT_VERBS } from './context.ts';
@@ -62,6 +63,7 @@ export const ROOT: CommandSpec = {
   children: [
     ...CONTAINER.map(({ aliases: _aliases, ...verb }) => verb),
     PS,
+    BUILD,
     ...IMAGE,
     IMAGES,
     RMI,
@@ -69,10 +71,12 @@ export const ROOT: CommandSpec = {
     ...SYSTEM,
     ...TOP_LEVEL,
     ROLLBACK,
+    noun('builder', 'Manage builds', BUILDER_VERBS),
     noun('cgroup', 'Look at cgroups', CGROUP_VERBS),
     noun('container', 'Manage containers', [...CONTAINER, ...CONTAINER_ONLY]),
     noun('context', 'Manage contexts', CONTEXT_VERBS),
     noun('image', 'Manage images', [...IMAGE, ...IMAGE_ONLY]),
+    noun('image', 'Manage images', [BUILD, ...IMAGE, ...IMAGE_ONLY]),
     noun('network', 'Manage networks', NETWORK_VERBS),
     noun('slice', 'Manage slices: cgroups with limits, for containers together', SLICE_VERBS),
     SNAPSHOT,

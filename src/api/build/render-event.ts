@@ -1,0 +1,28 @@
+// A build's events as our own command reads them: every stage as it goes, with the reasons of the
+// cache.
+import type { BuildEvent } from '#build/request.ts';
+import type { Progress } from '#image/load.ts';
+import type { OwnBuildEvent } from '#wire/build.ts';
+import { renderProgress } from '../image/progress.ts';
+
+export function renderEvent(event: BuildEvent): OwnBuildEvent {
+  switch (event.kind) {
+    case 'output': {
+      const { data, ...rest } = event;
+      return { ...rest, text: Buffer.from(data).toString('utf8') };
+    }
+    case 'warning': {
+      const { message, place, rule } = event.warning;
+      return { kind: 'warning', rule, message, line: place.start };
+    }
+    case 'pull':
+      return { kind: 'pull', progress: renderProgress(event.progress as Progress) };
+    case 'cache': {
+      const { step, verdict } = event;
+      const why = verdict.kind === 'miss' ? verdict.why : '';
+      return { kind: 'cache', step, hit: verdict.kind === 'hit', why };
+    }
+    default:
+      return event;
+  }
+}
