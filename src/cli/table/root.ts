@@ -75,7 +75,6 @@ export const ROOT: CommandSpec = {
     noun('cgroup', 'Look at cgroups', CGROUP_VERBS),
     noun('container', 'Manage containers', [...CONTAINER, ...CONTAINER_ONLY]),
     noun('context', 'Manage contexts', CONTEXT_VERBS),
-    noun('image', 'Manage images', [...IMAGE, ...IMAGE_ONLY]),
     noun('image', 'Manage images', [BUILD, ...IMAGE, ...IMAGE_ONLY]),
     noun('network', 'Manage networks', NETWORK_VERBS),
     noun('slice', 'Manage slices: cgroups with limits, for containers together', SLICE_VERBS),
