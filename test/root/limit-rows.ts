@@ -115,8 +115,10 @@ function throttle(
       host: withDisk(disk),
       effect: async (container, stage) => {
         const limit = [slow, fast, fast][stage] ?? fast;
-        // Half a second at the limit; twice as much as in the first stage shows that it is gone.
-        const blocks = Math.max(2, Math.round((limit * unit * 0.4) / block));
+        // Half a second at the limit. That it is gone is shown by more, of which a slow start of the
+        // program takes little.
+        const seconds = stage === 2 ? 2 : 0.4;
+        const blocks = Math.max(2, Math.round((limit * unit * seconds) / block));
         const isRight = (got: number): boolean =>
           stage === 2
             ? got > limit * unit * 1.6
@@ -433,10 +435,14 @@ export const CPU_ROWS: readonly MakeRow[] = [
     effect: async (container, stage) => {
       const throttled = () => count(container.read('cpu', 'cpu.stat'), 'nr_throttled');
       const before = throttled();
-      const [share = 0] = await cpuShares(500, container);
-      if (stage === 0) assertBetween(share, 0.05, 0.27, 'share of a CPU at 0.2');
-      if (stage === 1) assertBetween(share, 0.12, 0.6, 'share of a CPU at 0.5');
-      assert.equal(throttled() > before, stage < 2, `throttled ${before} → ${throttled()}`);
+      // A machine that had no time for half a CPU tells nothing of what happens above it.
+      for (let tries = 0; tries < TRIES_MAX; tries += 1) {
+        const [share = 0] = await cpuShares(500, container);
+        if (stage === 0) assertBetween(share, 0.05, 0.27, 'share of a CPU at 0.2');
+        if (stage === 1) assertBetween(share, 0.08, 0.6, 'share of a CPU at 0.5');
+        if (throttled() > before === stage < 2) return;
+      }
+      assert.fail(`at stage ${stage} throttled ${before} → ${throttled()}`);
     },
   }),
   () => ({

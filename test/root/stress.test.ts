@@ -109,7 +109,10 @@ test(`${RUNS} containers run and removed in a row leave the machine as it was`, 
     ),
   );
   const growth = found.residentKiB - half;
-  assert.ok(growth < RESIDENT_GROWTH_KIB_MAX, `the daemon grew by ${growth} KiB in the second half`);
+  assert.ok(
+    growth < RESIDENT_GROWTH_KIB_MAX,
+    `the daemon grew by ${growth} KiB in the second half`,
+  );
 });
 
 test(`${PARALLEL} containers at once all run, each with its own output and exit code`, async () => {
