@@ -163,8 +163,8 @@ function nameOf(pid: number): string {
 const SLICE_AROUND = `${PREFIX.slice(0, -1)}.slice`;
 
 /**
- * The cgroup or slice with the folder's name in each hierarchy, those that its engine mounted too, and all
- * below it, parents first.
+ * The cgroup or slice with the folder's name in each hierarchy, those that its engine mounted too,
+ * and all below it, parents first.
  */
 export function cgroupsOf(directory: string): readonly string[] {
   const found: string[] = [];

@@ -1,6 +1,7 @@
 // What really binds a cgroup: the least of its own limits and of those above it, as the kernel's
-// files say. So cgroups count too that nobody made by us, and what others wrote: nothing is kept from
-// one time to the next. It is asked with every inspect, so a file is read only where it can bind.
+// files say. So cgroups count too that nobody made by us, and what others wrote: nothing is kept
+// from one time to the next. It is asked with every inspect, so a file is read only where it can
+// bind.
 import { closeSync, openSync, readSync } from 'node:fs';
 import { posix } from 'node:path';
 import { errnoOf } from '#base/error.ts';

@@ -1,6 +1,7 @@
-// Every limit (limit-rows.ts): set at create, read back from the kernel, its effect measured, changed
-// live, taken away; where the kernel has none of a limit's controllers, the engine must say so. Then
-// what a row cannot say: refusals, disks between two containers, the words of the docker CLI.
+// Every limit (limit-rows.ts): set at create, read back from the kernel, its effect measured,
+// changed live, taken away; where the kernel has none of a limit's controllers, the engine must say
+// so. Then what a row cannot say: refusals, disks between two containers, the words of the docker
+// CLI.
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import {

@@ -73,7 +73,9 @@ async function ratioToPlain(container: LimitedContainer): Promise<number> {
   }
 }
 
-/** Throttled reads or writes, in bytes per second; the exec itself takes some milliseconds of it. */
+/**
+ * Throttled reads or writes, in bytes per second; the exec itself takes some milliseconds of it.
+ */
 async function rate(container: LimitedContainer, dd: string, bytes: number): Promise<number> {
   const { out, code, ms } = await container.shell(`dd ${dd}`);
   assert.equal(code, 0, out);

@@ -1,5 +1,5 @@
-// The seed's story of cgroups, on the real kernel: a limit on one level, another added below it, and
-// siblings that only have the first.
+// The seed's story of cgroups, on the real kernel: a limit on one level, another added below it,
+// and siblings that only have the first.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import {

@@ -117,7 +117,9 @@ const V2: Readonly<Record<string, readonly GaugeSource[]>> = {
   ],
 };
 
-/** Of every cgroup of version 2, whatever its controllers (cgroup-v2.rst, "Core Interface Files"). */
+/**
+ * Of every cgroup of version 2, whatever its controllers (cgroup-v2.rst, "Core Interface Files").
+ */
 const V2_CORE: readonly GaugeSource[] = [
   {
     files: ['cpu.stat'],
