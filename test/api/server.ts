@@ -84,9 +84,9 @@ export async function startServer(): Promise<TestServer> {
   const api = createApiServer({
     containers: engine,
     images: noImages(),
-    explore: () => Promise.reject(new Error('no images here')),
+    explore: () => Promise.reject(new EngineError('not_found', 'No such image: x:latest')),
     builds: {
-      build: () => Promise.reject(new Error('no builds here')),
+      build: () => Promise.reject(new EngineError('invalid_argument', 'Cannot locate Dockerfile')),
       prune: () => Promise.resolve({ deleted: [], bytes: 0 }),
       usage: () => [],
     },
