@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { EngineError } from '#base/error.ts';
 import { ROUTES } from '#api/routes.ts';
 import { startServer } from './server.ts';
-import { CONTAINER_ID, viewOf } from './view.ts';
+import { viewOf } from './view.ts';
 
 test('HEAD and GET /_ping answer with what clients negotiate by', async () => {
   await using server = await startServer();
