@@ -4,17 +4,14 @@ import { type EngineClient, type Query, readText } from '#client/client.ts';
 import { CliError } from './command.ts';
 import { errorText } from './each.ts';
 import { inspectText } from './format/inspect.ts';
-import { prefixed } from './format/list.ts';
-import { compileTemplate } from './format/template.ts';
+import { formatOf } from './format/one.ts';
 
 export async function inspectAll(
   names: readonly string[],
   format: string,
   get: (name: string) => Promise<string>,
 ): Promise<number> {
-  if (format !== '' && format !== 'json') {
-    prefixed('template parsing error: ', () => compileTemplate(format));
-  }
+  formatOf(format);
   const found: string[] = [];
   const errors: string[] = [];
   for (const name of names) {

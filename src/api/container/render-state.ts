@@ -4,7 +4,9 @@ import type { ContainerView } from '#container/engine.ts';
 import type { ContainerState, ContainerStatus } from '#wire/container.ts';
 import { formatAge } from './age.ts';
 
+/** In Docker's order, which inspect shows. */
 const RESTING = {
+  Status: 'created',
   Running: false,
   Paused: false,
   Restarting: false,
@@ -46,7 +48,7 @@ function renderHealth({ health }: ContainerView): Pick<ContainerState, 'Health'>
 function renderOf(state: ContainerView['state']): ContainerState {
   switch (state.status) {
     case 'created':
-      return { Status: 'created', ...RESTING };
+      return RESTING;
     case 'running':
     case 'paused':
       return {

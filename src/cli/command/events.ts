@@ -3,14 +3,24 @@ import { readLines } from '#client/client.ts';
 import type { EventMessage } from '#wire/event.ts';
 import type { Context } from '../command.ts';
 import { timestamp } from '../duration.ts';
-import { unescapeFormat } from '../format/list.ts';
-import { compileTemplate } from '../format/template.ts';
+import { formatOf, tryFormat } from '../format/one.ts';
+import { shaped } from '../format/shape.ts';
 import { filterText } from '../prune.ts';
+
+const REFUSAL = 'Error parsing format: ';
+const EXAMPLE: EventMessage = {
+  Type: '',
+  Action: '',
+  Actor: { ID: '', Attributes: {} },
+  scope: '',
+  time: 0,
+  timeNano: 0,
+};
 
 export async function run({ flags, client }: Context): Promise<number> {
   const format = flags.string('format');
-  const template =
-    format === '' || format === 'json' ? undefined : compileTemplate(unescapeFormat(format));
+  const template = formatOf(format, REFUSAL);
+  if (template !== undefined) tryFormat(template, shaped(EXAMPLE), REFUSAL);
   const query = {
     since: timestamp(flags.string('since')),
     until: timestamp(flags.string('until')),
@@ -21,7 +31,7 @@ export async function run({ flags, client }: Context): Promise<number> {
     if (format === 'json') process.stdout.write(`${line.trim()}\n`);
     else {
       const event = JSON.parse(line) as EventMessage;
-      const text = template === undefined ? eventText(event, line) : template(event);
+      const text = template === undefined ? eventText(event, line) : template(shaped(event));
       process.stdout.write(`${text}\n`);
     }
   }

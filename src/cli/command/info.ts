@@ -3,25 +3,40 @@ import { formatBinarySize } from '#base/bytes.ts';
 import type { Info } from '#wire/system.ts';
 import { API_VERSION } from '#wire/version.ts';
 import type { Context } from '../command.ts';
-import { unescapeFormat } from '../format/list.ts';
-import { compileTemplate } from '../format/template.ts';
+import { contextName } from '../context/choose.ts';
+import { ContextStore } from '../context/store.ts';
+import { formatOf } from '../format/one.ts';
+import { shaped } from '../format/shape.ts';
 import { toJson } from '../format/template-functions.ts';
 import { VERSION } from '../help.ts';
 
-export async function run({ flags, client }: Context): Promise<number> {
+export async function run(context: Context): Promise<number> {
+  const { client, configFolder, flags, globals } = context;
   const format = flags.string('format');
-  const template =
-    format === '' || format === 'json' ? undefined : compileTemplate(unescapeFormat(format));
-  if (format === '') {
-    process.stdout.write(`Client:\n Version:    ${VERSION}\n API:        ${API_VERSION}\n\n`);
-    process.stdout.write('Server:\n');
-  }
-  const info = await client.json<Info>('GET', '/info');
+  const template = formatOf(format);
+  const mine = {
+    Debug: globals.bool('debug'),
+    Version: VERSION,
+    DefaultAPIVersion: API_VERSION,
+    Context: contextName(globals, new ContextStore(configFolder), process.env),
+    Plugins: [],
+    Warnings: null,
+  };
+  if (format === '') process.stdout.write(clientText(mine));
+  const server = await client.json<Info>('GET', '/info');
+  const info = { ...server, ClientInfo: mine };
   if (format === 'json') process.stdout.write(`${toJson(info)}\n`);
-  else if (template !== undefined) process.stdout.write(`${template(info)}\n`);
+  else if (template !== undefined) process.stdout.write(`${template(shaped(info))}\n`);
   else process.stdout.write(infoText(info));
   for (const warning of info.Warnings ?? []) process.stderr.write(`${warning}\n`);
   return 0;
+}
+
+function clientText(mine: Readonly<Record<string, unknown>>): string {
+  const { Context: context, Debug: debug, DefaultAPIVersion: version, Version: own } = mine;
+  const lines = [`Version:    ${own}`, `API:        ${version}`, `Context:    ${context}`];
+  const all = [...lines, `Debug Mode: ${debug}`].map((line) => ` ${line}\n`);
+  return `Client:\n${all.join('')}\nServer:\n`;
 }
 
 function infoText(info: Info): string {
@@ -41,6 +56,7 @@ function infoText(info: Info): string {
     ` Volume: ${(info.Plugins?.Volume ?? []).join(' ')}`,
     ` Network: ${(info.Plugins?.Network ?? []).join(' ')}`,
     ` Log: ${(info.Plugins?.Log ?? []).join(' ')}`,
+    `Swarm: ${info.Swarm?.LocalNodeState ?? 'inactive'}`,
     `Runtimes: ${Object.keys(info.Runtimes ?? {}).join(' ')}`,
     `Default Runtime: ${info.DefaultRuntime}`,
     ...securityLines(info.SecurityOptions ?? []),

@@ -2,15 +2,16 @@
 import { API_VERSION } from '#wire/version.ts';
 import type { Version } from '#wire/system.ts';
 import type { Context } from '../command.ts';
-import { unescapeFormat } from '../format/list.ts';
-import { compileTemplate } from '../format/template.ts';
+import { contextName } from '../context/choose.ts';
+import { ContextStore } from '../context/store.ts';
+import { formatOf } from '../format/one.ts';
+import { shaped } from '../format/shape.ts';
 import { toJson } from '../format/template-functions.ts';
 import { VERSION } from '../help.ts';
 
-export async function run({ flags, client }: Context): Promise<number> {
+export async function run({ client, configFolder, flags, globals }: Context): Promise<number> {
   const format = flags.string('format');
-  const template =
-    format === '' || format === 'json' ? undefined : compileTemplate(unescapeFormat(format));
+  const template = formatOf(format);
   let server: Version | undefined;
   let failure: unknown;
   try {
@@ -26,13 +27,14 @@ export async function run({ flags, client }: Context): Promise<number> {
       NodeVersion: process.version,
       Os: process.platform,
       Arch: archName(),
+      Context: contextName(globals, new ContextStore(configFolder), process.env),
     },
     Server: server ?? null,
   };
   if (format === 'json') process.stdout.write(`${toJson(data)}\n`);
   else if (template !== undefined) {
     if (server !== undefined || !format.includes('.Server')) {
-      process.stdout.write(`${template(data)}\n`);
+      process.stdout.write(`${template(shaped(data))}\n`);
     }
   } else process.stdout.write(versionText(data.Client, server));
   if (failure !== undefined) throw failure;
@@ -55,6 +57,7 @@ function versionText(
       ['API version', client['ApiVersion'] ?? ''],
       ['Node version', client['NodeVersion'] ?? ''],
       ['OS/Arch', `${client['Os']}/${client['Arch']}`],
+      ['Context', client['Context'] ?? ''],
     ])}`,
   ];
   if (server !== undefined) {

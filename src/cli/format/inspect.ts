@@ -1,5 +1,6 @@
 // What the inspect commands print: the daemon's JSON with docker's indentation, or a template.
 import { compileTemplate } from './template.ts';
+import { shaped } from './shape.ts';
 import { prefixed, unescapeFormat } from './list.ts';
 
 /** Indents JSON text without reading its numbers: a 64-bit limit must come out as it came in. */
@@ -28,6 +29,6 @@ export function inspectText(objects: readonly string[], format: string): string 
   if (format === 'json') return `[${objects.map((text) => text.trim()).join(',')}]\n`;
   return prefixed('template parsing error: ', () => {
     const template = compileTemplate(unescapeFormat(format));
-    return objects.map((text) => `${template(JSON.parse(text))}\n`).join('');
+    return objects.map((text) => `${template(shaped(JSON.parse(text)))}\n`).join('');
   });
 }

@@ -1,6 +1,10 @@
 // The functions of a --format template: Go's own (printf, index, len, eq, and, ...) and docker's
 // (json, join, split, upper, lower, title, pad, truncate).
-import { templateError } from './template-lex.ts';
+
+/** Why a function or a field cannot be had; who runs the template says where. */
+export class TemplateFault extends Error {
+  override readonly name = 'TemplateFault';
+}
 
 export type Functions = Readonly<Record<string, (...args: unknown[]) => unknown>>;
 
@@ -37,17 +41,19 @@ function compare(a: unknown, b: unknown): number {
 function index(value: unknown, ...keys: unknown[]): unknown {
   let at = value;
   for (const key of keys) {
-    if (at === null || at === undefined) throw templateError('index of untyped nil');
+    if (at === null || at === undefined) throw new TemplateFault('index of untyped nil');
     if (Array.isArray(at) || typeof at === 'string') {
+      // Of a text it is a byte.
+      const list: ArrayLike<unknown> = typeof at === 'string' ? Buffer.from(at) : at;
       const place = number(key);
-      if (!Number.isInteger(place) || place < 0 || place >= at.length) {
-        throw templateError(`error calling index: index out of range: ${printValue(key)}`);
+      if (!Number.isInteger(place) || place < 0 || place >= list.length) {
+        throw new TemplateFault(`index out of range: ${printValue(key)}`);
       }
-      at = at[place];
+      at = list[place];
     } else if (typeof at === 'object') {
       // A missing key is the zero value in Go; for the maps that occur here that is "".
       at = Object.hasOwn(at, text(key)) ? (at as Record<string, unknown>)[text(key)] : '';
-    } else throw templateError("error calling index: can't index item");
+    } else throw new TemplateFault("can't index item");
   }
   return at;
 }
@@ -57,13 +63,22 @@ function length(value: unknown): number {
   if (typeof value === 'string') return Buffer.byteLength(value);
   if (Array.isArray(value)) return value.length;
   if (typeof value === 'object') return Object.keys(value).length;
-  throw templateError(`error calling len: len of type ${typeof value}`);
+  throw new TemplateFault(`len of type ${typeof value}`);
 }
 
 function slice(value: unknown, from: unknown = 0, to?: unknown): unknown {
-  const end = to === undefined ? undefined : number(to);
-  if (typeof value === 'string' || Array.isArray(value)) return value.slice(number(from), end);
-  throw templateError("error calling slice: can't slice item");
+  if (typeof value !== 'string' && !Array.isArray(value)) {
+    throw new TemplateFault(`can't slice item of type ${typeof value}`);
+  }
+  const list = typeof value === 'string' ? Buffer.from(value) : value;
+  const start = number(from);
+  const end = to === undefined ? list.length : number(to);
+  for (const place of [start, end]) {
+    if (place < 0 || place > list.length) throw new TemplateFault(`index out of range: ${place}`);
+  }
+  if (start > end) throw new TemplateFault(`invalid slice index: ${start} > ${end}`);
+  const part = list.slice(start, end);
+  return typeof value === 'string' ? String(part) : part;
 }
 
 /** printf with the verbs that occur: %s %v %d %q %t %x %f %c %% and widths. */
@@ -104,6 +119,15 @@ function formatVerb(verb: string, value: unknown, precision: string): string {
   }
 }
 
+/** As JavaScript text, for a page. */
+function escapeJs(value: string): string {
+  return value.replace(/[\\'"<>&=\n]/g, (each) => {
+    if (each === '\n') return '\\u000A';
+    if (['\\', "'", '"'].includes(each)) return `\\${each}`;
+    return `\\u00${each.charCodeAt(0).toString(16).toUpperCase()}`;
+  });
+}
+
 /** Go's encoding/json without HTML escapes; docker's `json` does the same. */
 export function toJson(value: unknown): string {
   return JSON.stringify(value, (_key, item: unknown) =>
@@ -128,6 +152,14 @@ export const FUNCTIONS: Functions = {
   println: (...args) => `${args.map(text).join(' ')}\n`,
   printf,
   html: (value) => text(value).replace(/[&<>]/g, (each) => `&#${each.charCodeAt(0)};`),
+  js: (...args) => escapeJs(args.map(text).join('')),
+  urlquery: (...args) =>
+    encodeURIComponent(args.map(text).join('')).replaceAll('%20', '+').replaceAll("'", '%27'),
+  call: (value, ...args) => {
+    if (typeof value !== 'function')
+      throw new TemplateFault(`non-function of type ${typeof value}`);
+    return (value as (...args: unknown[]) => unknown)(...args);
+  },
   json: toJson,
   join: (list, separator = '') => (Array.isArray(list) ? list.map(text) : []).join(text(separator)),
   split: (value, separator) => text(value).split(text(separator)),

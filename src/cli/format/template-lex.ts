@@ -5,20 +5,29 @@ import { EngineError } from '#base/error.ts';
 /** A template longer than this is no template. */
 export const TEMPLATE_CHARS_MAX = 64 * 1024;
 
-export type Token =
-  | { readonly kind: 'field'; readonly value: string }
-  | { readonly kind: 'variable'; readonly value: string }
-  | { readonly kind: 'string'; readonly value: string }
-  | { readonly kind: 'number'; readonly value: string }
-  | { readonly kind: 'name'; readonly value: string }
-  | { readonly kind: 'mark'; readonly value: string };
+export type TokenKind = 'field' | 'variable' | 'string' | 'number' | 'name' | 'mark';
 
-export type Piece =
-  | { readonly text: string }
-  | { readonly action: readonly Token[]; readonly source: string };
+export type Token = {
+  readonly kind: TokenKind;
+  readonly value: string;
+  /** Where it is in the source. */
+  readonly from: number;
+  readonly end: number;
+};
+
+export type Piece = { readonly text: string } | { readonly action: readonly Token[] };
 
 export function templateError(reason: string): EngineError {
   return new EngineError('invalid_argument', `template: :1: ${reason}`);
+}
+
+/** The words of Go for a mistake that shows while a template runs: where, in what, and why. */
+export function runError(source: string, at: number, what: string, reason: string): EngineError {
+  const before = source.slice(0, at);
+  const line = before.split('\n').length;
+  const column = Buffer.byteLength(before.slice(before.lastIndexOf('\n') + 1));
+  const place = `template: :${line}:${column}: executing "" at <${what}>`;
+  return new EngineError('invalid_argument', `${place}: ${reason}`);
 }
 
 export function lexTemplate(source: string): Piece[] {
@@ -42,13 +51,13 @@ export function lexTemplate(source: string): Piece[] {
       continue;
     }
     const { tokens, end, trim } = lexAction(source, from);
-    pieces.push({ action: tokens, source: source.slice(from, end) });
+    pieces.push({ action: tokens });
     trimNext = trim;
     at = end;
   }
 }
 
-const TOKENS: readonly (readonly [Token['kind'], RegExp])[] = [
+const TOKENS: readonly (readonly [TokenKind, RegExp])[] = [
   ['string', /"(?:[^"\\\n]|\\.)*"/y],
   ['string', /`[^`]*`/y],
   ['field', /\.[A-Za-z_]\w*/y],
@@ -72,25 +81,23 @@ function lexAction(source: string, from: number): { tokens: Token[]; end: number
     const last = tokens.at(-1);
     const joins = last?.kind === 'field' || last?.kind === 'variable' || last?.value === ')';
     const token = lexToken(source, at, gap === 0 && joins);
-    tokens.push(token.token);
+    tokens.push(token);
     at = token.end;
   }
 }
 
-function lexToken(source: string, at: number, joined: boolean): { token: Token; end: number } {
+function lexToken(source: string, from: number, joined: boolean): Token {
   for (const [kind, pattern] of TOKENS) {
-    pattern.lastIndex = at;
-    const value = pattern.exec(source)?.[0];
-    if (value === undefined) continue;
-    const end = at + value.length;
-    if (kind === 'string') return { token: { kind, value: unquote(value) }, end };
+    pattern.lastIndex = from;
+    const text = pattern.exec(source)?.[0];
+    if (text === undefined) continue;
+    const end = from + text.length;
+    if (kind === 'string') return { kind, value: unquote(text), from, end };
     // A field right after a value or a parenthesis belongs to it: `.A.B`, `$x.B`, `(f).B`.
-    if (kind === 'field') {
-      return { token: { kind, value: (joined ? '+' : '') + value.slice(1) }, end };
-    }
-    return { token: { kind, value }, end };
+    const value = kind === 'field' ? (joined ? '+' : '') + text.slice(1) : text;
+    return { kind, value, from, end };
   }
-  throw templateError(`unexpected ${JSON.stringify(source[at])} in command`);
+  throw templateError(`unexpected ${JSON.stringify(source[from])} in command`);
 }
 
 function unquote(text: string): string {

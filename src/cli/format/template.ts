@@ -1,50 +1,102 @@
 // Runs a Go text/template over plain JSON values. A function in the data is a method: `.Label "x"`.
-// An unknown field is an error that names it, as in docker inspect.
-import { type Functions, FUNCTIONS, isTrue, printValue } from './template-functions.ts';
-import { templateError } from './template-lex.ts';
-import { type Command, type Node, parseTemplate, type Pipe, type Term } from './template-parse.ts';
+// An unknown field is an error that names it and where it stands, as in docker inspect.
+import { isMap } from './shape.ts';
+import {
+  type Functions,
+  FUNCTIONS,
+  isTrue,
+  printValue,
+  TemplateFault,
+} from './template-functions.ts';
+import { runError, templateError } from './template-lex.ts';
+import {
+  type Command,
+  type Node,
+  parseTemplate,
+  type Pipe,
+  type Term,
+  type Tree,
+} from './template-parse.ts';
 
 export type Template = (data: unknown) => string;
 
+/** `{{template}}` within itself more often than this is endless. */
+const DEPTH_MAX = 100;
+
 /** Compiles once, so that a syntax error comes before any request. */
 export function compileTemplate(source: string, functions: Functions = FUNCTIONS): Template {
-  const nodes = parseTemplate(source);
+  const tree = parseTemplate(source, (name) => Object.hasOwn(functions, name));
   return (data) => {
-    const scope: Scope = { functions, variables: [{ name: '$', value: data }], out: [] };
-    run(nodes, data, scope);
+    const variables = [{ name: '$', value: data }];
+    const scope: Scope = { source, functions, tree, variables, out: [], depth: 0 };
+    run(tree.nodes, data, scope);
     return scope.out.join('');
   };
 }
 
 interface Scope {
+  readonly source: string;
   readonly functions: Functions;
+  readonly tree: Tree;
   readonly variables: { name: string; value: unknown }[];
   readonly out: string[];
+  readonly depth: number;
 }
 
-function run(nodes: readonly Node[], dot: unknown, scope: Scope): void {
+/** What ends a body before its end. */
+type Jump = 'break' | 'continue' | undefined;
+
+function run(nodes: readonly Node[], dot: unknown, scope: Scope): Jump {
   for (const node of nodes) {
-    if (node.kind === 'text') scope.out.push(node.text);
-    else if (node.kind === 'print') {
-      const value = evaluatePipe(node.pipe, dot, scope);
-      if (node.pipe.declare.length === 0) scope.out.push(printValue(value));
-    } else runBlock(node, dot, scope);
+    switch (node.kind) {
+      case 'text':
+        scope.out.push(node.text);
+        break;
+      case 'print': {
+        const value = evaluatePipe(node.pipe, dot, scope);
+        if (node.pipe.declare.length === 0) scope.out.push(printValue(value));
+        break;
+      }
+      case 'template':
+        runTemplate(node, dot, scope);
+        break;
+      case 'break':
+      case 'continue':
+        return node.kind;
+      default: {
+        const jump = runBlock(node, dot, scope);
+        if (jump !== undefined) return jump;
+      }
+    }
   }
+  return undefined;
 }
 
-function runBlock(node: Extract<Node, { body: unknown }>, dot: unknown, scope: Scope): void {
+function runTemplate(
+  { name, pipe }: Extract<Node, { kind: 'template' }>,
+  dot: unknown,
+  scope: Scope,
+): void {
+  const nodes = scope.tree.defined.get(name);
+  if (nodes === undefined) throw templateError(`template ${JSON.stringify(name)} not defined`);
+  if (scope.depth === DEPTH_MAX) throw templateError(`exceeded maximum depth (${DEPTH_MAX})`);
+  const value = pipe === undefined ? undefined : evaluatePipe(pipe, dot, scope);
+  run(nodes, value, { ...scope, variables: [{ name: '$', value }], depth: scope.depth + 1 });
+}
+
+type Block = Extract<Node, { kind: 'if' | 'range' | 'with' }>;
+
+function runBlock(node: Block, dot: unknown, scope: Scope): Jump {
   const mark = scope.variables.length;
-  if (node.kind === 'range') runRange(node, dot, scope);
-  else {
-    const value = evaluatePipe(node.pipe, dot, scope);
-    const inner = node.kind === 'with' ? value : dot;
-    if (isTrue(value)) run(node.body, inner, scope);
-    else run(node.otherwise, dot, scope);
-  }
+  if (node.kind === 'range') return runRange(node, dot, scope);
+  const value = evaluatePipe(node.pipe, dot, scope);
+  const inner = node.kind === 'with' ? value : dot;
+  const jump = isTrue(value) ? run(node.body, inner, scope) : run(node.otherwise, dot, scope);
   scope.variables.length = mark;
+  return jump;
 }
 
-function runRange(node: Extract<Node, { body: unknown }>, dot: unknown, scope: Scope): void {
+function runRange(node: Block, dot: unknown, scope: Scope): Jump {
   const value = evaluatePipe({ ...node.pipe, declare: [] }, dot, scope);
   const entries = entriesOf(value);
   if (entries.length === 0) return run(node.otherwise, dot, scope);
@@ -54,9 +106,11 @@ function runRange(node: Extract<Node, { body: unknown }>, dot: unknown, scope: S
     if (second !== undefined && first !== undefined) {
       scope.variables.push({ name: first, value: key }, { name: second, value: item });
     } else if (first !== undefined) scope.variables.push({ name: first, value: item });
-    run(node.body, item, scope);
+    const jump = run(node.body, item, scope);
     scope.variables.length = mark;
+    if (jump === 'break') break;
   }
+  return undefined;
 }
 
 /** Go ranges over a map in the order of its keys. */
@@ -84,26 +138,42 @@ function evaluateCommand(
 ): unknown {
   const [head, ...rest] = command;
   if (head === undefined) throw templateError('missing value for command');
+  const values = (): unknown[] => [...rest.map((term) => evaluateTerm(term, dot, scope)), ...piped];
   if (head.operand.kind === 'call' && head.fields.length === 0) {
     const { name } = head.operand;
     const called = scope.functions[name];
-    if (called === undefined) throw templateError(`function ${JSON.stringify(name)} not defined`);
-    return called(...rest.map((term) => evaluateTerm(term, dot, scope)), ...piped);
+    const args = values();
+    try {
+      return called?.(...args);
+    } catch (error) {
+      if (!(error instanceof TemplateFault)) throw error;
+      const text = command.map((term) => term.text).join(' ');
+      throw runError(scope.source, head.at, text, `error calling ${name}: ${error.message}`);
+    }
   }
   const value = evaluateTerm(head, dot, scope, false);
-  const args = [...rest.map((term) => evaluateTerm(term, dot, scope)), ...piped];
+  const args = values();
   if (typeof value === 'function') return (value as (...args: unknown[]) => unknown)(...args);
-  if (args.length > 0) throw templateError(`can't give argument to non-function ${head.fields}`);
+  if (args.length > 0) {
+    const reason = `can't give argument to non-function ${head.text}`;
+    throw runError(scope.source, head.at, head.text, reason);
+  }
   return value;
 }
 
 function evaluateTerm(term: Term, dot: unknown, scope: Scope, call = true): unknown {
   let value = operandValue(term, dot, scope);
-  for (const field of term.fields) value = fieldOf(value, field);
+  try {
+    for (const field of term.fields) value = fieldOf(value, field);
+  } catch (error) {
+    if (!(error instanceof TemplateFault)) throw error;
+    throw runError(scope.source, term.at, term.text, error.message);
+  }
   return call && typeof value === 'function' ? (value as () => unknown)() : value;
 }
 
-function operandValue({ operand }: Term, dot: unknown, scope: Scope): unknown {
+function operandValue(term: Term, dot: unknown, scope: Scope): unknown {
+  const { operand } = term;
   switch (operand.kind) {
     case 'dot':
       return dot;
@@ -115,7 +185,7 @@ function operandValue({ operand }: Term, dot: unknown, scope: Scope): unknown {
       return found.value;
     }
     case 'call':
-      return evaluateCommand([{ operand, fields: [] }], [], dot, scope);
+      return evaluateCommand([{ ...term, fields: [] }], [], dot, scope);
     case 'pipe':
       return evaluatePipe(operand.pipe, dot, scope);
     default:
@@ -124,17 +194,24 @@ function operandValue({ operand }: Term, dot: unknown, scope: Scope): unknown {
 }
 
 function fieldOf(value: unknown, field: string): unknown {
-  if (typeof value !== 'object' || value === null) {
-    const at = `executing "" at <.${field}>`;
-    const what = value === null || value === undefined ? 'nil' : typeof value;
-    throw templateError(`${at}: can't evaluate field ${field} in type ${what}`);
+  // Of what is not in a map nothing is, either.
+  if (value === undefined) return undefined;
+  if (value === null) {
+    throw new TemplateFault(`map has no entry for key ${JSON.stringify(field)}`);
   }
-  const own = Object.hasOwn(value, field);
-  if (own) return (value as Record<string, unknown>)[field];
+  if (typeof value !== 'object') {
+    throw new TemplateFault(`can't evaluate field ${field} in type ${goType(value)}`);
+  }
+  if (Object.hasOwn(value, field)) return (value as Record<string, unknown>)[field];
   // Go's struct says `.ID` where the JSON says "Id"; people write either.
   const folded = field.toLowerCase();
-  const key = Object.keys(value).find((each) => each.toLowerCase() === folded);
+  const key = Object.getOwnPropertyNames(value).find((each) => each.toLowerCase() === folded);
   if (key !== undefined) return (value as Record<string, unknown>)[key];
-  const at = `executing "" at <.${field}>`;
-  throw templateError(`${at}: map has no entry for key ${JSON.stringify(field)}`);
+  if (isMap(value)) return undefined;
+  throw new TemplateFault(`map has no entry for key ${JSON.stringify(field)}`);
+}
+
+function goType(value: unknown): string {
+  if (typeof value === 'boolean') return 'bool';
+  return typeof value === 'number' ? 'int' : typeof value;
 }
