@@ -11,6 +11,7 @@ import { collect } from './collect.ts';
 import { CONFIG_BYTES_MAX, type ImageSpec, checkHistory } from './config.ts';
 import type { Ingest } from './content/content.ts';
 import type { ImageDeps } from './deps.ts';
+import { type Filled, Follower } from './follow.ts';
 import type { Unpacked } from './layer/job.ts';
 import {
   type ImageRecord,
@@ -25,7 +26,11 @@ export type NewLayer = {
   readonly diffId: Digest;
   readonly mediaType: string;
   /** Brings the archive as it came; asked once at most, and not for a layer that is here. */
-  readonly archive: (signal: AbortSignal) => Promise<Ingest>;
+  readonly archive: (
+    signal: AbortSignal,
+    /** May be told as the archive grows, of `size` bytes: its first ones can be unpacked then. */
+    onGrown: (path: string, bytes: number, size: number) => void,
+  ) => Promise<Ingest>;
 };
 
 export type NewImage = {
@@ -189,8 +194,19 @@ async function addLayer(
     options.onLayer?.(index, { kind: 'here' });
     return { blob: kept, archive: undefined };
   }
-  const archive = await layer.archive(options.signal);
+  await using follower = new Follower(deps, {
+    diffId,
+    signal: options.signal,
+    openStage: () => openStage(deps, parent),
+    lower: () => lowerOf(deps, parent),
+    trailerOptional: options.trailerOptional ?? true,
+  });
+  const canFollow = isCompressedType(mediaType) && isFree(deps, parent);
+  const archive = await layer.archive(options.signal, (...grown) => {
+    if (canFollow) follower.grown(...grown);
+  });
   options.keep(archive.digest);
+  const following = follower.finish(archive.size);
   void archive.sync(); // The disk works while the layer is unpacked; commit() waits for it.
   // Not before: another that brings the same layer meanwhile must not wait for our download.
   using _lock = await deps.locks.acquire(`layer ${chain}`, options.signal);
@@ -204,7 +220,8 @@ async function addLayer(
     }
     await verifyDiffId(deps, archive, layer, place, options);
   } else {
-    await unpackLayer(deps, archive, layer, place, options);
+    const filled = await following;
+    await unpackLayer(deps, archive, layer, { ...place, filled }, options);
   }
   options.onLayer?.(index, { kind: 'done' });
   return { blob: { diffId, digest: archive.digest, size: archive.size, mediaType }, archive };
@@ -216,11 +233,22 @@ function keptBlob(deps: ImageDeps, chain: ChainId, diffId: Digest): LayerBlob | 
   return deps.store.blobOf(diffId, ({ digest }) => deps.content.has(digest));
 }
 
+/** The directories below, top first; undefined if they are not there yet. */
+function lowerOf(deps: ImageDeps, parent: ChainId | undefined): readonly string[] | undefined {
+  const { snapshots } = deps;
+  return parent === undefined || snapshots.has(parent) ? snapshots.lower(parent) : undefined;
+}
+
+/** Its files can be made now, whatever is below. */
+function isFree({ snapshots }: ImageDeps, parent: ChainId | undefined): boolean {
+  return parent === undefined || snapshots.has(parent) || snapshots.stageLoose !== undefined;
+}
+
 async function unpackLayer(
   deps: ImageDeps,
   archive: Ingest,
   layer: NewLayer,
-  place: Place,
+  place: Place & { readonly filled: Filled | undefined },
   options: LayerOptions,
 ): Promise<void> {
   const { snapshots } = deps;
@@ -229,10 +257,9 @@ async function unpackLayer(
   if (archive.digest !== diffId && !isCompressedType(mediaType)) {
     throw wrongDiffId(index, diffId, archive.digest);
   }
-  const ahead = parent !== undefined && !snapshots.has(parent);
-  if (ahead && snapshots.stageLoose === undefined) await below;
-  await using stage = await openStage(deps, parent);
-  const made = await fill(deps, archive, stage, layer, place, options);
+  if (!isFree(deps, parent)) await below;
+  await using stage = place.filled?.stage ?? (await openStage(deps, parent));
+  const made = place.filled?.made ?? (await fill(deps, archive, stage, layer, place, options));
   await below;
   const lower = snapshots.lower(parent);
   if (made.orphans.length > 0) {
@@ -267,7 +294,6 @@ async function fill(
   { index, parent }: Place,
   options: LayerOptions,
 ): Promise<Unpacked> {
-  const { snapshots } = deps;
   const { onLayer, signal } = options;
   const total = archive.size;
   onLayer?.(index, { kind: 'unpacking', current: 0, total });
@@ -278,7 +304,7 @@ async function fill(
     root: stage.root,
     // A plain archive was hashed when it was received.
     diffId: archive.digest === diffId ? undefined : diffId,
-    lower: parent === undefined || snapshots.has(parent) ? snapshots.lower(parent) : undefined,
+    lower: lowerOf(deps, parent),
     trailerOptional: options.trailerOptional ?? true,
   } as const;
   const onProgress = (current: number): void =>

@@ -6,11 +6,11 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { isEngineError } from '#base/error.ts';
 import type { ImageRecord } from '#image/record.ts';
-import { UnpackPool } from '#image/layer/pool.ts';
+import { UnpackPool, type Unpacker } from '#image/layer/pool.ts';
 import { makeScratch, removeScratch } from '../../tools/scratch.ts';
 import { ROOT } from '../../tools/source.ts';
 import { dir, dockerArchive, file, hardLink, symlink, tar } from '../fixture/archive.ts';
-import { FaultProxy } from '../fixture/fault-proxy.ts';
+import { FaultProxy, type FaultRule } from '../fixture/fault-proxy.ts';
 import { ImageBench } from '../fixture/image-bench.ts';
 import { type Family, type Packing, pushImage, someLayers } from '../fixture/pull-image.ts';
 import { openClient } from '../fixture/registry-client.ts';
@@ -173,6 +173,40 @@ test('a directory that a layer only implies looks like the one below, whichever 
     assert.equal(statSync(join(top ?? '', 'opt')).mode & 0o7777, 0o700);
     assert.equal(statSync(join(top ?? '', 'opt/sub')).mode & 0o7777, 0o755);
   });
+  proxy.reset();
+});
+
+test('a large layer is unpacked while it comes, and once more if it had to come again', {
+  skip,
+}, async () => {
+  const name = 'follow';
+  const pushed = await pushImage(registry, name, '1', await someLayers(1, 6_000_000));
+  const match = new RegExp(`/blobs/${pushed.layers[0]}`);
+  const rules: readonly (readonly [number, FaultRule])[] = [
+    [1, { kind: 'slow', bytesPerSecond: 8_000_000, match }],
+    [2, { kind: 'corrupt', at: 2_500_000, match }],
+    [1, { kind: 'cut', at: 3_000_000, match }],
+  ];
+  for (const [unpacksMax, rule] of rules) {
+    let [unpacks, follows] = [0, 0];
+    const counting: Unpacker = {
+      canFollow: () => pool.canFollow(),
+      sync: (directory) => pool.sync(directory),
+      run: (job, options) => {
+        unpacks += 1;
+        if (options.growth !== undefined) follows += 1;
+        return pool.run(job, options);
+      },
+    };
+    proxy.reset();
+    proxy.add(rule, { kind: 'slow', bytesPerSecond: 12_000_000, match });
+    await using bench = await ImageBench.open(counting, openClient());
+    await pull(bench, `${name}:1`);
+    assert.equal(content(bench, resolve(bench, `${name}:1`), 'data/last'), '0');
+    assert.ok(unpacks <= unpacksMax, `${rule.kind}: ${unpacks} times`);
+    if (rule.kind === 'slow') assert.equal(follows, 1);
+    assert.deepEqual(bench.undoFailures, []);
+  }
   proxy.reset();
 });
 

@@ -66,6 +66,10 @@ export class ContentStore {
     for (const name of await readdir(self.#blobs)) {
       if (/^[0-9a-f]{64}$/.test(name)) present.add(`sha256:${name}` as Digest);
     }
+    // A commit gives a partial its second name before it takes the first one away.
+    for (const digest of await partials.list()) {
+      if (present.has(digest)) await partials.remove(digest);
+    }
     return self;
   }
 

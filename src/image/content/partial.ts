@@ -78,6 +78,10 @@ export class Partials {
     return this.removeOlder(Number.NEGATIVE_INFINITY);
   }
 
+  async list(): Promise<readonly Digest[]> {
+    return (await this.#list()).map(digestOf);
+  }
+
   async #list(): Promise<readonly string[]> {
     const names = await readdir(this.#folder);
     return names.filter((name) => NAME.test(name)).map((name) => join(this.#folder, name));

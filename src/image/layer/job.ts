@@ -6,6 +6,7 @@ import { EngineError, type ErrorCode, type Facts, isEngineError, messageOf } fro
 import { decompress } from '#tar/compression.ts';
 import { adoptParents, applyLayer } from './apply.ts';
 import { BlobFile } from './blob-file.ts';
+import type { Growth } from './growth.ts';
 import type { Tree } from './tree.ts';
 
 /** One unpacked layer archive. */
@@ -48,7 +49,19 @@ export type Unpacked = {
 const NOTHING: Unpacked = { bytes: 0, tarBytes: 0, entries: 0, ownRoot: true, orphans: [] };
 
 export type ToWorker =
-  | { readonly type: 'job'; readonly id: number; readonly job: LayerJob }
+  | {
+      readonly type: 'job';
+      readonly id: number;
+      readonly job: LayerJob;
+      /** The blob still grows: `grown` tells how far it is. */
+      readonly follow: boolean;
+    }
+  | {
+      readonly type: 'grown';
+      readonly id: number;
+      readonly bytes: number;
+      readonly whole: boolean;
+    }
   | { readonly type: 'abort'; readonly id: number };
 
 export type WireError = {
@@ -73,6 +86,8 @@ export function toWireError(error: unknown): WireError {
 type Watch = {
   readonly signal: AbortSignal;
   readonly onProgress: (blobBytes: number) => void;
+  /** Of a blob that is not whole yet; only one that is compressed can be followed. */
+  readonly growth?: Growth | undefined;
 };
 
 /** `source` is the archive that the tree's copy() takes from. */
@@ -144,7 +159,9 @@ class PlainContent implements Disposable {
   constructor(job: { readonly blob: string; readonly diffId: Digest | undefined }, watch: Watch) {
     this.#job = job;
     this.#watch = watch;
-    this.#input = new BlobFile(job.blob, watch.onProgress);
+    const { growth, onProgress, signal } = watch;
+    const follow = growth === undefined ? undefined : { growth, signal };
+    this.#input = new BlobFile(job.blob, onProgress, follow);
     this.#hash = job.diffId === undefined ? undefined : createHash('sha256');
   }
 

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { EngineError, errnoOf, messageOf } from '#base/error.ts';
 import { NativeTreeWriter } from '#kernel/native/tree.ts';
+import type { Growth } from './growth.ts';
 import type { FromWorker, LayerJob, ToWorker, Unpacked } from './job.ts';
 
 /** A thread only parses and hashes; inflating, and making files, is done beside it. */
@@ -20,9 +21,13 @@ const IDLE_MS = 2000;
 export type UnpackOptions = {
   readonly signal: AbortSignal;
   readonly onProgress?: (blobBytes: number) => void;
+  /** The blob is still being written. */
+  readonly growth?: Growth;
 };
 
 export interface Unpacker {
+  /** A job may wait for its blob: another could begin at once, and none does that yet. */
+  canFollow(): boolean;
   /** Brings all that a directory's file system holds in memory to the disk. */
   sync(directory: string): Promise<void>;
   run(job: LayerJob, options: UnpackOptions): Promise<Unpacked>;
@@ -46,6 +51,7 @@ export class UnpackPool implements Unpacker, AsyncDisposable {
   readonly #all = new Set<Thread>();
   #closed = false;
   #lastId = 0;
+  #following = 0;
 
   constructor(options: { readonly nativePath: string; readonly workerUrl?: URL }) {
     this.#nativePath = options.nativePath;
@@ -53,7 +59,7 @@ export class UnpackPool implements Unpacker, AsyncDisposable {
   }
 
   async run(job: LayerJob, options: UnpackOptions): Promise<Unpacked> {
-    const { onProgress, signal } = options;
+    const { growth, onProgress, signal } = options;
     signal.throwIfAborted();
     const thread = this.#free() ?? (await this.#wait(signal));
     if (signal.aborted) this.#give(thread);
@@ -66,14 +72,29 @@ export class UnpackPool implements Unpacker, AsyncDisposable {
     thread.jobs.set(id, { resolve, reject, onProgress });
     thread.worker.ref();
     signal.addEventListener('abort', onAbort, { once: true });
-    send({ type: 'job', id, job });
+    send({ type: 'job', id, job, follow: growth !== undefined });
+    const grown = () => {
+      if (growth !== undefined) {
+        send({ type: 'grown', id, bytes: growth.bytes, whole: growth.whole });
+      }
+    };
+    grown();
+    using _listening = growth?.listen(grown);
+    if (growth !== undefined) this.#following += 1;
     try {
       return await promise;
     } finally {
       signal.removeEventListener('abort', onAbort);
+      if (growth !== undefined) this.#following -= 1;
       thread.jobs.delete(id);
       this.#give(thread);
     }
+  }
+
+  canFollow(): boolean {
+    if (this.#closed || this.#following > 0 || this.#waiting.length > 0) return false;
+    const jobs = [...this.#all].reduce((sum, thread) => sum + thread.jobs.size, 0);
+    return jobs < UNPACK_THREADS_MAX * UNPACK_JOBS_MAX;
   }
 
   async sync(directory: string): Promise<void> {

@@ -2,6 +2,7 @@
 import { setPriority } from 'node:os';
 import { parentPort } from 'node:worker_threads';
 import { EngineError } from '#base/error.ts';
+import { Growth } from './growth.ts';
 import {
   type FromWorker,
   type LayerJob,
@@ -19,13 +20,14 @@ export function serveUnpack(openTree: OpenTree): void {
   const port = parentPort;
   if (port === null) throw new EngineError('internal', 'not a worker thread');
   const tell = (message: FromWorker) => port.postMessage(message);
-  const running = new Map<number, AbortController>();
+  const running = new Map<number, { readonly abort: AbortController; readonly growth: Growth }>();
   // On Linux "process" 0 is the calling thread (setpriority(2), "C library/kernel differences").
   setPriority(0, UNPACK_NICE);
 
-  const run = async (id: number, job: LayerJob): Promise<void> => {
+  const run = async (id: number, job: LayerJob, follow: boolean): Promise<void> => {
     const abort = new AbortController();
-    running.set(id, abort);
+    const growth = new Growth();
+    running.set(id, { abort, growth });
     let told = 0;
     const onProgress = (blobBytes: number): void => {
       if (blobBytes - told < PROGRESS_BYTES) return;
@@ -33,7 +35,8 @@ export function serveUnpack(openTree: OpenTree): void {
       tell({ type: 'progress', id, blobBytes });
     };
     try {
-      const result = await runLayerJob(job, openTree, { signal: abort.signal, onProgress });
+      const watch = { signal: abort.signal, onProgress, ...(follow ? { growth } : {}) };
+      const result = await runLayerJob(job, openTree, watch);
       tell({ type: 'done', id, result });
     } catch (error) {
       tell({ type: 'failed', id, error: toWireError(error) });
@@ -43,7 +46,9 @@ export function serveUnpack(openTree: OpenTree): void {
   };
 
   port.on('message', (message: ToWorker) => {
-    if (message.type === 'abort') running.get(message.id)?.abort();
-    else void run(message.id, message.job);
+    const job = running.get(message.id);
+    if (message.type === 'abort') job?.abort.abort();
+    else if (message.type === 'grown') job?.growth.set(message.bytes, message.whole);
+    else void run(message.id, message.job, message.follow);
   });
 }

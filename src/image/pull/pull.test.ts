@@ -1,6 +1,6 @@
 // Pulls from a registry in memory: what is told, kept, shared, resumed and refused.
 import assert from 'node:assert/strict';
-import { readdirSync, utimesSync } from 'node:fs';
+import { linkSync, readdirSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
@@ -323,6 +323,20 @@ test('partials go when they are old, when they are pruned, and when the disk is 
     fail(new EngineError('kernel_refused', 'write: no space', { facts: { errno: 'ENOSPC' } }));
     await assert.rejects(pull(bench, 'a.b/c:1'), /no space/);
     assert.deepEqual(partials(bench), []);
+  });
+});
+
+test('a partial that became a blob when the engine was killed does not stay', async () => {
+  await withShelf(async (bench, registry) => {
+    registry.putImage('1', await wishOf('twice', 1));
+    await pull(bench, 'a.b/c:1');
+    const { content } = bench.images.deps;
+    const [digest] = content.list();
+    assert.ok(digest !== undefined);
+    linkSync(content.path(digest), content.partials.path(digest));
+    await bench.reopen();
+    assert.deepEqual(partials(bench), []);
+    assert.ok(bench.images.deps.content.has(digest));
   });
 });
 

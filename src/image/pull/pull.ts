@@ -213,13 +213,16 @@ function newLayers(
     // addImage() refuses an image whose numbers of layers disagree.
     diffId: spec.diffIds[i] ?? digest,
     mediaType,
-    archive: async (signal) => {
+    archive: async (signal, onGrown) => {
       const told = progress[i];
       told?.begin();
       const archive = await deps.downloads.fetch({ digest, size }, repository, {
         signal,
         onWaiting: () => told?.waiting(),
-        onProgress: (current) => told?.downloading(current),
+        onProgress: (current) => {
+          told?.downloading(current);
+          onGrown(deps.content.partials.path(digest), current, size);
+        },
         onRetry: (seconds) => told?.retrying(seconds),
       });
       told?.downloaded();
