@@ -224,6 +224,29 @@ test('an exec joins the namespaces, has its own streams and code, and init goes 
   assert.equal((await monitor.exited).exitCode, 137);
 });
 
+test('execs that begin while others end get their own answers', async () => {
+  await agent.monitor(join(base, 'run'));
+  await using monitor = await connectMonitor(join(base, 'run'));
+  await monitor.launch(plan({ argv: ['sleep', '100'] }));
+  await monitor.go();
+  const exec: ExecPlan = {
+    stdio: { tty: false, stdin: 'none' },
+    join: [{ op: 'join_init', flags: NAMESPACES }],
+    init: [{ op: 'ready' }, { op: 'exec', argv: ['sh', '-c', ':'], env: ['PATH=/bin'], reaper: 0 }],
+  };
+  const one = async (id: string): Promise<number> => {
+    const { stream, exit } = await monitor.exec(id, exec, ALL);
+    stream.resume();
+    return (await exit).exitCode;
+  };
+  const worker = async (name: string): Promise<void> => {
+    for (let n = 0; n < 25; n += 1) assert.equal(await one(`${name}${n}`), 0);
+  };
+  await Promise.all(['a', 'b', 'c', 'd', 'e', 'f'].map(worker));
+  await monitor.signal('', 9);
+  await monitor.exited;
+});
+
 test('4 MB through cat come back whole while a second client is attached', async () => {
   await agent.monitor(join(base, 'run'));
   await using monitor = await connectMonitor(join(base, 'run'));

@@ -19,6 +19,9 @@ import { type Frame, FrameReader } from './frames.ts';
 import type { ExecSession, Monitor, MonitorState, Ready, Streams } from './native.ts';
 import type { ExecPlan, Exit, LaunchPlan, OpResult } from './op.ts';
 
+/** The one request of a connection for a stream; 0 is what the monitor tells unasked. */
+const STREAM_REQUEST = 1;
+
 type ExitFacts = Exit & { readonly teardown: readonly OpResult[] };
 type Waiting = {
   readonly resolve: (frame: Frame) => void;
@@ -221,10 +224,12 @@ export class NativeMonitor implements Monitor {
     socket.once('close', onClose);
     socket.on('error', () => {});
     const reader = new FrameReader(socket, (frame) => {
+      // Before it has read what this connection is for, the monitor tells it of others that end.
+      if (frame.id !== STREAM_REQUEST) return;
       reader.release();
       resolve(frame);
     });
-    socket.write(encodeFrame(kind, 1, body));
+    socket.write(encodeFrame(kind, STREAM_REQUEST, body));
     try {
       const frame = await promise;
       return { socket, frame };
