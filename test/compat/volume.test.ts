@@ -15,7 +15,7 @@ let place: string;
 
 before(async () => {
   if (skip !== false) return;
-  daemon = await startDaemon();
+  daemon = await startDaemon(['--bridge', 'none']);
   place = join(daemon.engine.directory, 'host');
   mkdirSync(place);
   writeFileSync(join(place, 'f'), 'host\n');

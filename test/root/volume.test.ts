@@ -35,7 +35,7 @@ const volumes = join(directory, 'data/volumes');
 let engine: PrivateEngine;
 
 const start = async (): Promise<void> => {
-  engine = await startEngine({ directory });
+  engine = await startEngine({ directory, flags: ['--bridge', 'none'] });
 };
 
 /** The daemon goes as in a power cut; the next one is asked. */
