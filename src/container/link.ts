@@ -1,6 +1,7 @@
 // --link on the default bridge: the older way to find another container there, by names in
 // /etc/hosts and variables. On a network of a user the embedded DNS knows links.
 import { EngineError } from '#base/error.ts';
+import { Undo } from '#base/undo.ts';
 import type { Endpoint } from '#network/engine.ts';
 import { DEFAULT_NETWORK } from '#network/mode.ts';
 import { parseLink } from '#network/names/check.ts';
@@ -161,5 +162,10 @@ export async function removeLink(deps: Deps, ref: string): Promise<void> {
   if (links.length === (parent.links ?? []).length) {
     throw new EngineError('not_found', `No such container: ${ref}`);
   }
+  await using undo = new Undo(deps.report);
+  const to = (list: readonly Link[]) => list.map(({ container }) => container);
+  await deps.networks.relink(id, to(links));
+  undo.add('link it again', () => deps.networks.relink(id, to(parent.links ?? [])));
   await deps.store.put({ ...parent, links }, { durable: true });
+  undo.commit();
 }

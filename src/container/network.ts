@@ -64,6 +64,10 @@ export function requestOf(
     adopt,
     endpoints,
     ports: portWishes(record.merged.exposedPorts, host),
+    links: {
+      to: (record.links ?? []).map(({ container }) => container),
+      exposed: [...new Set([...record.merged.exposedPorts, ...Object.keys(host.portBindings)])],
+    },
     rate: host.netRate,
     dns: dnsOf(host),
   };

@@ -29,10 +29,15 @@ export async function shut(core: Core, sandbox: Sandbox): Promise<void> {
   if (failed !== undefined) throw failed.reason;
   core.times.delete(sandbox.containerId);
   const hidden = core.hidden.delete(sandbox.containerId);
-  for (const { network, endpoint } of sockets) {
-    core.leases.release(network, endpoint);
-    core.activity.release(network);
-    if (!hidden) announce(core, 'disconnect', network, sandbox.containerId);
+  try {
+    core.sandboxes.delete(sandbox.containerId);
+    // Only now: who started meanwhile and is linked to it has still found it.
+    await core.ports.link(sandbox.containerId, []);
+  } finally {
+    for (const { network, endpoint } of sockets) {
+      core.leases.release(network, endpoint);
+      core.activity.release(network);
+      if (!hidden) announce(core, 'disconnect', network, sandbox.containerId);
+    }
   }
-  core.sandboxes.delete(sandbox.containerId);
 }

@@ -99,6 +99,13 @@ export type NetworkRate = {
   readonly out: { readonly bitsPerSecond: number; readonly burstBytes?: number } | undefined;
 };
 
+export type ContainerLinks = {
+  /** Ids of the containers that this one may ask. */
+  readonly to: readonly string[];
+  /** What who is linked to this one may ask for: "80/tcp", "8000-8010/udp". */
+  readonly exposed: readonly string[];
+};
+
 export type SandboxRequest = {
   readonly containerId: string;
   /** Without the slash. */
@@ -114,6 +121,8 @@ export type SandboxRequest = {
   /** Empty = only lo. None of them is host or container:ID, which have no sandbox of their own. */
   readonly endpoints: readonly EndpointWish[];
   readonly ports: readonly PortWish[];
+  /** Links of the default bridge, which open ports where its containers may not talk. */
+  readonly links: ContainerLinks;
   readonly rate: NetworkRate | undefined;
   /** undefined = the daemon's defaults or the host's. */
   readonly dns: {
@@ -160,6 +169,7 @@ export type Sandbox = {
   /** The first has the default route. */
   readonly endpoints: readonly Endpoint[];
   readonly ports: readonly PortBinding[];
+  readonly links: ContainerLinks;
   readonly rate: NetworkRate | undefined;
   readonly dns: SandboxRequest['dns'];
   /** The text of its /etc/resolv.conf. */
@@ -257,6 +267,8 @@ export interface NetworkEngine {
     change: { readonly add: readonly PortWish[]; readonly remove: readonly PortBinding[] },
   ): Promise<Sandbox>;
   setRate(containerId: string, rate: NetworkRate | undefined): Promise<Sandbox>;
+  /** The containers that it is linked to, from now on. */
+  relink(containerId: string, to: readonly string[]): Promise<void>;
   /** The names that DNS answers follow. */
   rename(containerId: string, name: string): Promise<void>;
   traffic(containerId: string): Promise<readonly PortTraffic[]>;

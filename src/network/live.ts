@@ -6,6 +6,7 @@ import { ignoreGone, planRoutes, plugIn, pullOut } from './attach.ts';
 import { announce, type Core, pluggedOf, type Socketed, socketsOf, sortEndpoints } from './core.ts';
 import { dnsNamesOf } from './endpoint.ts';
 import type { EndpointWish, NetworkRate, PortBinding, PortWish, Sandbox } from './engine.ts';
+import { linksOf } from './link.ts';
 import { findNetwork, raiseNetworks, reserveEndpoint, settle, withResolvConf } from './open.ts';
 import { changeBack } from './port/change-back.ts';
 
@@ -69,6 +70,8 @@ export async function connect(
   undo.add('follow the endpoints back', () => follow(core, before));
   const sandbox = await follow(core, reserved);
   core.sandboxes.put(sandbox);
+  undo.add('link as before', () => core.ports.link(containerId, linksOf(core, before)));
+  await core.ports.link(containerId, linksOf(core, sandbox));
   undo.commit();
   announce(core, 'connect', network, containerId);
   return sandbox;
@@ -95,10 +98,14 @@ export async function disconnect(
   await unplug(core, socket, before);
   await reroute(core, before, left);
   const sandbox = await follow(core, left);
-  core.leases.release(network, socket.endpoint);
-  core.activity.release(network);
-  announce(core, 'disconnect', network, containerId);
-  core.sandboxes.restore(sandbox);
+  try {
+    core.sandboxes.restore(sandbox);
+    await core.ports.link(containerId, linksOf(core, sandbox));
+  } finally {
+    core.leases.release(network, socket.endpoint);
+    core.activity.release(network);
+    announce(core, 'disconnect', network, containerId);
+  }
   return sandbox;
 }
 
@@ -143,6 +150,22 @@ export async function setRate(
   core.sandboxes.put(sandbox);
   undo.commit();
   return sandbox;
+}
+
+export async function relink(
+  core: Core,
+  containerId: string,
+  to: readonly string[],
+): Promise<void> {
+  using _lock = await core.locks.acquire(containerId);
+  const before = core.sandboxes.get(containerId);
+  if (before === undefined) return;
+  const sandbox = { ...before, links: { ...before.links, to } };
+  await using undo = new Undo(core.report);
+  undo.add('link as before', () => core.ports.link(containerId, linksOf(core, before)));
+  await core.ports.link(containerId, linksOf(core, sandbox));
+  core.sandboxes.put(sandbox);
+  undo.commit();
 }
 
 export async function rename(core: Core, containerId: string, name: string): Promise<void> {

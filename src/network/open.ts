@@ -17,6 +17,7 @@ import type {
   Sandbox,
   SandboxRequest,
 } from './engine.ts';
+import { linksOf } from './link.ts';
 import { mayRechoose, rechoose } from './rechoose.ts';
 import { checkWish } from './wish.ts';
 
@@ -68,7 +69,7 @@ export function reserveEndpoint(
 
 /** All endpoints of a request; interfaces are numbered in their final order. */
 function reserve(core: Core, request: SandboxRequest, undo: Undo): Sandbox {
-  const { containerId, containerName, hostname, dns, rate } = request;
+  const { containerId, containerName, hostname, dns, rate, links } = request;
   const wished = request.endpoints
     .map((wish) => ({ network: findNetwork(core, wish.network), wish }))
     .toSorted((one, other) => rankWish(core, one, other));
@@ -84,6 +85,7 @@ function reserve(core: Core, request: SandboxRequest, undo: Undo): Sandbox {
     path: core.sandboxes.pathOf(containerId),
     endpoints,
     ports: [],
+    links,
     rate,
     dns,
     resolvConf: '',
@@ -124,6 +126,8 @@ export async function open(core: Core, request: SandboxRequest): Promise<Sandbox
   for (const { network } of request.endpoints) await settle(core, network);
   await using undo = new Undo(core.report);
   const reserved = reserve(core, request, undo);
+  // Behind the record, where others who start find who they are linked to.
+  undo.add('close the links', () => core.ports.link(reserved.containerId, []));
   // Before anything that it names exists: whoever finds the record can take all of it away.
   if (request.hidden === true) core.hidden.add(request.containerId);
   core.sandboxes.put(reserved);
@@ -177,6 +181,7 @@ async function bringUp(
   if (sandbox.ports.length > 0) core.sandboxes.put(sandbox);
   undo.add('forget the names', () => core.names.remove(containerId));
   const [, names] = await timed(core.names.set({ sandbox, plugs: sockets }));
+  await core.ports.link(containerId, linksOf(core, sandbox));
   const [, rate] = await timed(limit(core, sandbox, sockets, undo));
   core.times.set(containerId, { steps: raised.value, ports: portsTime, names, rate });
   return sandbox;

@@ -2,6 +2,7 @@
 // firewall.ts), who answers names (names/), who limits rates (rate.ts). The service calls them
 // under the lock of the container, so no two calls for one container overlap; calls for different
 // containers do.
+import type { LinkedPort } from '#kernel/netfilter/state.ts';
 import type {
   Endpoint,
   NetworkExplanation,
@@ -46,6 +47,8 @@ export interface PortPart {
    * be there yet. Without wishes it costs nothing and the firewall is not touched.
    */
   open(target: Plugged, wishes: readonly PortWish[]): Promise<readonly PortBinding[]>;
+  /** Replaces what is open by links from or to the container. Without any it costs nothing. */
+  link(containerId: string, links: readonly LinkedPort[]): Promise<void>;
   /** Gives every port of the container back; success if there is none. */
   close(containerId: string): Promise<void>;
   /** Withdrawals first, in one step, all or nothing; answers all bindings of the container. */
@@ -60,7 +63,11 @@ export interface PortPart {
    * Once, at the daemon's start, before any other call: takes over what these hold, and brings the
    * rules in line, touching nothing that is right. Networks without endpoints are not listed.
    */
-  recover(networks: readonly ActiveNetwork[], targets: readonly Plugged[]): Promise<void>;
+  recover(
+    networks: readonly ActiveNetwork[],
+    targets: readonly Plugged[],
+    links: readonly LinkedPort[],
+  ): Promise<void>;
 }
 
 export interface NamePart {

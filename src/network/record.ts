@@ -4,7 +4,8 @@
 import { EngineError } from '#base/error.ts';
 import { isFullId } from '#base/id.ts';
 import { checkInterfaceName } from '#kernel/netlink/message.ts';
-import type { NetworkRecord, Sandbox } from './engine.ts';
+import type { ContainerLinks, NetworkRecord, Sandbox } from './engine.ts';
+import { NO_LINKS } from './link.ts';
 
 export const RECORD_VERSION = 1;
 const DRIVERS: readonly string[] = ['bridge', 'host', 'null', 'macvlan', 'ipvlan'];
@@ -80,7 +81,14 @@ export function decodeSandbox(content: string, path: string): Sandbox {
   for (const one of list(raw['endpoints'], 'endpoints')) checkEndpoint(object(one, 'an endpoint'));
   list(raw['ports'], 'ports');
   object(raw['dns'], 'dns');
-  return raw as unknown as Sandbox;
+  // Earlier versions have none.
+  const links = raw['links'] === undefined ? NO_LINKS : checkLinks(object(raw['links'], 'links'));
+  return { ...(raw as unknown as Sandbox), links };
+}
+
+function checkLinks(raw: Raw): ContainerLinks {
+  for (const key of ['to', 'exposed'] as const) list(raw[key], `links.${key}`);
+  return raw as unknown as ContainerLinks;
 }
 
 function checkEndpoint(raw: Raw): void {

@@ -6,6 +6,7 @@ import { ignoreGone, planRoutes, plugIn, pullOut } from './attach.ts';
 import { shut } from './close.ts';
 import { type Core, pluggedOf, type Socketed, socketsOf } from './core.ts';
 import type { NetworkRecord, Sandbox } from './engine.ts';
+import { allLinks } from './link.ts';
 import type { ActiveNetwork } from './parts.ts';
 
 const CONCURRENCY_MAX = 16;
@@ -59,7 +60,7 @@ export async function recover(core: Core, running: ReadonlySet<string>): Promise
     }
   };
   await attempt('bring the rules in line', async () => {
-    await core.ports.recover(active, targets);
+    await core.ports.recover(active, targets, allLinks(core, kept));
     core.activity.adopt(active.map(({ record }) => record));
   });
   await attempt('take the names over', () => core.names.recover(targets));

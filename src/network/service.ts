@@ -31,7 +31,7 @@ import type {
 } from './engine.ts';
 import type { AddressPool } from './ipam/pool.ts';
 import { Leases } from './lease.ts';
-import { changePorts, connect, disconnect, rename, setRate } from './live.ts';
+import { changePorts, connect, disconnect, relink, rename, setRate } from './live.ts';
 import { hasNames } from './names/describe.ts';
 import { NetworkStore } from './network-store.ts';
 import { open, show } from './open.ts';
@@ -211,6 +211,10 @@ export class NetworkService implements NetworkEngine {
 
   setRate(containerId: string, rate: NetworkRate | undefined): Promise<Sandbox> {
     return setRate(this.#core, containerId, rate);
+  }
+
+  relink(containerId: string, to: readonly string[]): Promise<void> {
+    return relink(this.#core, containerId, to);
   }
 
   rename(containerId: string, name: string): Promise<void> {

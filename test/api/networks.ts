@@ -64,6 +64,7 @@ export class RecordingNetworks implements NetworkEngine {
   setRate = refused;
   show() {}
   async close() {}
+  async relink() {}
   async rename() {}
   async recover() {}
   async traffic() {

@@ -63,6 +63,7 @@ export class RecordingPorts implements PortPart {
     this.#open.set(sandbox.containerId, bindings);
     return bindings;
   };
+  link: PortPart['link'] = async () => undefined;
   close: PortPart['close'] = async (id) => void this.#open.delete(id);
   change: PortPart['change'] = async ({ sandbox }, { add, remove }) => {
     const text = (one: PortBinding): string => `${one.hostIp} ${one.hostPort} ${one.port}`;
@@ -135,6 +136,7 @@ export function sandboxRequest(
     adopt: undefined,
     endpoints,
     ports: [],
+    links: { to: [], exposed: [] },
     rate: undefined,
     dns: { servers: undefined, search: undefined, options: undefined },
     ...change,

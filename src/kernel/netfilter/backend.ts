@@ -3,7 +3,7 @@
 import type { IptablesKind } from './iptables-kind.ts';
 import type { NftSocket } from './nft-socket.ts';
 import type { ProgramRunner } from './run.ts';
-import type { FirewallNetwork, PortCounters, PublishedPort } from './state.ts';
+import type { FirewallNetwork, LinkedPort, PortCounters, PublishedPort } from './state.ts';
 
 /** What the kernel holds, compared with what it should. */
 export type Verification = {
@@ -18,10 +18,12 @@ export type Verification = {
 
 /** What to remove and add. Removals come first, so that a key can go and come in one step. */
 export type Step = {
+  readonly removeLinks: readonly LinkedPort[];
   readonly removePorts: readonly PublishedPort[];
   readonly removeNetworks: readonly FirewallNetwork[];
   readonly addNetworks: readonly FirewallNetwork[];
   readonly addPorts: readonly PublishedPort[];
+  readonly addLinks: readonly LinkedPort[];
 };
 
 /** Checked and canonical; a port's network is always among the networks. */
@@ -30,6 +32,8 @@ export type FirewallModel = {
   readonly networks: ReadonlyMap<string, FirewallNetwork>;
   /** By portKey(). */
   readonly ports: ReadonlyMap<string, PublishedPort>;
+  /** By linkKey(). */
+  readonly links: ReadonlyMap<string, LinkedPort>;
 };
 
 /** Numbers that the kernel gave to the rules of everybody before and after a change of ours. */

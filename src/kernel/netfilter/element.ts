@@ -4,6 +4,7 @@ import {
   familyOf,
   isAnyHost,
   isClosed,
+  type LinkedPort,
   masquerades,
   modeOf,
   type PublishedPort,
@@ -54,6 +55,11 @@ export function portElements(port: PublishedPort, network: FirewallNetwork): rea
     ? { set: `any${n}`, key: `${port.protocol} . ${port.hostPort}`, value }
     : { set: `one${n}`, key: `${port.protocol} . ${port.hostIp} . ${port.hostPort}`, value };
   return [listener, open, { set: `traffic${n}`, key: inside }];
+}
+
+export function linkElement({ bridge, from, to, protocol, port }: LinkedPort): Element {
+  const within = `"${bridge}" . "${bridge}"`;
+  return { set: 'linked4', key: `${within} . ${from} . ${to} . ${protocol} . ${port}` };
 }
 
 export type ElementChange = { readonly verb: 'add' | 'delete'; readonly element: Element };

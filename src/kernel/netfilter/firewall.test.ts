@@ -10,6 +10,7 @@ import { readTable } from './nft-read.ts';
 import { type ProgramRunner, refusedLine } from './run.ts';
 import {
   type FirewallNetwork,
+  type LinkedPort,
   normaliseNetwork,
   normalisePort,
   parseTableName,
@@ -58,6 +59,16 @@ const PORT: PublishedPort = {
   hostPort: 8080,
   ip: '172.17.0.2',
   port: 80,
+};
+const LINK: LinkedPort = {
+  asking: 'web',
+  asked: 'db',
+  network: 'net2',
+  bridge: 'br-2',
+  protocol: 'tcp',
+  from: '172.18.0.2',
+  to: '172.18.0.3',
+  port: 5432,
 };
 const PORTS: readonly PublishedPort[] = [
   PORT,
@@ -113,7 +124,7 @@ const DOCKER_SAVE = [
 for (const backend of ['nftables', 'iptables'] as const) {
   test(`${backend}: the whole state`, async (t) => {
     const { programs, firewall } = opened(backend);
-    await firewall.apply({ networks: NETWORKS, ports: PORTS });
+    await firewall.apply({ networks: NETWORKS, ports: PORTS, links: [LINK] });
     golden(t, `${backend}-whole`, programs.take());
     await firewall.remove();
     golden(t, `${backend}-remove`, programs.take());
@@ -127,6 +138,9 @@ for (const backend of ['nftables', 'iptables'] as const) {
     await firewall.change({ addPorts: PORTS.slice(1, 3) });
     await firewall.change({ removePorts: [PORT] });
     await firewall.change({ addNetworks: NETWORKS.slice(1, 2) });
+    // Two names for one container are one link.
+    await firewall.change({ addLinks: [LINK, { ...LINK, protocol: 'udp' }, LINK] });
+    await firewall.change({ removeLinks: [LINK] });
     await firewall.change({ removeNetworks: ['net1', 'net2'] });
     golden(t, `${backend}-steps`, programs.take());
   });

@@ -7,6 +7,7 @@ import {
   familyOf,
   isAnyHost,
   isClosed,
+  type LinkedPort,
   masquerades,
   modeOf,
   type PublishedPort,
@@ -44,6 +45,7 @@ export type RuleSet = {
     network: FirewallNetwork,
     family: IpFamily,
   ) => readonly Rule[];
+  readonly link: (link: LinkedPort, family: IpFamily) => readonly Rule[];
 };
 
 const filter = (chain: string, text: string): Rule => ({ table: 'filter', chain, text });
@@ -71,6 +73,7 @@ const FIXED: readonly Rule[] = [
   filter('JUDGE', '-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT'),
   filter('JUDGE', '-j @TALK'),
   filter('JUDGE', '-m conntrack --ctstate DNAT -j @OPEN'),
+  filter('JUDGE', '-j @LINK'),
   filter('JUDGE', '-j @DIRECT'),
   filter('JUDGE', '-j @DROP'),
   filter('JUDGE', '-j ACCEPT'),
@@ -144,6 +147,14 @@ function portRules(
   return [listener, open];
 }
 
+/** Neighbours of a bridge without icc, whose frames come here by way of the host's own address. */
+function linkRules(link: LinkedPort, family: IpFamily): readonly Rule[] {
+  if (family !== 4) return [];
+  const { bridge, from, to, protocol, port } = link;
+  const who = `-s ${from}/32 -d ${to}/32 -i ${bridge} -o ${bridge}`;
+  return [filter('LINK', `${who} -p ${protocol} -m ${protocol} --dport ${port} -j ACCEPT`)];
+}
+
 const chainsOf = (table: IptablesTable, names: readonly string[]): readonly ChainName[] =>
   names.map((name) => ({ table, name }));
 
@@ -152,13 +163,14 @@ export const FULL_RULES: RuleSet = {
   chains: [
     ...chainsOf('raw', ['GUARD']),
     ...chainsOf('nat', ['PUBLISH', 'POSTROUTING']),
-    ...chainsOf('filter', ['FORWARD', 'JUDGE', 'USER', 'TALK', 'OPEN', 'DIRECT', 'DROP']),
+    ...chainsOf('filter', ['FORWARD', 'JUDGE', 'USER', 'TALK', 'OPEN', 'LINK', 'DIRECT', 'DROP']),
   ],
   user: { table: 'filter', name: 'USER' },
   hooks,
   fixed: FIXED,
   network: (network, family) => [...filterRules(network, family), ...sourceRules(network, family)],
   port: portRules,
+  link: linkRules,
 };
 
 /** The rule of iptables that answers for one published port; undefined when it has none. */
@@ -180,4 +192,5 @@ export const OPENING_RULES: RuleSet = {
     filter('FORWARD', `-o ${bridge} -j ACCEPT`),
   ],
   port: () => [],
+  link: () => [],
 };

@@ -29,6 +29,7 @@ export function modelRules(writer: Writer, model: FirewallModel): readonly Rule[
     const network = model.networks.get(port.network);
     if (network !== undefined) rules.push(...set.port(port, network, family));
   }
+  for (const link of model.links.values()) rules.push(...set.link(link, family));
   return rules;
 }
 
@@ -98,6 +99,7 @@ export function stepText(writer: Writer, step: Step, model: FirewallModel): stri
   const write = (verb: '-A' | '-D', rules: readonly Rule[]): void => {
     for (const rule of rules) lines.push([rule.table, `${verb} ${ruleLine(writer, rule)}`]);
   };
+  for (const link of step.removeLinks) write('-D', set.link(link, family));
   const gone = new Map(step.removeNetworks.map((network) => [network.id, network]));
   for (const port of step.removePorts) {
     const network = gone.get(port.network) ?? model.networks.get(port.network);
@@ -109,6 +111,7 @@ export function stepText(writer: Writer, step: Step, model: FirewallModel): stri
     const network = model.networks.get(port.network);
     if (network !== undefined) write('-A', set.port(port, network, family));
   }
+  for (const link of step.addLinks) write('-A', set.link(link, family));
   return restoreText(lines);
 }
 

@@ -30,6 +30,7 @@ export const SETS: readonly NftSet[] = [
   { name: 'closed', kind: 'set', body: 'type ifname;' },
   { name: 'talk', kind: 'set', body: 'type ifname . ifname;' },
   { name: 'trusted', kind: 'set', body: 'type ifname . ifname;' },
+  { name: 'linked4', kind: 'set', body: `type ifname . ifname . ipv4_addr . ipv4_addr . ${port};` },
   ...FAMILIES.flatMap(({ n, addr }): readonly NftSet[] => [
     // Host port of every address, and of one address: where the container listens.
     { name: `any${n}`, kind: 'map', body: `type ${port} : ${addr} . inet_service; counter;` },
@@ -105,6 +106,9 @@ export const CHAINS: readonly NftChain[] = [
         `oifname @routed${n} ${openPort(n, ip)}`,
         `iifname . oifname @trusted ${openPort(n, ip)}`,
       ]),
+      // Neighbours of a bridge without icc, whose frames come here by way of the host's own
+      // address.
+      'iifname . oifname . ip saddr . ip daddr . meta l4proto . th dport @linked4 counter accept',
       'oifname @routed4 meta l4proto icmp counter accept',
       'oifname @routed6 meta l4proto ipv6-icmp counter accept',
       'oifname @direct4 meta nfproto ipv4 counter accept',

@@ -15,6 +15,7 @@ import {
   type Element,
   type ElementChange,
   ElementLedger,
+  linkElement,
   networkElements,
   portElements,
 } from './element.ts';
@@ -44,6 +45,7 @@ function ledgerOf(model: FirewallModel): ElementLedger {
     const network = model.networks.get(port.network);
     if (network !== undefined) add(portElements(port, network));
   }
+  add([...model.links.values()].map(linkElement));
   return ledger;
 }
 
@@ -59,8 +61,16 @@ function stepElements(step: Step, model: FirewallModel) {
     return network === undefined ? [] : portElements(port, network);
   });
   return {
-    removed: [...removed, ...step.removeNetworks.flatMap(networkElements)],
-    added: [...step.addNetworks.flatMap(networkElements), ...added],
+    removed: [
+      ...step.removeLinks.map(linkElement),
+      ...removed,
+      ...step.removeNetworks.flatMap(networkElements),
+    ],
+    added: [
+      ...step.addNetworks.flatMap(networkElements),
+      ...added,
+      ...step.addLinks.map(linkElement),
+    ],
   };
 }
 

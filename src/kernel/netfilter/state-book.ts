@@ -4,7 +4,11 @@ import type { FirewallModel, Step } from './backend.ts';
 import {
   type FirewallNetwork,
   type FirewallState,
+  type LinkedPort,
+  linkKey,
+  LINKS_MAX,
   NETWORKS_MAX,
+  normaliseLink,
   normaliseNetwork,
   normalisePort,
   PORTS_MAX,
@@ -18,6 +22,8 @@ export type FirewallChange = {
   readonly removeNetworks?: readonly string[];
   readonly addPorts?: readonly PublishedPort[];
   readonly removePorts?: readonly PublishedPort[];
+  readonly addLinks?: readonly LinkedPort[];
+  readonly removeLinks?: readonly LinkedPort[];
 };
 
 class Sum implements Step {
@@ -29,6 +35,16 @@ class Sum implements Step {
     removed: new Map<string, FirewallNetwork>(),
     added: new Map<string, FirewallNetwork>(),
   };
+  readonly links = {
+    removed: new Map<string, LinkedPort>(),
+    added: new Map<string, LinkedPort>(),
+  };
+  get removeLinks(): readonly LinkedPort[] {
+    return [...this.links.removed.values()];
+  }
+  get addLinks(): readonly LinkedPort[] {
+    return [...this.links.added.values()];
+  }
   get removePorts(): readonly PublishedPort[] {
     return [...this.ports.removed.values()];
   }
@@ -46,10 +62,13 @@ class Sum implements Step {
 export class StateBook implements FirewallModel {
   readonly networks = new Map<string, FirewallNetwork>();
   readonly ports = new Map<string, PublishedPort>();
+  readonly links = new Map<string, LinkedPort>();
 
   static of(state: FirewallState): StateBook {
     const book = new StateBook();
-    book.note([{ addNetworks: state.networks, addPorts: state.ports }]);
+    book.note([
+      { addNetworks: state.networks, addPorts: state.ports, addLinks: state.links ?? [] },
+    ]);
     return book;
   }
 
@@ -69,13 +88,16 @@ export class StateBook implements FirewallModel {
   }
 
   undo(step: Step): void {
+    for (const link of step.addLinks) this.links.delete(linkKey(link));
     for (const port of step.addPorts) this.ports.delete(portKey(port));
     for (const network of step.addNetworks) this.networks.delete(network.id);
     for (const network of step.removeNetworks) this.networks.set(network.id, network);
     for (const port of step.removePorts) this.ports.set(portKey(port), port);
+    for (const link of step.removeLinks) this.links.set(linkKey(link), link);
   }
 
   #noteOne(change: FirewallChange, sum: Sum): void {
+    for (const link of change.removeLinks ?? []) this.#removeLink(normaliseLink(link), sum);
     for (const port of change.removePorts ?? []) this.#removePort(normalisePort(port), sum);
     for (const id of change.removeNetworks ?? []) this.#removeNetwork(id, sum);
     for (const given of change.addNetworks ?? []) {
@@ -90,6 +112,30 @@ export class StateBook implements FirewallModel {
       this.ports.set(portKey(port), port);
       sum.ports.added.set(portKey(port), port);
     }
+    for (const given of change.addLinks ?? []) this.#addLink(normaliseLink(given), sum);
+  }
+
+  /** Two names for one container are one link. */
+  #addLink(link: LinkedPort, sum: Sum): void {
+    const key = linkKey(link);
+    if (this.links.has(key)) return;
+    if (!this.networks.has(link.network)) {
+      const message = `link ${key} belongs to an unknown network ${link.network}`;
+      throw new EngineError('invalid_argument', message);
+    }
+    if (this.links.size >= LINKS_MAX) {
+      throw new EngineError('limit_exceeded', `more than LINKS_MAX (${LINKS_MAX}) linked ports`);
+    }
+    this.links.set(key, link);
+    if (!sum.links.removed.delete(key)) sum.links.added.set(key, link);
+  }
+
+  #removeLink(link: LinkedPort, sum: Sum): void {
+    const key = linkKey(link);
+    const held = this.links.get(key);
+    if (held === undefined) return;
+    this.links.delete(key);
+    if (!sum.links.added.delete(key)) sum.links.removed.set(key, held);
   }
 
   #removePort(port: PublishedPort, sum: Sum): void {
@@ -104,6 +150,7 @@ export class StateBook implements FirewallModel {
   #removeNetwork(id: string, sum: Sum): void {
     const held = this.networks.get(id);
     if (held === undefined) return;
+    for (const link of this.links.values()) if (link.network === id) this.#removeLink(link, sum);
     for (const port of this.ports.values()) if (port.network === id) this.#removePort(port, sum);
     this.networks.delete(id);
     if (!sum.networks.added.delete(id)) sum.networks.removed.set(id, held);

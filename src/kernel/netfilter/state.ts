@@ -52,9 +52,24 @@ export type PublishedPort = {
   readonly port: number;
 };
 
+/** One port that a container may ask another for, where neighbours may not talk: `--link`. */
+export type LinkedPort = {
+  /** Ids of the containers. */
+  readonly asking: string;
+  readonly asked: string;
+  readonly network: string;
+  readonly bridge: string;
+  readonly protocol: PortProtocol;
+  /** IPv4: nothing else is linked. */
+  readonly from: string;
+  readonly to: string;
+  readonly port: number;
+};
+
 export type FirewallState = {
   readonly networks: readonly FirewallNetwork[];
   readonly ports: readonly PublishedPort[];
+  readonly links?: readonly LinkedPort[];
 };
 
 export const EMPTY_STATE: FirewallState = { networks: [], ports: [] };
@@ -71,6 +86,7 @@ export type PortCounters = {
 
 export const NETWORKS_MAX = 4096;
 export const PORTS_MAX = 65_536;
+export const LINKS_MAX = 65_536;
 
 // dev_valid_name() in net/core/dev.c allows more; quotes, blanks and a trailing "+" (iptables'
 // wildcard) are what must not reach a rule.
@@ -138,6 +154,18 @@ export function normalisePort(port: PublishedPort): PublishedPort {
   return { ...port, hostIp: formatIp(host), ip: formatIp(inside) };
 }
 
+export function normaliseLink(link: LinkedPort): LinkedPort {
+  checkInterface(link.bridge);
+  if (!PROTOCOLS.includes(link.protocol)) refuse(`invalid protocol ${link.protocol}`);
+  checkPortNumber(link.port);
+  const address = (text: string): string => {
+    const ip = parseIp(text);
+    if (ip.family !== 4) refuse(`${text} cannot be linked: it is not IPv4`);
+    return formatIp(ip);
+  };
+  return { ...link, from: address(link.from), to: address(link.to) };
+}
+
 export const familyOf = (text: string): IpFamily => (text.includes(':') ? 6 : 4);
 export const isAnyHost = (port: PublishedPort): boolean => isUnspecified(parseIp(port.hostIp));
 
@@ -156,3 +184,6 @@ export const masquerades = (network: FirewallNetwork, family: IpFamily): boolean
 /** One listener of the host: two published ports with the same key would be in conflict. */
 export const portKey = (port: PublishedPort): string =>
   `${port.protocol} ${port.hostIp} ${port.hostPort}`;
+
+export const linkKey = ({ bridge, from, to, protocol, port }: LinkedPort): string =>
+  `${bridge} ${from} ${to} ${protocol} ${port}`;

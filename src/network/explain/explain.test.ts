@@ -2,11 +2,11 @@
 // writes: a rule that is added there and told without a reason here fails.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { networkElements, portElements } from '#kernel/netfilter/element.ts';
+import { linkElement, networkElements, portElements } from '#kernel/netfilter/element.ts';
 import type { FirewallBackendName } from '#kernel/netfilter/firewall.ts';
 import { FULL_RULES, type Rule } from '#kernel/netfilter/iptables-rule.ts';
 import { CHAINS, SETS } from '#kernel/netfilter/nft-schema.ts';
-import type { FirewallNetwork, PublishedPort } from '#kernel/netfilter/state.ts';
+import type { FirewallNetwork, LinkedPort, PublishedPort } from '#kernel/netfilter/state.ts';
 import type { LinkState } from '#kernel/netlink/link-state.ts';
 import type { NetworkExplanation, NetworkStep } from '../engine.ts';
 import { plugged } from '../names/testing-plugged.ts';
@@ -46,16 +46,18 @@ const ELSEWHERE = { ...WEB, network: 'other', bridge: 'co-other', hostPort: 99, 
 type Rules = {
   readonly networks: readonly FirewallNetwork[];
   readonly ports: readonly PublishedPort[];
+  readonly links?: readonly LinkedPort[];
 };
 
 /** `nft list table`: every rule that counts has counted 3 packets of 180 bytes together. */
-function nftListing({ networks, ports }: Rules): string {
+function nftListing({ networks, ports, links = [] }: Rules): string {
   const elements = [
     ...networks.flatMap(networkElements),
     ...ports.flatMap((port) => {
       const network = networks.find(({ id }) => id === port.network);
       return network === undefined ? [] : portElements(port, network);
     }),
+    ...links.map(linkElement),
   ];
   const sets = SETS.map(({ name, kind, body }) => {
     const counter = body.includes('counter') ? ' counter packets 7 bytes 420' : '';
@@ -74,7 +76,7 @@ function nftListing({ networks, ports }: Rules): string {
   return `table inet coracle {\n${[...sets, ...chains].join('\n')}}\n`;
 }
 
-function iptablesListing({ networks, ports }: Rules): string {
+function iptablesListing({ networks, ports, links = [] }: Rules): string {
   const line = (program: string, { table, chain, text }: Rule, prefix: string): string =>
     `${program} -t ${table} [3:180] -A ${prefix}${chain} ${text.replaceAll('@', 'CORACLE-')}`;
   return ([4, 6] as const)
@@ -87,6 +89,7 @@ function iptablesListing({ networks, ports }: Rules): string {
           const network = networks.find(({ id }) => id === port.network);
           return network === undefined ? [] : FULL_RULES.port(port, network, family);
         }),
+        ...links.flatMap((one) => FULL_RULES.link(one, family)),
       ];
       return [
         ...FULL_RULES.hooks(family).map((rule) => line(program, rule, '')),
@@ -268,7 +271,8 @@ for (const backend of ['nftables', 'iptables'] as const) {
     const steps = kinds.flatMap((kind) => {
       const on = { ...WEB, hostIp: '10.9.0.1', protocol: 'udp' as const };
       const on6 = { ...WEB6, hostIp: 'fd00:9::1', protocol: 'udp' as const };
-      const rules = { networks: [{ ...SHOP, ...kind }], ports: [WEB, WEB6, on, on6] };
+      const links = [{ ...WEB, asking: 'db', asked: 'web', from: '10.9.0.5', to: WEB.ip }];
+      const rules = { networks: [{ ...SHOP, ...kind }], ports: [WEB, WEB6, on, on6], links };
       return explainNetwork(factsOf(backend, rules)).groups.flatMap((group) => group.steps);
     });
     const told = steps.filter(({ kind }) => kind === 'rule' || kind === 'chain');

@@ -22,6 +22,7 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
   [/-j \S+-JUDGE$/, 'This bridge is on its way. The rules of others are left to others.'],
   [/-j \S+-USER$/, "The administrator's: rules that you add there are never touched."],
   [/-j \S+-TALK$/, 'Neighbours, and networks that are closed.'],
+  [/-j \S+-LINK$/, 'Neighbours that were linked (--link), where others may not talk.'],
   [/-j \S+-DIRECT$/, 'Who may use the address of the container itself.'],
   [/--ctstate DNAT -j \S+-OPEN$/, 'Was translated: asks whether the port is published.'],
   [/-j \S+-OPEN$/, 'By the address of the container: asks whether the port is published.'],
@@ -45,6 +46,7 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
     /-j MASQUERADE$/,
     'Leaves with the address of the interface that it leaves by; answers find back by it.',
   ],
+  [/^-s .* --dport \d+ -j ACCEPT$/, 'It was linked (--link) to who exposes this port.'],
   [/--dport \d+ -j ACCEPT$/, 'The port is published: let it in.'],
   [
     /-i (\S+) -o \1 -j ACCEPT$/,

@@ -42,6 +42,7 @@ const RULE_REASONS: readonly (readonly [RegExp, string])[] = [
   [/@routed.*@open/, 'A routed network: its published ports are reached by their own addresses.'],
   [/@routed.*icmp/, 'A routed network answers pings.'],
   [/@trusted/, 'Neighbours of a trusted interface may use the address of the container.'],
+  [/@linked/, 'A container was linked to this one (--link): it may ask for what that exposes.'],
   [/@direct/, 'nat-unprotected: every port is open to who has a route here.'],
   [/^oifname @ours drop$/, 'What nobody published stays outside, from other bridges too.'],
   [/^accept$/, 'A container may go out.'],

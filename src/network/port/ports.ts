@@ -6,7 +6,7 @@ import type { Log } from '#base/log.ts';
 import { forgetFlows } from '#kernel/netfilter/conntrack.ts';
 import { type Firewall, openFirewall, removeLeftovers } from '#kernel/netfilter/firewall.ts';
 import type { FirewallOptions } from '#kernel/netfilter/firewall.ts';
-import type { PublishedPort } from '#kernel/netfilter/state.ts';
+import type { LinkedPort, PublishedPort } from '#kernel/netfilter/state.ts';
 import { portKey } from '#kernel/netfilter/state.ts';
 import { NativeAgent } from '#kernel/native/agent.ts';
 import type { Agent } from '#kernel/native/native.ts';
@@ -71,6 +71,7 @@ export class Ports implements PortPart, AsyncDisposable {
   readonly #networks = new Map<string, string>();
   /** By container id. */
   readonly #wished = new Map<string, readonly Wished[]>();
+  #links: readonly LinkedPort[] = [];
   #range: Promise<PortRange> | undefined;
 
   constructor(options: PortOptions) {
@@ -124,6 +125,13 @@ export class Ports implements PortPart, AsyncDisposable {
     const targets = targetsOf(target);
     const coming = wishes.map((wish) => ({ wish, listeners: listenersOf(wish, targets) }));
     return this.#step({ container: containerOf(target), staying: [], leaving: [], coming });
+  }
+
+  async link(containerId: string, links: readonly LinkedPort[]): Promise<void> {
+    const removeLinks = this.#links.filter((one) => isOf(one, containerId));
+    if (removeLinks.length + links.length === 0) return;
+    await this.#firewall.change({ removeLinks, addLinks: links });
+    this.#links = [...this.#links.filter((one) => !isOf(one, containerId)), ...links];
   }
 
   async close(containerId: string): Promise<void> {
@@ -184,7 +192,11 @@ export class Ports implements PortPart, AsyncDisposable {
     });
   }
 
-  async recover(networks: readonly ActiveNetwork[], targets: readonly Plugged[]): Promise<void> {
+  async recover(
+    networks: readonly ActiveNetwork[],
+    targets: readonly Plugged[],
+    allLinks: readonly LinkedPort[],
+  ): Promise<void> {
     for (const target of targets) {
       if (target.sandbox.ports.length === 0) continue;
       const wished = wishedOf(target);
@@ -201,7 +213,9 @@ export class Ports implements PortPart, AsyncDisposable {
     const known = new Set(rules.map(({ id }) => id));
     const placed = [...this.#wished.values()].flat().flatMap((wished) => wished.placed);
     const ports = publishedOf(placed).filter(({ network }) => known.has(network));
-    const found = await this.#firewall.adopt({ networks: rules, ports });
+    const links = allLinks.filter(({ network }) => known.has(network));
+    this.#links = links;
+    const found = await this.#firewall.adopt({ networks: rules, ports, links });
     if (!found.ok) {
       this.#options.log.info('brought the firewall rules in line', {
         missing: found.missing.length,
@@ -270,6 +284,9 @@ export class Ports implements PortPart, AsyncDisposable {
     await this.#holder[Symbol.asyncDispose]();
   }
 }
+
+const isOf = ({ asking, asked }: LinkedPort, containerId: string): boolean =>
+  asking === containerId || asked === containerId;
 
 /** A wish that is not fulfilled anywhere waits for a network where it can be. */
 function withoutPlaced(wished: readonly Wished[], gone: ReadonlySet<Placed>): readonly Wished[] {

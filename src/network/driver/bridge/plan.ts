@@ -62,6 +62,19 @@ const sysctl = (key: string, value: string): Op => ({
   value,
 });
 
+/**
+ * The ports of a bridge without icc are isolated, so that no frame goes from one to another. Where
+ * links may open a way, the bridge answers for each neighbour (a private VLAN, RFC 3069), so that
+ * packets come up to the rules and go down again; at once, and not after a random pause.
+ */
+const linkSysctls = ({ bridge, icc, isDefault }: BridgeSettings): readonly Op[] =>
+  icc || !isDefault
+    ? []
+    : [
+        sysctl(`net/ipv4/conf/${bridge}/proxy_arp_pvlan`, '1'),
+        sysctl(`net/ipv4/neigh/${bridge}/proxy_delay`, '0'),
+      ];
+
 /** Settings and addresses of a bridge that exists; `present` are the addresses it has. */
 export function planSettings(
   record: NetworkRecord,
@@ -93,6 +106,7 @@ export function planSettings(
     // So that what comes from 127.0.0.1 of the host can be led to a container (ip-sysctl.rst); that
     // nothing with such a source comes in from elsewhere is the firewall's part.
     sysctl(`net/ipv4/conf/${bridge}/route_localnet`, '1'),
+    ...linkSysctls(settings),
     ...ipv6,
     {
       namespace: '',
