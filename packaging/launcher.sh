@@ -5,7 +5,7 @@ here=$0
 root=${here%/*}/..
 # A daemon holds little for long. By default Node lets the nursery grow, and each of its threads has
 # a heap of malloc's: after a thousand containers 170 MB were resident for a heap of 12. A small
-# nursery and one heap keep it near 110, as fast.
+# nursery and one heap keep it between 110 and 130, as fast.
 flags=
 case "@COMMAND@ $1 " in
   *" daemon "*)

@@ -69,12 +69,19 @@ async function run(deps: Deps, stored: ContainerRecord, live: Live): Promise<Con
   });
   const { pid } = task;
   const running = runningAs(pid);
-  // Not durable: after a power cut there is no process, whatever the record says.
-  await deps.store.put(running, { durable: false });
   undo.add('store the state before', () => deps.store.put(before, { durable: false }));
+  // Not durable: after a power cut there is no process, whatever the record says.
+  const put = (): Promise<void> => deps.store.put(running, { durable: false });
+  const { autoRemove } = record.spec.host;
+  if (!autoRemove) await put();
   await early;
   await connect(live, ({ streams }) => task.attach(streams));
-  await task.go();
+  const going = task.go();
+  going.catch(() => {}); // awaited below
+  // Written while it begins: should the daemon end just here, the next one ends a process of which
+  // nobody was told that it runs, and its container would have kept nothing.
+  if (autoRemove) await put();
+  await going;
   undo.commit();
   live.task = task;
   watchExit(deps, record.id, task);

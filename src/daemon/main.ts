@@ -10,6 +10,7 @@ import { type ApiServer, createApiServer } from '#api/server.ts';
 import { writeFileAtomic } from '#base/atomic-file.ts';
 import { EngineError, messageOf } from '#base/error.ts';
 import { createLog, type Log } from '#base/log.ts';
+import { collectBetween } from './collect.ts';
 import { type Config, makeConfig, readConfigFile } from './config.ts';
 import { type Engine, openEngine } from './engine.ts';
 import { type Flags, helpText, parseFlags } from './flags.ts';
@@ -70,6 +71,7 @@ async function run(flags: Flags, config: Config): Promise<void> {
   const tls = readTls(config.tls);
   parts.use(await writePidfile(config.pidfile));
   const engine = parts.use(await openEngine(config, log));
+  parts.use(collectBetween(engine.events));
   const api = await measured(engine, config, parts);
   for (const address of addresses) parts.use(await serve(api, address, config, tls));
   const reloads = { engine, flags, log, config };
