@@ -10,6 +10,7 @@ root=${DESTDIR:-}
 lib=$prefix/lib/coracle
 units=${SYSTEMD_UNITS:-$prefix/lib/systemd/system}
 doc=$prefix/share/doc/coracle
+man=$prefix/share/man/man1
 bash_completion=$prefix/share/bash-completion/completions/coracle
 zsh_completion=$prefix/share/zsh/site-functions/_coracle
 fish_completion=$prefix/share/fish/vendor_completions.d/coracle.fish
@@ -42,6 +43,14 @@ install_completion() {
   done
 }
 
+# The pages are written from the command's own table. Taken away by name, so that nothing else is.
+install_man() {
+  rm -rf build/man
+  bin/coracle __man build/man
+  install -d "$root$man"
+  install -m 644 -t "$root$man" build/man/*
+}
+
 install_units() {
   local group=root
   getent group docker >/dev/null 2>&1 && group=docker
@@ -56,6 +65,7 @@ case ${1:-} in
   install)
     install_engine
     install_completion
+    install_man
     if has_systemd; then
       install_units
       echo "installed below $root$prefix; start it with: systemctl enable --now coracle.socket coracle.service"
@@ -67,6 +77,7 @@ case ${1:-} in
     rm -f "$root$prefix/bin/coracle" "$root$prefix/bin/coracled" \
       "$root$units/coracle.service" "$root$units/coracle.socket" \
       "$root$bash_completion" "$root$zsh_completion" "$root$fish_completion"
+    rm -f "$root$man"/coracle.1 "$root$man"/coracle-*.1
     rm -rf "$root$lib" "$root$doc"
     echo "removed below $root$prefix; /var/lib/coracle and /run/coracle are as they were"
     ;;

@@ -6,7 +6,7 @@ set -u
 
 # command -> Debian package; the first three are needed, the others make more tests run.
 needed=(cc:gcc make:make busybox:busybox-static)
-wanted=(zstd:zstd runc:runc ip:iproute2 mmdebstrap:mmdebstrap nft:nftables iptables:iptables python3:python3 zsh:zsh fish:fish docker-compose:docker-compose linux.uml:user-mode-linux modprobe:kmod docker-registry:docker-registry skopeo:skopeo mkfs.ext4:e2fsprogs openssl:openssl)
+wanted=(zstd:zstd runc:runc ip:iproute2 mmdebstrap:mmdebstrap nft:nftables iptables:iptables python3:python3 zsh:zsh fish:fish docker-compose:docker-compose linux.uml:user-mode-linux modprobe:kmod docker-registry:docker-registry skopeo:skopeo mkfs.ext4:e2fsprogs openssl:openssl groff:groff-base)
 
 missing() {
   for pair in "$@"; do

@@ -10,7 +10,7 @@ import {
 import { type Endpoint, parseEndpoint, type Tls } from '#client/endpoint.ts';
 import { CliError } from '../command.ts';
 import type { Flags } from '../flags.ts';
-import { ContextStore, DEFAULT_CONTEXT } from './store.ts';
+import { type ContextStore, DEFAULT_CONTEXT } from './store.ts';
 
 export type Choice = {
   readonly context: string;

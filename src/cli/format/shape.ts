@@ -1,5 +1,5 @@
 // What Go's types know of an object and its JSON does not show: fields that are left out when they
-// are empty, lists and maps that are null, and which objects are maps, where a key that is not there
+// are empty, lists and maps that are null, and which objects are maps, where a key that is missing
 // is no mistake. Templates are written against the types: `{{if .State.Health}}` must be false.
 
 /** A key of these is a name that somebody chose. */

@@ -1,14 +1,14 @@
 // The verbs of building.
 import type { CommandSpec } from '../command.ts';
 import { addHostKind, ulimitKind } from '../create/kinds.ts';
-import { bool, bytes, int, list, string, swapBytes } from '../flag-kind.ts';
+import { bool, bytes, int, list, string, strings, swapBytes } from '../flag-kind.ts';
 import { type FlagSpec, flag } from '../flags.ts';
 import { FORCE_PRUNE, PRUNE_FILTER } from './shared.ts';
 
 const FLAGS: readonly FlagSpec[] = [
   flag('add-host', addHostKind, 'Add a custom host-to-IP mapping ("host:ip")'),
   flag('build-arg', list, 'Set build-time variables'),
-  flag('cache-from', list, 'Images to consider as cache sources'),
+  flag('cache-from', strings, 'Images to consider as cache sources'),
   flag('cgroup-parent', string, 'Set the parent cgroup for the "RUN" instructions during build'),
   flag('check', bool, 'Only check the Dockerfile, and exit with 1 when something is wrong'),
   flag('cpu-period', int, 'Limit the CPU CFS (Completely Fair Scheduler) period'),

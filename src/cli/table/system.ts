@@ -107,6 +107,14 @@ export const TOP_LEVEL: readonly CommandSpec[] = [
     load: () => import('../command/help.ts'),
   },
   {
+    name: '__man',
+    usage: 'FOLDER',
+    short: 'Write the manual pages into a folder',
+    args: { rule: 'exact', count: 1 },
+    group: 'hidden',
+    load: () => import('../command/man.ts'),
+  },
+  {
     name: '__complete',
     usage: 'WORD...',
     short: 'Answer the shell completion scripts',
