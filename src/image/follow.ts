@@ -1,6 +1,6 @@
 // Unpacking a layer while it still comes: over a slow line it is done a moment after its last byte.
-// Only what ends whole and with its digest becomes a layer; if the download had to begin again, what
-// was unpacked is dropped, and the layer is unpacked once more.
+// Only what ends whole and with its digest becomes a layer; if the download had to begin again,
+// what was unpacked is dropped, and the layer is unpacked once more.
 import type { Digest } from '#base/digest.ts';
 import type { ImageDeps } from './deps.ts';
 import { Growth } from './layer/growth.ts';

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { isEngineError } from '#base/error.ts';
 import { bytesOf, chunksOf, file, tar } from '../../test/fixture/archive.ts';
+import type { SeekableSource } from './byte-reader.ts';
 import { type DecodeOptions, decodeTar, type EntryKind } from './decode.ts';
 import { encodeHeader, encodeTar, TRAILER } from './encode.ts';
 import { checksumOf } from './header.ts';
@@ -227,4 +228,56 @@ test('GNU tar reads what the encoder writes', async () => {
   const bytes = await bytesOf(encodeTar([file(`${'d/'.repeat(80)}\xc3\xa9`, 'x'), file('b', 'y')]));
   const listed = execFileSync('tar', ['--quoting-style=literal', '-tf', '-'], { input: bytes });
   assert.equal(listed.toString('latin1'), `${'d/'.repeat(80)}\xc3\xa9\nb\n`);
+});
+
+/** An archive in memory that can be read from anywhere, as a file can. */
+class Seekable implements SeekableSource {
+  position = 0;
+  readonly size: number;
+  readonly #bytes: Buffer;
+  reads = 0;
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes;
+    this.size = bytes.length;
+  }
+
+  seek(position: number): void {
+    this.position = position;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
+    while (this.position < this.size) {
+      const chunk = this.#bytes.subarray(this.position, this.position + 512);
+      this.position += chunk.length;
+      this.reads += 1;
+      yield chunk;
+    }
+  }
+}
+
+test('of a file the decoder tells where content is, and passes over it', async () => {
+  const content = Buffer.alloc(100_000, 'c');
+  const bytes = await tar([file('a', content), file('empty'), file('b', 'bb')]);
+  const source = new Seekable(bytes);
+  const found: string[] = [];
+  for await (const entry of decodeTar(source)) {
+    for (const extent of entry.extents() ?? []) {
+      assert.ok('offset' in extent);
+      const { length, offset } = extent;
+      found.push(`${entry.path} ${bytes.toString('latin1', offset, offset + length).slice(0, 3)}`);
+    }
+  }
+  assert.deepEqual(found, ['a ccc', 'empty ', 'b bb']);
+  assert.ok(source.reads < 10, `${source.reads} reads`);
+});
+
+test('a stream has no extents, nor has a file that ends before its content does', async () => {
+  const bytes = await tar([file('a', Buffer.alloc(5000, 'c'))]);
+  for await (const entry of decodeTar(chunksOf(bytes))) assert.equal(entry.extents(), undefined);
+  await assert.rejects(async () => {
+    for await (const entry of decodeTar(new Seekable(bytes.subarray(0, 3000)))) {
+      assert.equal(entry.extents(), undefined);
+    }
+  }, /unexpected end of archive/);
 });

@@ -175,3 +175,22 @@ test('100,000 entries and deep nesting are no trouble', { timeout: 60_000 }, asy
   await apply(churn);
   assert.equal((await apply([file(`${'d/'.repeat(2000)}f`)])).entries.size, 2002);
 });
+
+test('without the layers below, implied directories are told, until an entry says what they are', async () => {
+  const signal = new AbortController().signal;
+  const told = async (items: readonly EncodeItem[]) =>
+    applyLayer(encodeTar(items), new MemoryTree(), {
+      lower: undefined,
+      trailerOptional: false,
+      signal,
+    });
+  const { orphans, ownRoot } = await told([
+    file('a/b/c', 'c'),
+    dir('a/b'),
+    file('x/y', 'y'),
+    file('x', 'no directory any more'),
+    dir('./'),
+  ]);
+  assert.deepEqual([orphans, ownRoot], [['a'], true]);
+  assert.equal((await told([file('f')])).ownRoot, false);
+});
