@@ -93,3 +93,16 @@ test('where the record cannot be written, nothing is connected and nothing disco
     ],
   );
 });
+
+test('a disconnect by force of a container that is not there says that its end is not', async () => {
+  const { deps } = await host('gone', ['a']);
+  const force = { force: true };
+  await assert.rejects(disconnect(deps, 'nobody', 'a', force), {
+    code: 'not_found',
+    message: 'endpoint nobody not found',
+  });
+  await assert.rejects(
+    disconnect(deps, 'nobody', 'a', { force: false }),
+    /No such container: nobody/,
+  );
+});

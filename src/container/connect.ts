@@ -66,6 +66,7 @@ export async function disconnect(
   networkRef: string,
   options: { readonly force: boolean },
 ): Promise<void> {
+  if (options.force && deps.store.find(ref) === undefined) throw noEndpoint(deps, ref, networkRef);
   const { id } = deps.store.get(ref);
   using _lock = await deps.locks.acquire(id);
   const record = deps.store.get(id);
@@ -86,7 +87,8 @@ export async function disconnect(
   const isLeft = running && before !== undefined && isOn(before, name);
   // A daemon that ended in between has only forgotten it in the record.
   if (!Object.hasOwn(networking, name) && !isLeft) {
-    const text = `container ${id} is not connected to ${running ? '' : 'the '}network ${name}`;
+    const isKnown = running && network !== undefined;
+    const text = `container ${id} is not connected to ${isKnown ? '' : 'the '}network ${name}`;
     throw new EngineError('conflict', text);
   }
   const { [name]: _gone, ...rest } = networking;
@@ -100,6 +102,12 @@ export async function disconnect(
     forgetAddresses(deps, record, before, sandbox);
   }
   undo.commit();
+}
+
+/** By force Docker looks for the end of a container that is gone. */
+function noEndpoint(deps: Deps, ref: string, networkRef: string): EngineError {
+  deps.networks.record(networkRef);
+  return new EngineError('not_found', `endpoint ${ref} not found`);
 }
 
 const isOn = ({ endpoints }: Sandbox, network: string): boolean =>

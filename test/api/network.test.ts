@@ -281,3 +281,25 @@ test('ports of a running container are changed by one request of ours', async ()
   });
   assert.equal(nothing.status, 400);
 });
+
+test('what only a swarm has is refused in dockerd’s words', async () => {
+  await using server = await startServer();
+  const manager =
+    'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect ' +
+    'this node to swarm and try again.';
+  const refused: readonly (readonly [object, string])[] = [
+    [{ Driver: 'overlay' }, manager],
+    [{ Driver: 'overlay', Ingress: true }, manager],
+    [{ Scope: 'global' }, manager],
+    [{ Scope: 'swarm' }, 'cannot create a swarm scoped network when swarm is not active'],
+    [{ Ingress: true }, 'Ingress network can only be global scope network'],
+  ];
+  for (const [fields, message] of refused) {
+    const body = JSON.stringify({ Name: 'n', ...fields });
+    const headers = { 'Content-Type': 'application/json' };
+    const { status, text } = await server.ask('POST', '/networks/create', body, headers);
+    assert.deepEqual([status, JSON.parse(text)], [403, { message }]);
+  }
+  await server.json('POST', '/networks/create', { Name: 'n', Scope: 'local' });
+  assert.equal(server.networks.calls.length, 1);
+});

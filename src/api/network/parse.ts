@@ -34,16 +34,22 @@ export function parseNetworkCreate(body: Fields, version: string): NetworkReques
   };
 }
 
-/** Swarm is not there. */
+/** Swarm is not there. One that lends its settings may have no scope, and is told so later. */
 function checkUnsupported(body: Fields): void {
+  if (body.bool('ConfigOnly')) return;
+  const forbid = (message: string): never => {
+    throw new EngineError('forbidden', message);
+  };
   const scope = body.string('Scope');
-  if (body.string('Driver') === 'overlay' || scope === 'swarm' || body.bool('Ingress')) {
-    throw new EngineError(
-      'forbidden',
-      'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect ' +
-        'this node to swarm and try again.',
-    );
-  }
+  const isOverlay = body.string('Driver') === 'overlay';
+  if (body.bool('Ingress') && !isOverlay)
+    forbid('Ingress network can only be global scope network');
+  if (scope === 'swarm') forbid('cannot create a swarm scoped network when swarm is not active');
+  if (!isOverlay && (scope === '' || scope === 'local')) return;
+  forbid(
+    'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect ' +
+      'this node to swarm and try again.',
+  );
 }
 
 export function parseConnect(
