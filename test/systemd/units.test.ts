@@ -69,7 +69,7 @@ test('under systemd', { skip: cannotBoot() || cannotMake() }, async (t) => {
     assert.equal(said('killed'), '1');
   });
   await t.test('reload reads the configuration again', () => {
-    assert.match(said('reload'), /"msg":"log level set"/);
+    assert.match(said('reload'), /"msg":"configuration reloaded"/);
   });
   await t.test('the journal gets the lines of a container, with what it is', () => {
     assert.match(said('journal'), /^out\nerr\ntold\nerr\n/);
