@@ -169,6 +169,8 @@ export type Sandbox = {
   /** The first has the default route. */
   readonly endpoints: readonly Endpoint[];
   readonly ports: readonly PortBinding[];
+  /** Ports that are published as soon as it is on a network that they can lead to. */
+  readonly waiting: readonly PortWish[];
   readonly links: ContainerLinks;
   readonly rate: NetworkRate | undefined;
   readonly dns: SandboxRequest['dns'];

@@ -34,7 +34,8 @@ async function reroute(core: Core, before: Sandbox, after: Sandbox): Promise<voi
 async function follow(core: Core, sandbox: Sandbox): Promise<Sandbox> {
   const target = pluggedOf(core, sandbox);
   await core.names.set(target);
-  return { ...sandbox, ports: await core.ports.move(target) };
+  const ports = await core.ports.move(target);
+  return { ...sandbox, ports, waiting: core.ports.waiting(sandbox.containerId) };
 }
 
 export async function connect(
@@ -125,7 +126,7 @@ export async function changePorts(
   const target = pluggedOf(core, before);
   const ports = await core.ports.change(target, change);
   undo.add('publish as before', () => core.ports.change(target, changeBack(before.ports, ports)));
-  const sandbox = { ...before, ports };
+  const sandbox = { ...before, ports, waiting: core.ports.waiting(containerId) };
   core.sandboxes.put(sandbox);
   undo.commit();
   return sandbox;

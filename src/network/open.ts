@@ -85,6 +85,7 @@ function reserve(core: Core, request: SandboxRequest, undo: Undo): Sandbox {
     path: core.sandboxes.pathOf(containerId),
     endpoints,
     ports: [],
+    waiting: [],
     links,
     rate,
     dns,
@@ -177,8 +178,8 @@ async function bringUp(
   if (raised.status === 'rejected') throw raised.reason;
   if (published.status === 'rejected') throw published.reason;
   const [ports, portsTime] = published.value;
-  const sandbox = { ...reserved, ports };
-  if (sandbox.ports.length > 0) core.sandboxes.put(sandbox);
+  const sandbox = { ...reserved, ports, waiting: core.ports.waiting(containerId) };
+  if (request.ports.length > 0) core.sandboxes.put(sandbox);
   undo.add('forget the names', () => core.names.remove(containerId));
   const [, names] = await timed(core.names.set({ sandbox, plugs: sockets }));
   await core.ports.link(containerId, linksOf(core, sandbox));

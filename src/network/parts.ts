@@ -58,6 +58,8 @@ export interface PortPart {
   ): Promise<readonly PortBinding[]>;
   /** Endpoints came or went: leads the same host ports to where the default route is now. */
   move(target: Plugged): Promise<readonly PortBinding[]>;
+  /** Of what open(), change() and move() were asked: what leads nowhere now. */
+  waiting(containerId: string): readonly PortWish[];
   traffic(containerId: string): Promise<readonly PortTraffic[]>;
   /**
    * Once, at the daemon's start, before any other call: takes over what these hold, and brings the

@@ -32,6 +32,7 @@ const SANDBOX: Sandbox = {
   path: '/run/coracle/net/0',
   endpoints: [],
   ports: [],
+  waiting: [],
   links: { to: [], exposed: ['80/tcp'] },
   rate: undefined,
   dns: { servers: undefined, search: undefined, options: undefined },

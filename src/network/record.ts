@@ -83,7 +83,8 @@ export function decodeSandbox(content: string, path: string): Sandbox {
   object(raw['dns'], 'dns');
   // Earlier versions have none.
   const links = raw['links'] === undefined ? NO_LINKS : checkLinks(object(raw['links'], 'links'));
-  return { ...(raw as unknown as Sandbox), links };
+  const waiting = list(raw['waiting'] ?? [], 'waiting') as Sandbox['waiting'];
+  return { ...(raw as unknown as Sandbox), links, waiting };
 }
 
 function checkLinks(raw: Raw): ContainerLinks {

@@ -174,6 +174,7 @@ test('a running container shows its addresses, its names and its ports', async (
       { port: 80, protocol: 'tcp', hostIp: '0.0.0.0', hostPort: 8080 },
       { port: 80, protocol: 'tcp', hostIp: '::', hostPort: 8080 },
     ],
+    waiting: [],
     links: { to: [], exposed: [] },
     rate: undefined,
     dns: { servers: undefined, search: undefined, options: undefined },

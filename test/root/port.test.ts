@@ -410,6 +410,9 @@ function suite(backend: FirewallBackendName): void {
     const closed = await service.disconnect(id, 'second');
     assert.deepEqual(closed.ports, []);
     await world.check([['out', 'tcp', HOST, 8081, 'refused 111']]);
+    await ports[Symbol.asyncDispose]();
+    service = await open();
+    await service.recover(new Set([id]));
     const back = await service.connect(id, wish('bridge'));
     assert.ok(text(back.ports).includes('0.0.0.0:8081->80/tcp'));
     await world.check([['out', 'tcp', HOST, 8081, `web ${NEIGHBOUR}`]]);

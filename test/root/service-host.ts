@@ -74,6 +74,7 @@ export class RecordingPorts implements PortPart {
     return bindings;
   };
   move: PortPart['move'] = async ({ sandbox }) => this.#open.get(sandbox.containerId) ?? [];
+  waiting: PortPart['waiting'] = () => [];
   traffic: PortPart['traffic'] = async () => [];
   recover: PortPart['recover'] = async (networks, targets) => {
     this.log.push(`recover ${networks.map(({ record }) => record.name).join()}`);

@@ -42,6 +42,7 @@ export function plugged(
     path: more.path ?? '/nowhere',
     endpoints: plugs.map(({ endpoint }) => endpoint),
     ports: [],
+    waiting: [],
     links: { to: [], exposed: [] },
     rate: undefined,
     dns: { servers: undefined, search: undefined, options: undefined, ...more.dns },

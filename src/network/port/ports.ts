@@ -174,6 +174,11 @@ export class Ports implements PortPart, AsyncDisposable {
     });
   }
 
+  waiting(containerId: string): readonly PortWish[] {
+    const wished = this.#wished.get(containerId) ?? [];
+    return wished.flatMap(({ wish, placed }) => (placed.length === 0 ? [wish] : []));
+  }
+
   async traffic(containerId: string): Promise<readonly PortTraffic[]> {
     const placed = (this.#wished.get(containerId) ?? []).flatMap((one) => one.placed);
     if (placed.length === 0) return [];
@@ -198,8 +203,8 @@ export class Ports implements PortPart, AsyncDisposable {
     allLinks: readonly LinkedPort[],
   ): Promise<void> {
     for (const target of targets) {
-      if (target.sandbox.ports.length === 0) continue;
       const wished = wishedOf(target);
+      if (wished.length === 0) continue;
       this.#wished.set(target.sandbox.containerId, wished);
       for (const claim of claimsOf(wished.flatMap(({ placed }) => placed))) {
         this.#ledger.take(claim);

@@ -13,12 +13,12 @@ const wishKey = ({ port, protocol, hostIp, hostPort }: PortBinding): string =>
 
 export function wishedOf(plugged: Plugged): readonly Wished[] {
   const targets = targetsOf(plugged);
-  const { containerId, containerName, ports } = plugged.sandbox;
+  const { containerId, containerName, ports, waiting } = plugged.sandbox;
   const targetFor = ({ hostIp }: PortBinding): PortTarget | undefined => {
     if (hostIp === LOOPBACK6) return targets[4] ?? targets[6];
     return targets[hostIp.includes(':') ? 6 : 4];
   };
-  return [...Map.groupBy(ports, wishKey).values()].map((bindings) => {
+  const kept = [...Map.groupBy(ports, wishKey).values()].map((bindings) => {
     const placed = bindings.flatMap((binding) => {
       const target = targetFor(binding);
       return target === undefined
@@ -27,6 +27,7 @@ export function wishedOf(plugged: Plugged): readonly Wished[] {
     });
     return { wish: wishOf(bindings), placed };
   });
+  return [...kept, ...waiting.map((wish) => ({ wish, placed: [] }))];
 }
 
 function wishOf(bindings: readonly PortBinding[]): PortWish {

@@ -68,6 +68,7 @@ const SANDBOX: Sandbox = {
   path: SETTINGS.SandboxKey,
   endpoints: ENDPOINTS,
   ports: [{ port: 80, protocol: 'tcp', hostIp: '127.0.0.1', hostPort: 8080 }],
+  waiting: [],
   links: { to: [], exposed: [] },
   rate: undefined,
   dns: { servers: undefined, search: undefined, options: undefined },
