@@ -8,6 +8,8 @@ const VALUE_BYTES_MAX = 32;
 const LINKS_MAX = 1024;
 const FORWARD4 = 'net/ipv4/ip_forward';
 const FORWARD6 = 'net/ipv6/conf/all/forwarding';
+/** The policy of FORWARD is the administrator's: docs/network.md. */
+const OTHERS = 'what passes between its other interfaces is up to its own FORWARD rules';
 
 type Hands = {
   readonly agent: Pick<Agent, 'perform'>;
@@ -31,7 +33,7 @@ export async function forward4({ agent, tell }: Hands): Promise<void> {
   const [now] = await read(agent, [FORWARD4]);
   if (now === '1') return;
   await write(agent, [FORWARD4], '1');
-  tell(`${FORWARD4} = 1: a network needs the host to forward IPv4`);
+  tell(`${FORWARD4} = 1: a network needs the host to forward IPv4; ${OTHERS}`);
 }
 
 /**
@@ -56,5 +58,5 @@ export async function forward6({ agent, netlink, tell }: Hands): Promise<void> {
     tell(`${listening.join(', ')} = 2: a host that forwards would forget its own IPv6 routers`);
   }
   await write(agent, [FORWARD6], '1');
-  tell(`${FORWARD6} = 1: a network needs the host to forward IPv6`);
+  tell(`${FORWARD6} = 1: a network needs the host to forward IPv6; ${OTHERS}`);
 }
