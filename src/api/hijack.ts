@@ -100,7 +100,8 @@ async function drainBody({ request }: Exchange): Promise<void> {
   await promise;
 }
 
-function own(exchange: Exchange, socket: Duplex): void {
+/** From here on the connection is not HTTP's; it ends with the server. */
+export function own(exchange: Exchange, socket: Duplex): void {
   exchange.hijacked.add(socket);
   socket.once('close', () => {
     exchange.hijacked.delete(socket);

@@ -1,9 +1,9 @@
 // The /containers endpoints.
-import { notImplemented } from '../refuse.ts';
 import type { Route } from '../router.ts';
 import { createExec } from '../exec/exec.ts';
 import { getArchive, headArchive, putArchive } from './archive.ts';
 import { attachContainer } from './attach.ts';
+import { attachWebSocket } from './attach-ws.ts';
 import { getChanges } from './changes.ts';
 import { commitContainer } from './commit.ts';
 import { createContainer } from './create.ts';
@@ -54,8 +54,9 @@ export const CONTAINER_ROUTES: readonly Route[] = [
   { method: 'PUT', path: '/containers/{id:.*}/archive', handler: putArchive },
   {
     method: 'GET',
-    path: '/containers/{id}/attach/ws',
-    handler: notImplemented('attach over a web socket'),
+    path: '/containers/{id:.*}/attach/ws',
+    handler: attachWebSocket,
+    hijacks: true,
   },
   { method: 'POST', path: '/commit', handler: commitContainer },
   // Last, because its pattern would match all of the above.
