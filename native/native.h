@@ -142,7 +142,7 @@ int serve_daemon(struct context *c, enum place place);
 /* tree.c */
 performer op_tree_dir, op_tree_file, op_tree_data, op_tree_hole, op_tree_symlink, op_tree_link, op_tree_node,
 	op_tree_whiteout, op_tree_remove, op_tree_opaque, op_tree_xattr, op_tree_finish, op_tree_end, op_tree_strict,
-	op_tree_source, op_tree_copy;
+	op_tree_source, op_tree_copy, op_tree_spread;
 int tree_main(const char *root);
 /* visit.c, records.c */
 performer op_tree_enter, op_tree_layer, op_tree_image, op_tree_settle, op_tree_stat, op_tree_user, op_tree_walk, op_tree_next;

@@ -127,6 +127,7 @@ static const struct {
 	[OP_tree_end] = { op_tree_end, IN_TREE },
 	[OP_tree_source] = { op_tree_source, IN_TREE },
 	[OP_tree_copy] = { op_tree_copy, IN_TREE },
+	[OP_tree_spread] = { op_tree_spread, IN_TREE },
 	[OP_layer_copy] = { op_layer_copy, AT(AGENT) },
 	[OP_layer_merge] = { op_layer_merge, AT(AGENT) },
 };

@@ -200,6 +200,7 @@ const CALLS: Callers = {
   tree_strict: () => 'lstat() before each entry',
   tree_end: () => 'utimensat()',
   tree_source: (op) => `open(${q(op.path)}, O_RDONLY)`,
+  tree_spread: () => 'ioctl(FS_IOC_SETFLAGS, FS_TOPDIR_FL)',
   tree_copy: (op) => `copy_file_range(${op.offset}, ${op.length} bytes)`,
   layer_copy: (op) => `ioctl(${q(op.to)}, FICLONE, ${q(op.from)}) or copies, for each file`,
   layer_merge: (op) => `renameat(${q(op.from)}, ${q(op.to)}) for each file`,

@@ -100,6 +100,7 @@ const GROUP_OF = {
   tree_end: 'union mount',
   tree_source: 'union mount',
   tree_copy: 'union mount',
+  tree_spread: 'union mount',
   layer_copy: 'union mount',
   layer_merge: 'union mount',
   source: 'mounts',

@@ -166,6 +166,7 @@ const WHY: Reasons = {
   tree_strict: 'A directory is not replaced by a file, nor a file by a directory.',
   tree_end: 'Directory times last, because filling a directory changes them.',
   tree_source: 'The archive that the layer comes in.',
+  tree_spread: 'Layers are made in parts of the disk where nothing was deleted a moment ago.',
   tree_copy: 'Content of a file, from file to file: nobody but the kernel touches it.',
   layer_copy: 'A copy that shares its bytes with the original where the file system can.',
   layer_merge: 'Puts a layer on those below it, where the file system cannot show them as one.',

@@ -101,6 +101,8 @@ export class UnpackPool implements Unpacker, AsyncDisposable {
     if (this.#closed) throw new EngineError('unavailable', 'the engine is shutting down');
     const nativePath = this.#nativePath;
     await using tree = new NativeTreeWriter({ nativePath, root: directory, durable: true });
+    // The next layers are made faster so, and this is the process that looks at all of them.
+    await tree.spread();
     await tree.finish();
   }
 

@@ -117,6 +117,7 @@ export const OPS = {
   tree_end: '',
   tree_source: 'path:s',
   tree_copy: 'offset:u length:u',
+  tree_spread: '',
   layer_copy: 'from:s to:s how:u',
   layer_merge: 'from:s to:s',
 } as const;

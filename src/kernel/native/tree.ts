@@ -106,6 +106,11 @@ export class NativeTreeWriter implements TreeWriter {
     return this.#add({ op: 'tree_copy', offset, length });
   }
 
+  /** What is made in the root from now on is placed far apart, where the file system can. */
+  spread(): Promise<void> {
+    return this.#add({ op: 'tree_spread' });
+  }
+
   hole(bytes: number): Promise<void> {
     return this.#add({ op: 'tree_hole', length: bytes });
   }
