@@ -33,7 +33,9 @@ export type ManifestBlob = {
   readonly mediaType: string;
 };
 
-/** A manifest that the image came by: a push that sends it gives the image the same digest again. */
+/**
+ * A manifest that the image came by: a push that sends it gives the image the same digest again.
+ */
 export type KeptManifest = ManifestBlob & {
   /** The indexes that named it, outermost first; kept as well. */
   readonly indexes: readonly ManifestBlob[];
