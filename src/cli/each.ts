@@ -1,6 +1,7 @@
 // One action on each named object: done side by side, reported in the order of the arguments.
 import { messageOf } from '#base/error.ts';
 import { isDaemonError } from '#client/client.ts';
+import { showNext } from './hint.ts';
 
 /** Docker's CLI uses the same number. */
 export const PARALLEL_MAX = 50;
@@ -10,7 +11,7 @@ export async function forEach(
   names: readonly string[],
   action: (name: string, path: string) => Promise<string | undefined>,
 ): Promise<number> {
-  let failed = 0;
+  const errors: unknown[] = [];
   for (let from = 0; from < names.length; from += PARALLEL_MAX) {
     const batch = names.slice(from, from + PARALLEL_MAX);
     const running = batch.map((name) => action(name, containerPath(name)));
@@ -20,12 +21,14 @@ export async function forEach(
         const line = await each;
         if (line !== undefined) process.stdout.write(`${line}\n`);
       } catch (error) {
-        failed += 1;
+        errors.push(error);
         process.stderr.write(`${errorText(error)}\n`);
       }
     }
   }
-  return failed === 0 ? 0 : 1;
+  if (errors.length === 0) return 0;
+  showNext(errors, process.argv.slice(2));
+  return 1;
 }
 
 export function containerPath(name: string): string {

@@ -9,6 +9,7 @@ import { ContextStore } from './context/store.ts';
 import { errorText } from './each.ts';
 import { FlagError, type Flags, HelpRequested, parseFlags } from './flags.ts';
 import { helpText, PROGRAM, usageLine, VERSION } from './help.ts';
+import { showNext } from './hint.ts';
 import { suggest } from './suggest.ts';
 import { GLOBAL_FLAGS, ROOT } from './table/root.ts';
 
@@ -159,6 +160,7 @@ function report(error: unknown, argv: readonly string[]): number {
   const debug = argv.includes('-D') || argv.includes('--debug');
   const text = errorText(error);
   if (text !== '') process.stderr.write(`${text}\n`);
+  if (text !== '') showNext([error], argv);
   if (debug && error instanceof Error) process.stderr.write(`${error.stack ?? ''}\n`);
   else if (!(error instanceof CliError || error instanceof EngineError)) {
     process.stderr.write("This is a defect of Coracle; '-D' shows where it happened.\n");

@@ -23,6 +23,21 @@ export type TransferOptions = CallOptions & {
   readonly onProgress?: (message: ProgressMessage) => void;
 };
 
+export type BuildOptions = TransferOptions & {
+  /** Names that the image gets. */
+  readonly tags?: readonly string[];
+  /** Where it is in the context: `Dockerfile` unless told. */
+  readonly dockerfile?: string;
+  readonly target?: string;
+  readonly args?: Readonly<Record<string, string>>;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly noCache?: boolean;
+  /** Asks the registry for newer images, too. */
+  readonly pull?: boolean;
+  /** Of the steps: a network's name, `host` or `none`. */
+  readonly network?: string;
+};
+
 export class Images {
   readonly #client: EngineClient;
 
@@ -51,6 +66,37 @@ export class Images {
     });
     await readProgress(reply.body, options);
     return new Image(this.#client, name);
+  }
+
+  /** Of a context, which is a tar with a Dockerfile in it; `onProgress` has what the steps say. */
+  async build(context: Readable | Uint8Array, options: BuildOptions = {}): Promise<Image> {
+    const { args, labels, network, noCache, platform, pull, tags, target } = options;
+    const reply = await this.#client.call('POST', '/build', {
+      query: {
+        t: tags,
+        dockerfile: options.dockerfile,
+        target,
+        buildargs: args && JSON.stringify(args),
+        labels: labels && JSON.stringify(labels),
+        networkmode: network,
+        nocache: noCache,
+        pull,
+        platform,
+        rm: true,
+      },
+      stream: context,
+      ...signalOf(options),
+    });
+    let id = '';
+    await readProgress(reply.body, {
+      ...options,
+      onProgress: (message) => {
+        id = builtId(message.aux) ?? id;
+        options.onProgress?.(message);
+      },
+    });
+    if (id === '') throw new ClientError('corrupt', 'the build ended without an image');
+    return new Image(this.#client, tags?.[0] ?? id);
   }
 
   /** The images of a docker archive or an OCI layout; resolves with their names or ids. */
@@ -131,6 +177,11 @@ export class Image {
   #path(rest: string): string {
     return `/images/${encodePath(this.name)}${rest}`;
   }
+}
+
+function builtId(aux: unknown): string | undefined {
+  const id = typeof aux === 'object' && aux !== null && 'ID' in aux ? aux.ID : undefined;
+  return typeof id === 'string' ? id : undefined;
 }
 
 /** The slashes of a name stay. */

@@ -2,9 +2,10 @@
 import { EngineError } from '#base/error.ts';
 import type { Context } from '../command.ts';
 import { errorText, networkPath } from '../each.ts';
+import { showNext } from '../hint.ts';
 
 export async function run({ flags, args, client }: Context): Promise<number> {
-  let failed = false;
+  const failed: unknown[] = [];
   for (const name of args) {
     try {
       await client.done('DELETE', networkPath(name));
@@ -13,9 +14,11 @@ export async function run({ flags, args, client }: Context): Promise<number> {
       if (!(error instanceof EngineError) || error.facts['unreachable'] === true) throw error;
       if (flags.bool('force') && error.code === 'not_found') continue;
       process.stderr.write(`${errorText(error)}\n`);
-      failed = true;
+      failed.push(error);
     }
   }
-  if (failed) process.stderr.write('exit status 1\n');
-  return failed ? 1 : 0;
+  if (failed.length === 0) return 0;
+  process.stderr.write('exit status 1\n');
+  showNext(failed, process.argv.slice(2));
+  return 1;
 }

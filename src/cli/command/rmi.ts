@@ -3,11 +3,12 @@ import { EngineError } from '#base/error.ts';
 import type { ImageDeleteItem } from '#wire/image.ts';
 import type { Context } from '../command.ts';
 import { errorText, imagePath } from '../each.ts';
+import { showNext } from '../hint.ts';
 
 export async function run({ flags, args, client }: Context): Promise<number> {
   const force = flags.bool('force');
   const query = { force, noprune: flags.bool('no-prune'), platforms: flags.list('platform') };
-  let failed = false;
+  const failed: unknown[] = [];
   // One after the other: names of one image must not race for who deletes it.
   for (const name of args) {
     try {
@@ -19,8 +20,9 @@ export async function run({ flags, args, client }: Context): Promise<number> {
     } catch (error) {
       process.stderr.write(`${errorText(error)}\n`);
       const missing = error instanceof EngineError && error.code === 'not_found';
-      if (!(force && missing)) failed = true;
+      if (!(force && missing)) failed.push(error);
     }
   }
-  return failed ? 1 : 0;
+  showNext(failed, process.argv.slice(2));
+  return failed.length > 0 ? 1 : 0;
 }

@@ -11,6 +11,7 @@ export function run(context: Context): Promise<number> {
 
 async function startAll({ args, client }: Context): Promise<number> {
   const failed: string[] = [];
+  let cause: unknown;
   for (const name of args) {
     try {
       await client.done('POST', `${containerPath(name)}/start`);
@@ -18,10 +19,11 @@ async function startAll({ args, client }: Context): Promise<number> {
     } catch (error) {
       process.stderr.write(`${errorText(error)}\n`);
       failed.push(name);
+      cause ??= error;
     }
   }
   if (failed.length === 0) return 0;
-  throw new CliError(1, `Error: failed to start containers: ${failed.join(', ')}`);
+  throw new CliError(1, `Error: failed to start containers: ${failed.join(', ')}`, { cause });
 }
 
 async function startOne({ args, client, flags }: Context): Promise<number> {

@@ -106,8 +106,7 @@ function resolve(name: string, store: ContextStore): ReturnType<ContextStore['ge
     return store.get(name);
   } catch (error) {
     if (!(error instanceof CliError)) throw error;
-    const next = "Run 'coracle context ls' to see the contexts that there are.";
-    throw new CliError(1, `unable to resolve docker endpoint: ${error.message}\n${next}`);
+    throw new CliError(1, `unable to resolve docker endpoint: ${error.message}`);
   }
 }
 
