@@ -106,9 +106,11 @@ static bool serve_frame(struct context *c, enum place place)
 	int error = get_ops(&r, &ops) ? perform(c, place, &ops, 0, &results) : EPROTO;
 	size_t begin = frame_begin(&answer, FRAME_RESULTS, h.id);
 	put_u32(&answer, (uint32_t)error);
-	put_results(&answer, &results);
-	frame_end(&answer, begin);
-	bool sent = write_all(DAEMON_FD, answer.data, answer.used);
+	put_u32(&answer, results.count);
+	/* The results may be large: written from where they are. */
+	uint32_t length = (uint32_t)(answer.used - begin - sizeof h + results.body.used);
+	memcpy(answer.data + begin, &length, sizeof length);
+	bool sent = write_all(DAEMON_FD, answer.data, answer.used) && write_all(DAEMON_FD, results.body.data, results.body.used);
 	free_results(&results);
 	free(answer.data);
 	free_ops(&ops);

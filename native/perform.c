@@ -118,6 +118,7 @@ static const struct {
 	[OP_tree_enter] = { op_tree_enter, IN_TREE },
 	[OP_tree_layer] = { op_tree_layer, IN_TREE },
 	[OP_tree_image] = { op_tree_image, IN_TREE },
+	[OP_tree_owner] = { op_tree_owner, IN_TREE },
 	[OP_tree_settle] = { op_tree_settle, IN_TREE },
 	[OP_tree_stat] = { op_tree_stat, IN_TREE },
 	[OP_tree_user] = { op_tree_user, IN_TREE },

@@ -477,20 +477,27 @@ static void put_zeros(struct context *c, struct walk *w, off_t length)
 /* One piece of the file that was told last; a part that is missing by now is zeros. */
 static int tell_content(struct context *c, struct walk *w)
 {
-	static char data[PIECE_BYTES];
 	off_t end = w->size, hole = w->holes ? hole_at(w, &end) : 0;
-	size_t want = end - w->at > (off_t)sizeof data ? sizeof data : (size_t)(end - w->at);
+	size_t want = end - w->at > PIECE_BYTES ? PIECE_BYTES : (size_t)(end - w->at);
 	if (hole > 0) {
 		put_zeros(c, w, hole);
 	} else {
+		/* Read to where it is sent from. */
+		size_t before = c->out.used;
+		put_u32(&c->out, RECORD_DATA);
+		put_u32(&c->out, (uint32_t)want);
+		char *data = put_room(&c->out, want + 1);
 		ssize_t n = pread(w->file, data, want, w->at);
+		c->out.used = before;
 		if (n < 0)
 			return errno == EINTR ? 0 : -1;
 		if (n == 0) {
 			put_zeros(c, w, w->size - w->at);
 		} else {
-			put_u32(&c->out, RECORD_DATA);
-			put_bytes(&c->out, data, (size_t)n);
+			uint32_t length = (uint32_t)n;
+			memcpy(data - sizeof length, &length, sizeof length);
+			data[n] = '\0';
+			c->out.used = before + 2 * sizeof length + (size_t)n + 1;
 			w->at += n;
 		}
 	}

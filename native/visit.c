@@ -120,11 +120,25 @@ static int keep_powers_over_files(void)
 }
 
 /*
- * The look begins. What is made belongs to `uid` and `gid` at first: on a root whose owners are shifted
- * our own ids do not exist, and nothing could be made (EOVERFLOW).
+ * What is made belongs to `uid` and `gid` at first, targets of binds too: on a root whose owners are
+ * shifted our own ids do not exist, and nothing could be made (EOVERFLOW).
  */
+int op_tree_owner(struct context *c, const struct op *op)
+{
+	(void)c;
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct caps[2];
+	if (syscall(SYS_capget, &header, caps) < 0)
+		return -1;
+	setfsgid((gid_t)op->a[1].u);
+	setfsuid((uid_t)op->a[0].u); /* takes powers away, which come back here: capabilities(7) */
+	return (int)syscall(SYS_capset, &header, caps);
+}
+
+/* The look begins. */
 int op_tree_settle(struct context *c, const struct op *op)
 {
+	(void)op;
 	int root = c->root < 0 ? open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
 			       : openat(c->root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
@@ -132,8 +146,6 @@ int op_tree_settle(struct context *c, const struct op *op)
 	if (c->root >= 0)
 		close(c->root);
 	c->root = root;
-	setfsgid((gid_t)op->a[1].u);
-	setfsuid((uid_t)op->a[0].u); /* takes powers away, which the next call gives back: capabilities(7) */
 	return keep_powers_over_files() < 0 ? -1 : fchdir(own_fds);
 }
 

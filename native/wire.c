@@ -13,9 +13,10 @@ static const char *const SIGNATURES[OP_COUNT] = {
 #undef OP
 };
 
-void put(struct buffer *b, const void *data, size_t length)
+/* Bytes that the caller fills. A buffer has memory from its first use on, be it of no bytes. */
+char *put_room(struct buffer *b, size_t length)
 {
-	if (b->used + length > b->size) {
+	if (!b->data || b->used + length > b->size) {
 		size_t size = b->size ? b->size : 256;
 		while (size < b->used + length)
 			size *= 2;
@@ -24,9 +25,15 @@ void put(struct buffer *b, const void *data, size_t length)
 			abort();
 		b->size = size;
 	}
-	if (length)
-		memcpy(b->data + b->used, data, length);
 	b->used += length;
+	return b->data + b->used - length;
+}
+
+void put(struct buffer *b, const void *data, size_t length)
+{
+	char *room = put_room(b, length);
+	if (length)
+		memcpy(room, data, length);
 }
 
 void put_u32(struct buffer *b, uint32_t value) { put(b, &value, sizeof value); }

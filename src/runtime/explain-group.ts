@@ -91,6 +91,7 @@ const GROUP_OF = {
   tree_enter: 'union mount',
   tree_image: 'union mount',
   tree_layer: 'union mount',
+  tree_owner: 'union mount',
   tree_settle: 'union mount',
   tree_stat: 'union mount',
   tree_user: 'union mount',

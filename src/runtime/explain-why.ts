@@ -158,6 +158,7 @@ const WHY: Reasons = {
   tree_enter: 'A look into the files of a running container, as it sees them.',
   tree_image: 'The layers of an image as one root, for reading.',
   tree_layer: 'What one layer has, compared with all below it.',
+  tree_owner: 'New files belong to the root of the container, whoever that is outside.',
   tree_settle: 'Keeps only the powers that reading and writing files needs.',
   tree_stat: 'Finds a file as if the container were the whole machine.',
   tree_user: "Who that is, by the container's own files.",

@@ -40,24 +40,24 @@ export function createVisits(nativePath: string, facts: HostFacts): Visits {
   return {
     running: (pid, ids, { alone }) => {
       const enter: Op = { op: 'tree_enter', pid, alone: alone ? 1 : 0 };
-      return NativeVisit.open(nativePath, [enter, settle(ids)]);
+      return NativeVisit.open(nativePath, [enter, owner(ids), SETTLE]);
     },
     stopped: (box, wish) => {
       const { user } = box.namespaces;
       const ids = user.mode === 'map' ? user.uid : [];
-      const ops = planVisit(prepare(box, facts).plan, box, wish, existsSync);
-      return NativeVisit.open(nativePath, [...ops, settle(ids)]);
+      const ops = planVisit(prepare(box, facts).plan, box, wish, existsSync, owner(ids));
+      return NativeVisit.open(nativePath, [...ops, SETTLE]);
     },
     image: (lower) => {
       const joined = takesLayers(facts) ? 0 : 1;
       const image: Op = { op: 'tree_image', lower: lower.map(binary), joined };
-      return NativeVisit.open(nativePath, [image, settle([])]);
+      return NativeVisit.open(nativePath, [image, SETTLE]);
     },
     layer: (path, lower) => {
       const joined = takesLayers(facts) ? 0 : 1;
       const [of = '', ...below] = [path, ...lower].map(binary);
       const layer: Op = { op: 'tree_layer', path: of, lower: below, joined };
-      return NativeVisit.open(nativePath, [layer, settle([])]);
+      return NativeVisit.open(nativePath, [layer, SETTLE]);
     },
   };
 }
@@ -67,10 +67,12 @@ function binary(path: string): string {
   return Buffer.from(path).toString('latin1');
 }
 
+const SETTLE: Op = { op: 'tree_settle' };
+
 /** New files belong to the container's root, whoever that is outside. */
-function settle(ids: readonly IdMapping[]): Op {
+function owner(ids: readonly IdMapping[]): Op {
   const root = ids.find(({ inside }) => inside === 0)?.outside ?? 0;
-  return { op: 'tree_settle', uid: root, gid: root };
+  return { op: 'tree_owner', uid: root, gid: root };
 }
 
 /** What a start does to make the root and what is bound into it; nothing of a process. */
@@ -79,6 +81,7 @@ export function planVisit(
   box: Pick<Box, 'mounts' | 'files'>,
   { alone }: VisitWish,
   exists: (path: string) => boolean,
+  ownerOfNew: Op,
 ): Op[] {
   const { hosts, hostname, resolvConf } = box.files;
   const bound = box.mounts.filter(({ kind }) => kind !== 'tmpfs').map(({ target }) => target);
@@ -109,6 +112,7 @@ export function planVisit(
     ...plan.host.filter(({ op }) => op === 'userns' || op.startsWith('root_')),
     ...(alone ? [] : sources),
     { op: 'unshare', flags: CLONE.NEWNS },
+    ownerOfNew,
     ...plan.init.filter((op) => isOfRoot(op) || isBound(op)),
   ];
 }

@@ -1,5 +1,5 @@
-// What every storage driver must do, whatever it does for that: the rules of snapshots, told by what
-// a container would see. Layers come from archives and go back into them.
+// What every storage driver must do, whatever it does for that: the rules of snapshots, told by
+// what a container would see. Layers come from archives and go back into them.
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -91,7 +91,7 @@ export class Bench implements AsyncDisposable {
       { op: 'propagation', flags: MS.REC | MS.SLAVE },
       { op: 'root_attach', directory: '/' },
       { op: 'pivot_root' },
-      { op: 'tree_settle', uid: 0, gid: 0 },
+      { op: 'tree_settle' },
     ]);
   }
 
@@ -155,7 +155,7 @@ export class Bench implements AsyncDisposable {
     const lower = root.kind === 'overlay' ? root.lower : this.store.lower(this.store.parent(key));
     return NativeVisit.open(NATIVE, [
       { op: 'tree_layer', path, lower, joined: 0 },
-      { op: 'tree_settle', uid: 0, gid: 0 },
+      { op: 'tree_settle' },
     ]);
   }
 

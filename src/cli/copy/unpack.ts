@@ -123,7 +123,9 @@ class LocalTree {
     }
   }
 
-  /** Modes and times of directories last: what is put into them needs the one and changes the other. */
+  /**
+   * Modes and times of directories last: what is put into them needs the one and changes the other.
+   */
   async finish(): Promise<void> {
     for (const { path, entry } of this.#directories.toReversed()) {
       await chmod(path, entry.mode);

@@ -236,6 +236,13 @@ export function encodeExec(id: string, plan: ExecPlan, streams: number): Buffer 
   return out.finish();
 }
 
+/** Small outputs do not keep a whole frame alive; large ones are most of it. */
+function ownBytes(bytes: Buffer): Buffer {
+  return bytes.length < OWN_BYTES_MAX ? Buffer.from(bytes) : bytes;
+}
+
+const OWN_BYTES_MAX = 16 * 1024;
+
 /** Reads a body in the order it was written; throws `internal` when it is too short. */
 export class Decoder {
   readonly #data: Buffer;
@@ -285,7 +292,7 @@ export class Decoder {
         op: OP_NAMES[this.u32()] ?? 'mkdir',
         errno: this.u32(),
         nanoseconds: Number(this.u64()),
-        output: Buffer.from(this.bytes()),
+        output: ownBytes(this.bytes()),
       });
     }
     return results;
