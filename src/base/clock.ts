@@ -27,9 +27,7 @@ export function formatTime(moment: Nanoseconds): string {
   const ns = moment < TIME_MIN ? TIME_MIN : moment > TIME_MAX ? TIME_MAX : moment;
   const rest = ((ns % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n;
   const seconds = (ns - rest) / 1_000_000_000n;
-  const fraction = String(rest)
-    .padStart(9, '0')
-    .replace(/0+$/, '');
+  const fraction = String(rest).padStart(9, '0').replace(/0+$/, '');
   const base = new Date(Number(seconds) * 1000).toISOString().slice(0, 19);
   return fraction === '' ? `${base}Z` : `${base}.${fraction}Z`;
 }

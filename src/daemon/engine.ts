@@ -30,7 +30,7 @@ import type { Agent } from '#kernel/native/native.ts';
 import { NO_BRIDGE } from '#network/predefined.ts';
 import type { HostFacts } from '#runtime/facts.ts';
 import { OomSource } from '#runtime/oom.ts';
-import { createVisits } from '#runtime/visit.ts';
+import { createVisits, type Visits } from '#runtime/visit.ts';
 import { takesLayers } from '#runtime/plan.ts';
 import { SnapshotStore } from '#snapshot/store.ts';
 import { removeTrees } from '#snapshot/remove-tree.ts';
@@ -118,9 +118,8 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
   const all = parts.move();
   return {
     api: {
+      ...imageApi(images, deps.visits),
       containers,
-      images,
-      explore: (name) => exploreImage(images.deps, images.resolve(name), deps.visits.layer),
       builds,
       volumes: makeVolumePort(deps),
       networks,
@@ -132,10 +131,15 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
     },
     events,
     reloadable: { settings, runtimes, facts, registries },
-    begin: () => {
-      startAtBoot(deps).catch((error: unknown) => report('start containers at boot', error));
-    },
+    begin: () => void startAtBoot(deps).catch((error) => report('start containers at boot', error)),
     [Symbol.asyncDispose]: () => all.disposeAsync(),
+  };
+}
+
+function imageApi(images: ImageService, visits: Visits): Pick<ApiDeps, 'images' | 'explore'> {
+  return {
+    images,
+    explore: (name) => exploreImage(images.deps, images.resolve(name), visits.layer),
   };
 }
 

@@ -1,5 +1,6 @@
 // What each layer of an image adds, changes and removes, and which bytes lie in it for nothing:
-// those of files that a later layer replaces or removes are stored and pulled, and nobody sees them.
+// those of files that a later layer replaces or removes are stored and pulled, and nobody sees
+// them.
 import { EngineError } from '#base/error.ts';
 import type { TreeEntry, Visit } from '#kernel/native/visit.ts';
 import { toText } from '#tar/binary-path.ts';

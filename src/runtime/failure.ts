@@ -169,7 +169,10 @@ function detailOf(op: Op, result: OpResult, kernel: string): string {
 /** The kernel's own explanation, where a file system gave one (fsopen(2), "message buffer"). */
 function withOutput(result: OpResult, kernel: string): string {
   // Each line begins with its kind, "e " for an error.
-  const said = result.output.toString('utf8').trim().replaceAll(/^[ewi] /gm, '');
+  const said = result.output
+    .toString('utf8')
+    .trim()
+    .replaceAll(/^[ewi] /gm, '');
   return said === '' ? kernel : `${said}: ${kernel}`;
 }
 

@@ -78,7 +78,8 @@ export function layerLine(layer: ExploreLayer, index: number): string {
     layer.Changes.filter((change) => change.Kind === kind && !change.Directory).length;
   const counts = `+${count('A')} ~${count('C')} -${count('D')} files`;
   const wasted = layer.Wasted === 0 ? '' : `, wastes ${formatSize(layer.Wasted)}`;
-  return `${index + 1}  ${layer.DiffId.slice(0, 19)}  ${formatSize(layer.Bytes)}  ${counts}${wasted}`;
+  const id = layer.DiffId.slice(0, 19);
+  return `${index + 1}  ${id}  ${formatSize(layer.Bytes)}  ${counts}${wasted}`;
 }
 
 /** Everything, for a file or a pipe; directories deeper than `depth` (0 = none) are sums. */
