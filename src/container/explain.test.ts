@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { tmpdir } from 'node:os';
 import { test } from 'node:test';
+import { EngineError } from '#base/error.ts';
 import { KeyedLock } from '#base/keyed-lock.ts';
 import type { Deps } from './deps.ts';
 import { explain } from './explain.ts';
@@ -12,6 +13,12 @@ test('a network that is just being connected is explained when it is there', asy
   const deps = {
     store: { get: () => record, directory: () => tmpdir() },
     locks: new KeyedLock(),
+    // It has no root that could be looked at.
+    lives: {
+      of: () => {
+        throw new EngineError('not_found', 'no layer');
+      },
+    },
     settings: { runDirectory: tmpdir() },
     runtime: { explain: async () => ({ groups: [], totalNanoseconds: 0 }) },
     networks: {

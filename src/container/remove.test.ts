@@ -3,12 +3,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { KeyedLock } from '#base/keyed-lock.ts';
 import { Trash } from '#base/trash.ts';
 import { removeTrees } from '#snapshot/remove-tree.ts';
 import type { Deps } from './deps.ts';
 import { settleExit } from './exit.ts';
 import { Lives } from './live.ts';
+import { ContainerLocks } from './lock.ts';
 import type { Task } from './port.ts';
 import { remove } from './remove.ts';
 import { start } from './start.ts';
@@ -24,11 +24,12 @@ async function host(name: string, state: State) {
   const trash = new Trash(removeTrees, (_, error) => assert.ifError(error));
   const store = new ContainerStore(join(root, name), trash);
   await store.load();
+  const lives = new Lives();
   const deps = {
     store,
     trash,
-    lives: new Lives(),
-    locks: new KeyedLock(),
+    lives,
+    locks: new ContainerLocks(lives),
     settings: { runDirectory: join(root, 'run') },
     snapshots: { remove: async () => {} },
     events: { publish: () => {} },

@@ -162,7 +162,8 @@ test('owners of a container with a user namespace are those that it sees', { ski
   const xattrs = new Map([['security.capability', capability]]);
   const items = [file('f', 'x', { uid: 5, gid: 6, xattrs }), file('root', 'y')];
   const check = async (): Promise<void> => {
-    assert.equal((await put('mapped', '/tmp', items)).status, 200);
+    const done = await put('mapped', '/tmp', items);
+    assert.equal(done.status, 200, done.body.toString());
     const entries = await get('mapped', '/tmp/f');
     const { uid, gid, xattrs: kept } = entries.get('f') ?? assert.fail();
     assert.deepEqual([uid, gid, kept.get('security.capability')], [5, 6, capability]);
