@@ -268,6 +268,7 @@ export async function execResize(deps: ExecDeps, id: string, size: Size): Promis
     ),
   );
   await Promise.race([exec.started.promise, late]);
-  if (exec.status === 'ended') return;
+  // As of a container: nothing to size is no mistake.
+  if (exec.status === 'ended' || !exec.spec.tty) return;
   await taskOf(deps, exec.containerId).resize(id, size);
 }

@@ -13,7 +13,8 @@ export async function resize(deps: Deps, ref: string, size: Size): Promise<void>
   const record = deps.store.get(ref);
   guard(record, 'resize', ref);
   checkSize(size);
-  await taskOf(deps, record.id).resize('', size);
+  // Without a terminal there is nothing to size, which is no mistake of the client's.
+  if (record.spec.config.tty) await taskOf(deps, record.id).resize('', size);
   publish(deps, record, 'resize', { height: String(size.height), width: String(size.width) });
 }
 
