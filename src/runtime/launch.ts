@@ -77,7 +77,8 @@ export async function launch(
     checkCgroups(cgroup, results);
     const execBase = execBaseOf(spec, cgroup);
     const { agent } = deps;
-    const parts = { agent, box, facts, directory, cgroup, execBase, monitor, pid, plan, results };
+    const launched = { plan, results };
+    const parts = { agent, box, facts, directory, cgroup, execBase, monitor, pid, launched };
     return new MonitoredTask(parts);
   } catch (error) {
     await monitor[Symbol.asyncDispose]();

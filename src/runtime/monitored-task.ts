@@ -27,56 +27,74 @@ export type MonitoredParts = {
   readonly execBase: ExecBase;
   readonly monitor: Monitor;
   readonly pid: number;
-  readonly plan?: LaunchPlan;
-  readonly results?: readonly OpResult[];
+  /** Of a task that waits for go(). */
+  readonly launched?: Launched;
 };
+
+/** What is told of when it fails, and written down when it does not. */
+type Launched = { readonly plan: LaunchPlan; readonly results: readonly OpResult[] };
+
+/** What is asked of the cgroups while it runs: the whole plan is ten times as large. */
+type RunningCgroup = Pick<CgroupPlan, 'join' | 'freezer' | 'oomFile'> & {
+  readonly processes: string | undefined;
+};
+
+function runningCgroup(plan: CgroupPlan): RunningCgroup {
+  const { join, freezer, oomFile } = plan;
+  return {
+    join,
+    processes: processDirectory(plan),
+    ...(freezer === undefined ? {} : { freezer }),
+    ...(oomFile === undefined ? {} : { oomFile }),
+  };
+}
 
 export class MonitoredTask implements Task {
   readonly pid: number;
   readonly exited: Promise<TaskExit>;
   readonly lost: Promise<void>;
-  readonly #parts: MonitoredParts;
-  #results: readonly OpResult[];
+  readonly #parts: Omit<MonitoredParts, 'box' | 'cgroup' | 'launched'>;
+  /** Gone once it runs: a thousand containers would hold a hundred megabytes of them. */
+  #launched: Launched | undefined;
   /** With the limits that hold now. */
   #box: Box;
-  #cgroup: CgroupPlan;
+  #cgroup: RunningCgroup;
 
-  constructor(parts: MonitoredParts) {
+  constructor({ box, cgroup, launched, ...parts }: MonitoredParts) {
     this.pid = parts.pid;
     this.lost = parts.monitor.lost;
     this.exited = parts.monitor.exited.then(taskExit);
     this.#parts = parts;
-    this.#box = parts.box;
-    this.#cgroup = parts.cgroup;
-    this.#results = parts.results ?? [];
+    this.#launched = launched;
+    this.#box = box;
+    this.#cgroup = runningCgroup(cgroup);
   }
 
-  get plan(): LaunchPlan | undefined {
-    return this.#parts.plan;
-  }
-
-  get results(): readonly OpResult[] {
-    return this.#results;
+  get box(): Box {
+    return this.#box;
   }
 
   async go(): Promise<void> {
-    const { monitor, plan, directory, box } = this.#parts;
+    const { monitor, directory } = this.#parts;
+    const box = this.#box;
+    const launched = this.#launched;
+    this.#launched = undefined;
+    let results: readonly OpResult[];
     try {
-      this.#results = [...this.#results, ...(await monitor.go())];
+      results = [...(launched?.results ?? []), ...(await monitor.go())];
     } catch (error) {
-      throw plan === undefined ? error : failureOf(plan, error);
+      throw launched === undefined ? error : failureOf(launched.plan, error);
     }
-    if (box.root.volatile) this.#traceLater();
-    else writeTrace(directory, box, this.#results);
+    if (box.root.volatile) this.#traceLater(results);
+    else writeTrace(directory, box, results);
   }
 
   /**
    * What is removed at its end is explained only while it runs, and it may end at once: whoever
    * waits for its start and its end comes first.
    */
-  #traceLater(): void {
-    const { directory, box } = this.#parts;
-    const forget = writeTraceLater(directory, box, this.#results);
+  #traceLater(results: readonly OpResult[]): void {
+    const forget = writeTraceLater(this.#parts.directory, this.#box, results);
     this.exited.then(forget, forget);
     this.lost.then(forget, forget);
   }
@@ -126,19 +144,20 @@ export class MonitoredTask implements Task {
       after: cgroupRequest(box),
       ...(reclaim === undefined ? {} : { reclaim }),
     };
-    this.#cgroup = await changeCgroups({ agent, pids: () => this.pids() }, facts, change);
+    const plan = await changeCgroups({ agent, pids: () => this.pids() }, facts, change);
+    this.#cgroup = runningCgroup(plan);
     this.#box = box;
   }
 
   async pids(): Promise<readonly number[]> {
-    const directory = processDirectory(this.#cgroup);
+    const directory = this.#cgroup.processes;
     return directory === undefined ? [this.pid] : cgroupProcesses(directory);
   }
 
   openUsage(pid: number = this.pid): UsageReader {
-    const { box, facts } = this.#parts;
+    const box = this.#box;
     const request = { parent: box.cgroup.parent, name: cgroupName(box) };
-    return new UsageReader(planUsage(facts.cgroups, request), pid);
+    return new UsageReader(planUsage(this.#parts.facts.cgroups, request), pid);
   }
 
   oomKills(): number {

@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import type { Spares } from '#base/spare.ts';
 import { parseOomKills } from '#kernel/cgroup/oom.ts';
 import type { Agent, ExecSession, Monitor, Streams } from '#kernel/native/native.ts';
-import type { Exit, LaunchPlan, OpResult } from '#kernel/native/op.ts';
+import type { Exit, OpResult } from '#kernel/native/op.ts';
 import type { BoxLimits } from './box.ts';
 import type { ExecRequest } from './exec.ts';
 import type { UsageReader } from './usage.ts';
@@ -20,10 +20,6 @@ export type TaskExit = Exit & {
 export interface Task {
   /** On the host. */
   readonly pid: number;
-  /** undefined for a task of an earlier daemon. */
-  readonly plan: LaunchPlan | undefined;
-  /** Of the operations done so far. */
-  readonly results: readonly OpResult[];
   /** Lets the process run; resolves when its execve has succeeded. */
   go(): Promise<void>;
   /** Resolves when the process has ended, its output is logged and its cgroups are gone. */

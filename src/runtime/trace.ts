@@ -24,11 +24,18 @@ function pathOf(directory: string): string {
  * take ten times as long. Losing it costs a page of explanation, so it is not synced.
  */
 export function writeTrace(directory: string, box: Box, results: readonly OpResult[]): void {
+  write(directory, traceOf(box, results));
+}
+
+function traceOf(box: Box, results: readonly OpResult[]): Trace {
   const times = { host: [], join: [], init: [] } as Record<(typeof PLACES)[number], number[]>;
   for (const { place, index, nanoseconds } of results) {
     if (place === 'host' || place === 'join' || place === 'init') times[place][index] = nanoseconds;
   }
-  const trace: Trace = { version: 2, box, times };
+  return { version: 2, box, times };
+}
+
+function write(directory: string, trace: Trace): void {
   writeFileSync(pathOf(directory), JSON.stringify(trace), { mode: 0o600 });
 }
 
@@ -42,20 +49,24 @@ export function writeTraceLater(
   box: Box,
   results: readonly OpResult[],
 ): () => void {
+  // Whoever waits for the end holds the answer as long as the container runs, not what was written.
+  let trace: Trace | undefined = traceOf(box, results);
   const forget = (): void => {
     clearTimeout(timer);
-    if (pending.get(directory) === write) pending.delete(directory);
+    trace = undefined;
+    if (pending.get(directory) === writeNow) pending.delete(directory);
   };
-  const write = (): void => {
+  const writeNow = (): void => {
+    const written = trace;
     forget();
     try {
-      writeTrace(directory, box, results);
+      if (written !== undefined) write(directory, written);
     } catch {
       // Its directory may be gone; losing it costs a page of explanation.
     }
   };
-  const timer = setTimeout(write, LATER_MS).unref();
-  pending.set(directory, write);
+  const timer = setTimeout(writeNow, LATER_MS).unref();
+  pending.set(directory, writeNow);
   return forget;
 }
 

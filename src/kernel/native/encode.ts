@@ -236,12 +236,17 @@ export function encodeExec(id: string, plan: ExecPlan, streams: number): Buffer 
   return out.finish();
 }
 
-/** Small outputs do not keep a whole frame alive; large ones are most of it. */
+/**
+ * Small outputs do not keep a whole frame alive; large ones are most of it. Nearly all steps have
+ * none: a Buffer for each would be most of what a start allocates.
+ */
 function ownBytes(bytes: Buffer): Buffer {
+  if (bytes.length === 0) return NO_BYTES;
   return bytes.length < OWN_BYTES_MAX ? Buffer.from(bytes) : bytes;
 }
 
 const OWN_BYTES_MAX = 16 * 1024;
+const NO_BYTES = Buffer.alloc(0);
 
 /** Reads a body in the order it was written; throws `internal` when it is too short. */
 export class Decoder {

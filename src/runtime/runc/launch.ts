@@ -53,7 +53,8 @@ export async function launchRunc(
     const { pid, results } = await monitor.launch(plan);
     const execBase = execBaseOf(spec, cgroup);
     const { agent } = deps;
-    const parts = { agent, box, facts, directory, cgroup, execBase, monitor, pid, plan, results };
+    const launched = { plan, results };
+    const parts = { agent, box, facts, directory, cgroup, execBase, monitor, pid, launched };
     return new RuncTask(parts, paths, program);
   } catch (error) {
     await monitor[Symbol.asyncDispose]();

@@ -5,7 +5,6 @@ import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EngineError, errnoOf } from '#base/error.ts';
 import type { ExecSession, Streams } from '#kernel/native/native.ts';
-import type { LaunchPlan, OpResult } from '#kernel/native/op.ts';
 import type { BoxLimits } from '../box.ts';
 import type { ExecRequest } from '../exec.ts';
 import { describeExecFailure } from '../failure.ts';
@@ -23,13 +22,14 @@ const PID_POLLS_MAX = 15_000;
 
 export class RuncTask implements Task {
   readonly #inner: MonitoredTask;
-  readonly #parts: MonitoredParts;
+  readonly #parts: Pick<MonitoredParts, 'execBase' | 'facts' | 'monitor'>;
   readonly #paths: RuncPaths;
   readonly #program: string;
   #pid: number | undefined;
 
   constructor(parts: MonitoredParts, paths: RuncPaths, program: string) {
-    this.#parts = parts;
+    const { execBase, facts, monitor } = parts;
+    this.#parts = { execBase, facts, monitor };
     this.#inner = new MonitoredTask(parts);
     this.#paths = paths;
     this.#program = program;
@@ -39,14 +39,6 @@ export class RuncTask implements Task {
   /** Of the container's process once it runs; before that, of the runc that will make it. */
   get pid(): number {
     return this.#pid ?? this.#inner.pid;
-  }
-
-  get plan(): LaunchPlan | undefined {
-    return this.#inner.plan;
-  }
-
-  get results(): readonly OpResult[] {
-    return this.#inner.results;
   }
 
   get exited(): Promise<TaskExit> {
@@ -67,7 +59,7 @@ export class RuncTask implements Task {
 
   /** A runtime older than these words of the specification passes over them (runc before 1.2). */
   async #limitMore(): Promise<void> {
-    const { deviceRules, cgroup } = this.#parts.box;
+    const { deviceRules, cgroup } = this.#inner.box;
     const { cpuBurst, cpuIdle, ...known } = cgroup.resources;
     if (cpuBurst === undefined && cpuIdle !== true) return;
     try {
@@ -101,7 +93,8 @@ export class RuncTask implements Task {
   }
 
   async exec(id: string, request: ExecRequest, streams: Streams): Promise<ExecSession> {
-    const { box, execBase, facts, monitor } = this.#parts;
+    const { execBase, facts, monitor } = this.#parts;
+    const { box } = this.#inner;
     const files = execFiles(this.#paths, id);
     writeFileSync(files.process, jsonText(execProcessOf(box, execBase, request, facts)), {
       mode: 0o600,
