@@ -18,7 +18,10 @@ import type { UpdateWish } from './update.ts';
 
 export type { TopSnapshot } from '#snapshot/top-copies.ts';
 
-/** A container as inspect and ps need it: an immutable copy of the record plus live facts. */
+/**
+ * A container as inspect and ps need it: its record as it was, plus live facts. To be read, not to
+ * be spread: a list of a thousand is cheap because some fields are made when they are asked for.
+ */
 export type ContainerView = {
   readonly id: string;
   /** Without the leading slash. */

@@ -1,5 +1,4 @@
-// inspect: a record and what is known only now, as one immutable view; and list, which is all
-// views.
+// inspect: a record and what is known only now, as one view; and list, which is all views.
 import { posix } from 'node:path';
 import type { Deps } from './deps.ts';
 import type { ContainerView } from './engine.ts';
@@ -10,12 +9,13 @@ import type { ContainerRecord } from './record.ts';
 type InspectDeps = Pick<Deps, 'store' | 'lives' | 'snapshots' | 'settings' | 'networks' | 'slices'>;
 
 export function inspect(deps: InspectDeps, ref: string): ContainerView {
-  return viewOf(deps, deps.store.get(ref), linkNames(deps));
+  return new View(deps, deps.store.get(ref), () => linkNames(deps));
 }
 
 export function list(deps: InspectDeps): readonly ContainerView[] {
-  const linked = linkNames(deps);
-  return deps.store.list().map((record) => viewOf(deps, record, linked));
+  let names: LinkNames | undefined;
+  const linked = (): LinkNames => (names ??= linkNames(deps));
+  return deps.store.list().map((record) => new View(deps, record, linked));
 }
 
 /** hosts, hostname and resolv.conf are those of the container whose network it shares. */
@@ -28,8 +28,10 @@ function filesOf(deps: InspectDeps, record: ContainerRecord): ContainerView['pat
   return { ...pathsOf(deps.store.directory(other.id), other.id), log: own.log };
 }
 
+type LinkNames = ReadonlyMap<string, readonly string[]>;
+
 /** Who is linked to, by the names that others have for it. */
-function linkNames(deps: InspectDeps): ReadonlyMap<string, readonly string[]> {
+function linkNames(deps: InspectDeps): LinkNames {
   const names = new Map<string, string[]>();
   for (const parent of deps.store.list()) {
     for (const { container, alias } of parent.links ?? []) {
@@ -39,39 +41,77 @@ function linkNames(deps: InspectDeps): ReadonlyMap<string, readonly string[]> {
   return names;
 }
 
-function viewOf(
-  deps: InspectDeps,
-  record: ContainerRecord,
-  linked: ReadonlyMap<string, readonly string[]>,
-): ContainerView {
-  const { parent } = deps.slices.place(record.spec.host);
-  return {
-    id: record.id,
-    name: record.name,
-    createdAt: record.createdAt,
-    spec: record.spec,
-    merged: record.merged,
-    imageId: record.image.id,
-    imageName: record.image.name,
-    state: record.state,
-    health: healthOf(deps, record),
-    restartCount: record.restartCount,
-    startError: record.startError,
-    paths: filesOf(deps, record),
-    execIds: [...deps.lives.of(record.id).execs.keys()],
-    // --tmpfs is told by HostConfig.Tmpfs alone; --mount type=tmpfs is a mount point (as Docker's).
-    mounts: record.mounts.filter(
-      (mount) => !Object.hasOwn(record.spec.host.tmpfs, mount.destination),
-    ),
-    driver: deps.snapshots.driver,
-    graph: deps.snapshots.graph(record.id),
-    platform: record.platform,
-    cgroupPath: posix.join(parent, deps.settings.cgroupName(record.id)),
-    sandbox: deps.networks.sandbox(record.id),
-    links: (record.links ?? []).flatMap(({ container, alias }) => {
-      const other = deps.store.find(container);
-      return other === undefined ? [] : [`/${other.name}:/${record.name}/${alias}`];
-    }),
-    linkedAs: linked.get(record.id) ?? [],
-  };
+/** Most of who lists containers looks at a few fields: what takes long is made when it is asked. */
+class View implements ContainerView {
+  readonly id: string;
+  readonly name: string;
+  readonly createdAt: bigint;
+  readonly spec: ContainerView['spec'];
+  readonly merged: ContainerView['merged'];
+  readonly imageId: string;
+  readonly imageName: string;
+  readonly state: ContainerView['state'];
+  readonly health: ContainerView['health'];
+  readonly restartCount: number;
+  readonly startError: ContainerView['startError'];
+  readonly execIds: readonly string[];
+  readonly driver: string;
+  readonly platform: string;
+  readonly sandbox: ContainerView['sandbox'];
+  readonly #deps: InspectDeps;
+  readonly #record: ContainerRecord;
+  readonly #linked: () => LinkNames;
+
+  constructor(deps: InspectDeps, record: ContainerRecord, linked: () => LinkNames) {
+    this.id = record.id;
+    this.name = record.name;
+    this.createdAt = record.createdAt;
+    this.spec = record.spec;
+    this.merged = record.merged;
+    this.imageId = record.image.id;
+    this.imageName = record.image.name;
+    this.state = record.state;
+    this.health = healthOf(deps, record);
+    this.restartCount = record.restartCount;
+    this.startError = record.startError;
+    this.execIds = [...(deps.lives.find(record.id)?.execs.keys() ?? [])];
+    this.driver = deps.snapshots.driver;
+    this.platform = record.platform;
+    this.sandbox = deps.networks.sandbox(record.id);
+    this.#deps = deps;
+    this.#record = record;
+    this.#linked = linked;
+  }
+
+  get paths(): ContainerView['paths'] {
+    return filesOf(this.#deps, this.#record);
+  }
+
+  /**
+   * --tmpfs is told by HostConfig.Tmpfs alone; --mount type=tmpfs is a mount point (as Docker's).
+   */
+  get mounts(): ContainerView['mounts'] {
+    const { tmpfs } = this.spec.host;
+    return this.#record.mounts.filter((mount) => !Object.hasOwn(tmpfs, mount.destination));
+  }
+
+  get graph(): ContainerView['graph'] {
+    return this.#deps.snapshots.graph(this.id);
+  }
+
+  get cgroupPath(): string {
+    const { slices, settings } = this.#deps;
+    return posix.join(slices.place(this.spec.host).parent, settings.cgroupName(this.id));
+  }
+
+  get links(): readonly string[] {
+    return (this.#record.links ?? []).flatMap(({ container, alias }) => {
+      const other = this.#deps.store.find(container);
+      return other === undefined ? [] : [`/${other.name}:/${this.name}/${alias}`];
+    });
+  }
+
+  get linkedAs(): readonly string[] {
+    return this.#linked().get(this.id) ?? [];
+  }
 }
