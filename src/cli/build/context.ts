@@ -1,5 +1,4 @@
 // What `build` sends: a directory without what its .dockerignore leaves out, with the Dockerfile.
-import { randomBytes } from 'node:crypto';
 import { lstatSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { isAbsolute, join, relative, resolve } from 'node:path';
 import { messageOf } from '#base/error.ts';
@@ -29,7 +28,7 @@ export function openDirectory(path: string, file: string, stdin: () => Buffer): 
     throw new CliError(1, text, { cause: error });
   }
   const { inside, text, shown } = readDockerfile(root, file, stdin);
-  const dockerfile = inside ?? `.dockerfile.${randomBytes(10).toString('hex')}`;
+  const dockerfile = inside ?? `.dockerfile.${randomName()}`;
   const ignore = readIgnore(root, inside ?? 'Dockerfile');
   const keep = new Set([dockerfile, '.dockerignore', `${dockerfile}.dockerignore`]);
   function* items(): Generator<EncodeItem> {
@@ -94,4 +93,9 @@ function* below(
     if (!excluded) yield* itemsOf(path, own);
     yield* below(path, own, ignore, keep);
   }
+}
+
+/** node:crypto is loaded here: at the top it would cost every start of the command line. */
+function randomName(): string {
+  return process.getBuiltinModule('node:crypto').randomBytes(10).toString('hex');
 }

@@ -1,7 +1,6 @@
 // Contexts: engines by name, in docker's own files below ~/.docker/contexts, so that both commands
 // have the same ones. Which one is current is ours alone: whoever has chosen a context for docker
 // does not expect `coracle ps` to show what docker has.
-import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -165,6 +164,8 @@ export function checkContextName(name: string): void {
 
 /** A folder is called after the name, which may have any characters. */
 function digestOf(name: string): string {
+  // Loaded here: it would cost every start of the command line some milliseconds.
+  const { createHash } = process.getBuiltinModule('node:crypto');
   return createHash('sha256').update(name).digest('hex');
 }
 
