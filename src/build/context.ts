@@ -76,7 +76,7 @@ export class Context implements AsyncDisposable {
     const sink = new Sink((bytes) => file.write(bytes).then(() => {}));
     let entries = 0;
     try {
-      for await (const entry of decodeTar(decompress(stream), { trailerOptional: true })) {
+      for await (const entry of decodeTar(decompress(stream))) {
         signal.throwIfAborted();
         entries += 1;
         if (entries > CONTEXT_ENTRIES_MAX) {

@@ -117,7 +117,7 @@ export async function* unpackedItems(
   base: string,
   epoch: bigint | undefined,
 ): AsyncGenerator<EncodeItem, void, undefined> {
-  for await (const entry of decodeTar(decompress(bytes), { trailerOptional: true })) {
+  for await (const entry of decodeTar(decompress(bytes))) {
     const { kind } = entry;
     if (kind === 'other') continue;
     const path = inside(base, entry.path);

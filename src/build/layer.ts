@@ -30,7 +30,7 @@ export async function keepLayer(
     archive: () => Promise.resolve(archive),
   });
   const keep = (digest: Digest): void => build.hold([digest]);
-  const made = await addLayers(deps, layers, { signal, trailerOptional: false, keep });
+  const made = await addLayers(deps, layers, { signal, keep });
   await Promise.all(made.flatMap((each) => each.archive?.commit() ?? []));
   return made.at(-1)?.blob;
 }

@@ -53,8 +53,6 @@ export type LayerEvent =
 export type AddOptions = {
   readonly signal: AbortSignal;
   readonly onLayer?: (index: number, event: LayerEvent) => void;
-  /** See applyLayer(). */
-  readonly trailerOptional?: boolean;
 };
 
 export async function addImage(
@@ -199,7 +197,6 @@ async function addLayer(
     signal: options.signal,
     openStage: () => openStage(deps, parent),
     lower: () => lowerOf(deps, parent),
-    trailerOptional: options.trailerOptional ?? true,
   });
   const canFollow = isCompressedType(mediaType) && isFree(deps, parent);
   const archive = await layer.archive(options.signal, (...grown) => {
@@ -305,7 +302,6 @@ async function fill(
     // A plain archive was hashed when it was received.
     diffId: archive.digest === diffId ? undefined : diffId,
     lower: lowerOf(deps, parent),
-    trailerOptional: options.trailerOptional ?? true,
   } as const;
   const onProgress = (current: number): void =>
     onLayer?.(index, { kind: 'unpacking', current, total });

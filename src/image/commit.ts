@@ -69,7 +69,7 @@ export async function commitImage(deps: ImageDeps, options: CommitOptions): Prom
   }
   const json = encodeImageSpec({ ...spec, container, containerConfig });
   const image = { spec, config: json, layers, parent: parent.id };
-  const { id } = await addImage(deps, image, { signal, trailerOptional: false });
+  const { id } = await addImage(deps, image, { signal });
   if (name !== '') await tagImage(deps, id, name);
   return { id, name };
 }

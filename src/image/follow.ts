@@ -19,7 +19,6 @@ export type FollowPlan = {
   readonly signal: AbortSignal;
   readonly openStage: () => Promise<LooseStage>;
   readonly lower: () => readonly string[] | undefined;
-  readonly trailerOptional: boolean;
 };
 
 export class Follower implements AsyncDisposable {
@@ -48,7 +47,7 @@ export class Follower implements AsyncDisposable {
   }
 
   async #run(path: string): Promise<Filled> {
-    const { diffId, lower, openStage, signal, trailerOptional } = this.#plan;
+    const { diffId, lower, openStage, signal } = this.#plan;
     const stage = await openStage();
     this.#stage = stage;
     const job: UnpackJob = {
@@ -57,7 +56,6 @@ export class Follower implements AsyncDisposable {
       diffId,
       root: stage.root,
       lower: lower(),
-      trailerOptional,
     };
     const stopped = AbortSignal.any([signal, this.#stop.signal]);
     const made = await this.#deps.unpacker.run(job, { signal: stopped, growth: this.#growth });

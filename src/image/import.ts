@@ -59,11 +59,10 @@ export async function importImage(
     const { current, total } = event;
     options.onProgress?.({ status: 'Importing', detail: { current, total } });
   };
-  // No digest came with it, so a missing trailer means a broken transfer.
   const { id } = await addImage(
     deps,
     { spec, config: encodeImageSpec(spec), layers: [layer] },
-    { signal, onLayer, trailerOptional: false },
+    { signal, onLayer },
   );
   if (reference !== undefined) await deps.store.setReference(reference, id);
   publish(deps, 'import', id);

@@ -7,16 +7,16 @@ import { test } from 'node:test';
 import { isEngineError } from '#base/error.ts';
 import { bytesOf, chunksOf, file, tar } from '../../test/fixture/archive.ts';
 import type { SeekableSource } from './byte-reader.ts';
-import { type DecodeOptions, decodeTar, type EntryKind } from './decode.ts';
+import { decodeTar, type EntryKind } from './decode.ts';
 import { encodeHeader, encodeTar, TRAILER } from './encode.ts';
 import { checksumOf } from './header.ts';
 import { encodePaxRecord } from './pax.ts';
 
 type Read = { kind: EntryKind; path: string; linkPath: string; size: number; text: string };
 
-async function read(bytes: Uint8Array, options: DecodeOptions = {}, step = 700): Promise<Read[]> {
+async function read(bytes: Uint8Array, step = 700): Promise<Read[]> {
   const all: Read[] = [];
-  for await (const entry of decodeTar(chunksOf(bytes, step), options)) {
+  for await (const entry of decodeTar(chunksOf(bytes, step))) {
     let text = '';
     for await (const piece of entry.body) {
       text +=
@@ -101,15 +101,15 @@ test('an archive cut anywhere is refused', async () => {
   const bytes = await tar([file('a', 'x'.repeat(700)), file('n'.repeat(150), 'second')]);
   const whole = await read(bytes);
   assert.equal(whole.length, 2);
-  for (let length = 0; length < bytes.length - 1024; length += 171) {
+  for (let length = 171; length < bytes.length - 1024; length += 171) {
     await assert.rejects(read(bytes.subarray(0, length)), refused('corrupt', /end of archive/));
   }
 });
 
-test('a missing trailer is accepted only where a digest covers the archive', async () => {
+test('the zero blocks at the end may be missing, and an empty file is an empty archive', async () => {
   const bytes = (await tar([file('a', 'b')])).subarray(0, 1024);
-  await assert.rejects(read(bytes), refused('corrupt', /end of archive/));
-  assert.equal((await read(bytes, { trailerOptional: true })).length, 1);
+  assert.equal((await read(bytes)).length, 1);
+  assert.equal((await read(bytes.subarray(0, 0))).length, 0);
 });
 
 test('a flipped bit in a header is refused', async () => {
@@ -209,7 +209,7 @@ test('GNU tar in each of its formats, sparse files included, is read as it was p
         cwd: folder,
         maxBuffer: 2 ** 26,
       });
-      const entries = await read(bytes, {}, 4096);
+      const entries = await read(bytes, 4096);
       const at = (path: string) => entries.find((entry) => entry.path === path);
       assert.equal(at(`./${long}/${long}/f`)?.text, 'deep\n');
       assert.equal(at('./link')?.linkPath, `${long}/${long}/f`);

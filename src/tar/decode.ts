@@ -56,13 +56,6 @@ export type TarEntry = {
   extents(): readonly Extent[] | undefined;
 };
 
-export type DecodeOptions = {
-  /**
-   * Accept an archive that ends at an entry's edge without zero blocks, when a digest covers it.
-   */
-  readonly trailerOptional?: boolean;
-};
-
 const KINDS: Readonly<Record<string, EntryKind>> = {
   '\0': 'file',
   '0': 'file',
@@ -88,7 +81,6 @@ type Extensions = { pax: PaxRecord[]; longName?: string; longLink?: string };
  */
 export async function* decodeTar(
   source: AsyncIterable<Uint8Array>,
-  options: DecodeOptions = {},
 ): AsyncGenerator<TarEntry, void, undefined> {
   const reader = new ByteReader(source);
   try {
@@ -98,7 +90,7 @@ export async function* decodeTar(
       const block = reader.take(BLOCK_BYTES) ?? (await reader.read(BLOCK_BYTES));
       if (block === undefined || isZeroBlock(block)) {
         if (pending > 0) throw corrupt('extended header without an entry');
-        await readTrailer(reader, block, options);
+        await readTrailer(reader, block);
         return;
       }
       const header = parseHeader(block);
@@ -120,15 +112,9 @@ export async function* decodeTar(
   }
 }
 
-async function readTrailer(
-  reader: ByteReader,
-  first: Buffer | undefined,
-  options: DecodeOptions,
-): Promise<void> {
-  if (first === undefined) {
-    if (options.trailerOptional !== true) throw corrupt('unexpected end of archive');
-    return;
-  }
+async function readTrailer(reader: ByteReader, first: Buffer | undefined): Promise<void> {
+  // The zero blocks may be missing: some builders write none, and Go and GNU tar want none.
+  if (first === undefined) return;
   // One zero block and then the end: Go and GNU tar accept it ("a lone zero block").
   const second = await reader.read(BLOCK_BYTES);
   if (second !== undefined && !isZeroBlock(second)) throw corrupt('data after a zero block');

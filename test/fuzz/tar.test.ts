@@ -53,7 +53,7 @@ const item: fc.Arbitrary<EncodeItem> = fc.record({
 async function survive(bytes: Uint8Array): Promise<void> {
   const tree = new MemoryTree();
   try {
-    await applyLayer(chunksOf(bytes, 333), tree, { lower: [], trailerOptional: true, signal });
+    await applyLayer(chunksOf(bytes, 333), tree, { lower: [], signal });
   } catch (error) {
     assert.ok(error instanceof EngineError, String(error));
     assert.notEqual(error.code, 'internal', error.message);

@@ -70,7 +70,6 @@ export class Bench implements AsyncDisposable {
     const signal = new AbortController().signal;
     await applyLayer(archive, tree, {
       lower: this.store.lower(parent),
-      trailerOptional: false,
       signal,
     });
     await tree.finish();

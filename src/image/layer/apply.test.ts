@@ -13,7 +13,7 @@ async function apply(
 ): Promise<MemoryTree> {
   const tree = new MemoryTree();
   const signal = new AbortController().signal;
-  await applyLayer(encodeTar(items), tree, { lower, trailerOptional: false, signal });
+  await applyLayer(encodeTar(items), tree, { lower, signal });
   return tree;
 }
 
@@ -163,7 +163,7 @@ test('an aborted unpack stops', async () => {
       yield file(`f${i}`);
     }
   }
-  const options = { lower: [], trailerOptional: false, signal: abort.signal };
+  const options = { lower: [], signal: abort.signal };
   await assert.rejects(applyLayer(encodeTar(endless()), tree, options), { name: 'AbortError' });
 });
 
@@ -181,7 +181,6 @@ test('without the layers below, implied directories are told, until an entry say
   const told = async (items: readonly EncodeItem[]) =>
     applyLayer(encodeTar(items), new MemoryTree(), {
       lower: undefined,
-      trailerOptional: false,
       signal,
     });
   const { orphans, ownRoot } = await told([

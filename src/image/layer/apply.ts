@@ -38,18 +38,13 @@ export async function applyLayer(
      * undefined if those layers are not there yet: then implied parents are told as orphans.
      */
     readonly lower: readonly string[] | undefined;
-    /**
-     * The archive may end without its trailer: a digest covers it, and some builders write such.
-     */
-    readonly trailerOptional: boolean;
     readonly signal: AbortSignal;
   },
 ): Promise<Applied> {
   const context: Context = { tree, known: new KnownPaths(), lower: options.lower };
   let bytes = 0;
   let entries = 0;
-  const { trailerOptional } = options;
-  for await (const entry of decodeTar(source, { trailerOptional })) {
+  for await (const entry of decodeTar(source)) {
     options.signal.throwIfAborted();
     entries += 1;
     if (entries > LAYER_ENTRIES_MAX) {

@@ -22,8 +22,6 @@ export type UnpackJob = {
   readonly root: string;
   /** See applyLayer(). */
   readonly lower: readonly string[] | undefined;
-  /** See applyLayer(). */
-  readonly trailerOptional: boolean;
 };
 
 export type LayerJob =
@@ -123,8 +121,7 @@ async function unpackBlob(job: UnpackJob, openTree: OpenTree, watch: Watch): Pro
   if (job.diffId === undefined) return unpackPlain(job, openTree, watch);
   using content = new PlainContent(job, watch);
   await using tree = openTree(job.root);
-  const { lower, trailerOptional } = job;
-  const options = { lower, trailerOptional, signal: watch.signal };
+  const options = { lower: job.lower, signal: watch.signal };
   const applied = await applyLayer(content.chunks(), tree, options);
   content.check();
   await tree.finish();
@@ -136,8 +133,7 @@ async function unpackPlain(job: UnpackJob, openTree: OpenTree, watch: Watch): Pr
   using file = new BlobFile(job.blob, watch.onProgress);
   if (file.size > LAYER_BYTES_MAX) throw layerTooLarge();
   await using tree = openTree(job.root, job.blob);
-  const { lower, trailerOptional } = job;
-  const applied = await applyLayer(file, tree, { lower, trailerOptional, signal: watch.signal });
+  const applied = await applyLayer(file, tree, { lower: job.lower, signal: watch.signal });
   await tree.finish();
   return { ...applied, tarBytes: file.size };
 }
