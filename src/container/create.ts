@@ -22,6 +22,7 @@ import { planMounts } from './mount-point.ts';
 import { generateName, NAME_TRIES_MAX, parseName } from './name.ts';
 import { settleJoins } from './namespace.ts';
 import { networkFinder } from './network.ts';
+import { checkPlatform } from './platform.ts';
 import type { Image } from './port.ts';
 import { portWishes } from './publish.ts';
 import { type ContainerRecord, RECORD_VERSION } from './record.ts';
@@ -48,6 +49,7 @@ export async function create(deps: Deps, wish: ContainerSpec): Promise<CreateAns
   const name = reserveName(deps, spec.name, id);
   undo.add('release the name', () => deps.store.release(name, id));
   const image = await deps.images.resolve(spec.config.image);
+  const foreign = checkPlatform(spec, image);
   const draft = draftRecord(deps, spec, id, name, image);
   checkLog(draft.record, deps.settings);
   const ahead = prepareAhead(deps, draft.record, draft.wanted);
@@ -65,7 +67,7 @@ export async function create(deps: Deps, wish: ContainerSpec): Promise<CreateAns
   undo.commit();
   publish(deps, record, 'create');
   ahead?.settle(record);
-  return { id, warnings };
+  return { id, warnings: [...warnings, ...foreign] };
 }
 
 /** A network that is named by the beginning of its id is shown by all of it, as dockerd does. */

@@ -11,6 +11,7 @@ import { generateName, parseName } from './name.ts';
 import { joiner, planNamespaces } from './namespace.ts';
 import { networkFinder, networkNamespace, sourceOf } from './network.ts';
 import { networkAccount, withNetwork } from './network-account.ts';
+import { checkPlatform } from './platform.ts';
 import type { ContainerRecord, MountPoint } from './record.ts';
 import { imagePoint, type MountsWanted, pointOf } from './settle-mounts.ts';
 import { cgroupOf } from './slice.ts';
@@ -58,6 +59,7 @@ export async function plan(deps: Deps, wish: ContainerSpec): Promise<Explanation
   const id = newId();
   const name = spec.name ? parseName(spec.name) : generateName(0);
   const image = await deps.images.resolve(spec.config.image);
+  checkPlatform(spec, image);
   const draft = draftRecord(deps, spec, id, name, image);
   const record: ContainerRecord = {
     ...draft.record,

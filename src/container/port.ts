@@ -21,7 +21,7 @@ export type Image = {
   readonly config: ImageConfig;
   /** The snapshot to start from. */
   readonly chain: ChainId | undefined;
-  /** "linux/amd64" */
+  /** "linux/amd64", "linux/arm/v7" */
   readonly platform: string;
 };
 

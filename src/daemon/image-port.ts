@@ -4,6 +4,7 @@ import { isEngineError } from '#base/error.ts';
 import type { EphemeralImages } from '#build/ephemeral.ts';
 import type { Branch, Images, Snapshots, Written } from '#container/port.ts';
 import type { ImageService } from '#image/image.ts';
+import { formatPlatform } from '#image/platform.ts';
 import type { ChainId } from '#snapshot/chain.ts';
 import type { Snapshotter } from '#snapshot/snapshotter.ts';
 import type { TopCopies } from '#snapshot/top-copies.ts';
@@ -14,8 +15,9 @@ export function makeImagePort(images: ImageService, ephemeral: EphemeralImages):
     resolve: async (ref) => {
       const own = ephemeral.find(ref);
       if (own !== undefined) return own;
-      const { id, config, chain, os, architecture } = images.resolve(ref);
-      return { id, name: ref, config, chain, platform: `${os}/${architecture}` };
+      const image = images.resolve(ref);
+      const { id, config, chain } = image;
+      return { id, name: ref, config, chain, platform: formatPlatform(image) };
     },
   };
 }
