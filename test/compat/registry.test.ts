@@ -411,6 +411,29 @@ test('run and create pull what is missing, unless they are told not to', { skip 
   assert.match(none.stderr, /manifest for .*\/run\/none:latest not found: manifest unknown/);
 });
 
+test('an image of another platform is run with a warning, or pulled where it was asked for', {
+  skip,
+}, async () => {
+  const name = `${plain.host}/platform/app:1`;
+  const other = join(folder, 'platform.tar');
+  writeFileSync(other, await tar([file('a', 'a')]));
+  for (const cli of [client('coracle'), client('docker')]) {
+    await ok(cli, 'tag', 'busybox', name);
+    await ok(cli, 'push', name);
+    await ok(cli, 'import', '--platform', 'linux/s390x', other, name);
+    const wrong = await cli('create', name, 'true');
+    assert.match(wrong.stderr, /WARNING: The requested image's platform \(linux\/s390x\) does not/);
+    const never = await cli('create', '--pull', 'never', '--platform', 'linux', name, 'true');
+    assert.equal(never.code, 1);
+    assert.match(never.stderr, /was found but does not match .*actual: linux\/s390x/);
+    const argv = ['--rm', '--network', 'none', '--platform', 'linux', name, 'echo', 'hello'];
+    const right = await cli('run', ...argv);
+    assert.deepEqual([right.code, right.stdout], [0, 'hello\n'], right.stderr);
+    await ok(cli, 'rm', wrong.stdout.trim());
+    await ok(cli, 'rmi', name);
+  }
+});
+
 test('the answers of the registry endpoints are those of dockerd', {
   skip: noDockerd,
 }, async () => {

@@ -68,9 +68,10 @@ async function pullFor(context: Context, image: string): Promise<void> {
   await pullImage(context, wish, { out: process.stderr, quiet: context.flags.bool('quiet') });
 }
 
+/** One of another platform than --platform counts as missing. */
 function isMissingImage(error: unknown): boolean {
   const missing = error instanceof EngineError && error.code === 'not_found';
-  return missing && /^No such image/i.test(error.message);
+  return missing && /^(No such image|image with reference )/i.test(error.message);
 }
 
 function createFailure(path: string, error: unknown, failure: FailureStyle): CliError {
