@@ -163,6 +163,13 @@ export function takesLayers({ kernel }: HostFacts, mapped = false): boolean {
   );
 }
 
+/**
+ * Whatever the host's defaults of the module are: what a container writes is a layer that any overlay
+ * can show, with whole files and directories of their own names (overlayfs.rst, "redirect_dir",
+ * "Metadata only copy up").
+ */
+const PORTABLE = ['redirect_dir=nofollow', 'metacopy=off'];
+
 export function overlayOp(
   root: Extract<BoxRoot['mount'], { kind: 'overlay' }>,
   isVolatile: boolean,
@@ -170,7 +177,7 @@ export function overlayOp(
 ): Op {
   const { lower, upper, work } = root;
   const op = oneByOne ? 'root_overlay' : 'root_overlay_joined';
-  return { op, lower, upper, work, options: isVolatile ? ['volatile'] : [] };
+  return { op, lower, upper, work, options: isVolatile ? [...PORTABLE, 'volatile'] : PORTABLE };
 }
 
 /** The lines of /proc/PID/uid_map, user_namespaces(7). */
