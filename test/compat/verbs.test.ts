@@ -1,58 +1,24 @@
-// The whole tree of `docker --help` against our own table of commands: every verb and every flag
-// that docker has and we have not stands here with its reason, and nothing else does.
+// The whole tree of `docker --help` against our own table of commands: what docker has and we have
+// not stands in docs/compat.md with its reason, and nothing else does.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import type { CommandSpec } from '#cli/command.ts';
 import type { FlagKind } from '#cli/flag-kind.ts';
-import { GLOBAL_FLAGS, ROOT } from '#cli/table/root.ts';
+import { GLOBAL_FLAGS, ROOT as ROOT_COMMAND } from '#cli/table/root.ts';
+import { ROOT } from '../../tools/source.ts';
 
 const skip = spawnSync('docker', ['--version']).status !== 0 && 'needs the docker CLI';
 
-const SWARM = 'of swarm';
-const WINDOWS = 'of Windows';
-const CLUSTER = 'of cluster volumes, which only a swarm has';
-
-/** A verb, or a verb with a flag, and why it is not ours. */
-const ABSENT: Readonly<Record<string, string>> = {
-  ...Object.fromEntries(
-    ['build', 'builder build', 'image build'].flatMap((verb) => [
-      [`${verb} --compress`, 'the context goes over a socket of this host'],
-      [`${verb} --isolation`, WINDOWS],
-      [`${verb} --security-opt`, 'the classic builder of docker refuses it'],
-    ]),
-  ),
-  checkpoint: 'experimental in docker',
-  'context export': 'the files below ~/.docker/contexts are copied as they are',
-  'context import': 'the files below ~/.docker/contexts are copied as they are',
-  manifest: 'experimental in docker; asks registries without an engine',
-  plugin: 'there are no plugins',
-  trust: 'images are not signed',
-  config: SWARM,
-  node: SWARM,
-  secret: SWARM,
-  service: SWARM,
-  stack: SWARM,
-  swarm: SWARM,
-  '--cpu-count': WINDOWS,
-  '--cpu-percent': WINDOWS,
-  '--io-maxbandwidth': WINDOWS,
-  '--io-maxiops': WINDOWS,
-  '--use-api-socket': 'experimental in docker',
-  '--help': 'understood, and not listed',
-  '--checkpoint': 'experimental in docker',
-  '--checkpoint-dir': 'experimental in docker',
-  '--disable-content-trust': 'accepted and not shown: images are not signed',
-  '--tree': 'experimental in docker',
-  'volume update': CLUSTER,
-  ...Object.fromEntries(
-    [
-      ...['availability', 'group', 'limit-bytes', 'required-bytes', 'scope', 'secret', 'sharing'],
-      ...['topology-preferred', 'topology-required', 'type'],
-    ].map((flag) => [`volume create --${flag}`, CLUSTER]),
-  ),
-  'volume ls --cluster': CLUSTER,
-};
+/** What docs/compat.md says is missing: a verb, a verb's flag, or a flag of any verb. */
+function absent(): readonly string[] {
+  const page = readFileSync(join(ROOT, 'docs/compat.md'), 'utf8');
+  const section = /^## Commands\n([\s\S]*?)^## /m.exec(page)?.[1] ?? '';
+  const rows = [...section.matchAll(/^\| (`.*?`) \| (.+) \|$/gm)];
+  return rows.flatMap(([, names = '']) => [...names.matchAll(/`([^`]+)`/g)].map((m) => m[1] ?? ''));
+}
 
 type Help = {
   readonly commands: readonly string[];
@@ -78,7 +44,9 @@ function helpOf(path: readonly string[]): Help {
 }
 
 function flagsOf(spec: CommandSpec): ReadonlyMap<string, string> {
-  const shown = (spec === ROOT ? GLOBAL_FLAGS : (spec.flags ?? [])).filter(({ hidden }) => !hidden);
+  const shown = (spec === ROOT_COMMAND ? GLOBAL_FLAGS : (spec.flags ?? [])).filter(
+    ({ hidden }) => !hidden,
+  );
   return new Map(
     shown.map(({ kind, name, short }) => [name, `${short ?? ''} ${(kind as FlagKind).word}`]),
   );
@@ -104,17 +72,18 @@ function differences(path: readonly string[], spec: CommandSpec): string[] {
   return found;
 }
 
-test('every verb and flag of docker is ours, or stands here with a reason', { skip }, () => {
+test('every verb and flag of docker is ours, or docs/compat.md says why not', { skip }, () => {
+  const listed = absent();
   const used = new Set<string>();
-  const missing = differences([], ROOT).filter((full) => {
-    const key = [full, full.split(' ').at(-1) ?? ''].find((each) => Object.hasOwn(ABSENT, each));
+  const missing = differences([], ROOT_COMMAND).filter((full) => {
+    const key = [full, full.split(' ').at(-1) ?? ''].find((each) => listed.includes(each));
     if (key !== undefined) used.add(key);
     return key === undefined;
   });
   assert.deepEqual(missing, []);
   assert.deepEqual(
-    Object.keys(ABSENT).filter((key) => !used.has(key)),
+    listed.filter((key) => !used.has(key)),
     [],
-    'reasons for what is there by now',
+    'the page says that these are missing, and they are not',
   );
 });
