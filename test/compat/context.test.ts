@@ -123,6 +123,28 @@ test('a context of docker’s leads our command there, and one of ours docker’
   assert.equal(ours?.stdout, theirs?.stdout);
 });
 
+test('a context that one of both exports is imported by the other, with its certificates', {
+  skip,
+}, async () => {
+  for (const [from, to, name] of [
+    [CORACLE, 'docker', 'ours'],
+    ['docker', CORACLE, 'theirs'],
+  ] as const) {
+    const file = join(scratch, `${name}.tar`);
+    const written = await inside([from, 'context', 'export', name, file]);
+    assert.deepEqual([written.code, written.stderr], [0, `Written file "${file}"\n`]);
+    const again = await inside([from, 'context', 'export', name, file]);
+    assert.equal(again.stderr, `open ${file}: file exists\n`);
+    const copy = `${name}-copy`;
+    const made = await inside([to, 'context', 'import', copy, file]);
+    assert.deepEqual([made.code, made.stdout], [0, `${copy}\n`], made.stderr);
+    const answer = await inside([to, '--context', copy, 'version', '-f', '{{.Server.Version}}']);
+    assert.deepEqual([answer.code, answer.stderr], [0, '']);
+  }
+  const junk = await inside([CORACLE, 'context', 'import', 'junk', join(good, 'ca.pem')]);
+  assert.equal(junk.code, 1);
+});
+
 test('context use is ours alone, and variables stand above it', { skip }, async () => {
   await inside([CORACLE, 'context', 'create', 'socket', '--docker', `host=${daemon.engine.host}`]);
   const used = await inside([CORACLE, 'context', 'use', 'socket']);
@@ -149,6 +171,9 @@ test('a wrong use of contexts has docker’s texts and exit codes', { skip }, as
     ['inspect', 'nobody'],
     ['rm', 'default', 'nobody'],
     ['use', 'nobody'],
+    ['export', 'nobody', '-'],
+    ['import', 'default', '/does/not/exist'],
+    ['import', 'new', '/does/not/exist'],
   ];
   for (const use of uses) {
     const [ours, theirs] = await Promise.all(

@@ -25,10 +25,13 @@ export type ContextEndpoint = {
   readonly skipTlsVerify: boolean;
 };
 
-export type ContextRecord = {
+export type ContextContent = {
   readonly name: string;
   readonly description: string;
   readonly docker: ContextEndpoint;
+};
+
+export type ContextRecord = ContextContent & {
   /** Names of the PEM files that it has. */
   readonly tlsFiles: readonly string[];
 };
@@ -86,16 +89,9 @@ export class ContextStore {
     }
   }
 
-  put(record: Omit<ContextRecord, 'tlsFiles'>, tls: TlsContents): void {
+  put(record: ContextContent, tls: TlsContents): void {
     const folder = this.metadataPath(record.name);
     mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });
-    const meta = {
-      Name: record.name,
-      Metadata: record.description === '' ? {} : { Description: record.description },
-      Endpoints: {
-        docker: { Host: record.docker.host, SkipTLSVerify: record.docker.skipTlsVerify },
-      },
-    };
     rmSync(this.tlsPath(record.name), { recursive: true, force: true });
     const files = this.tlsFiles(record.name);
     for (const kind of TLS_KINDS) {
@@ -104,7 +100,7 @@ export class ContextStore {
       mkdirSync(dirname(files[kind]), { recursive: true, mode: FOLDER_MODE });
       replaceFile(files[kind], content, SECRET_MODE);
     }
-    replaceFile(join(folder, 'meta.json'), JSON.stringify(meta), FILE_MODE);
+    replaceFile(join(folder, 'meta.json'), metaText(record), FILE_MODE);
   }
 
   remove(name: string): void {
@@ -134,21 +130,33 @@ export class ContextStore {
   }
 
   #read(path: string): ContextRecord {
-    const content: unknown = JSON.parse(readSmall(path));
-    const name = field(content, 'Name');
-    const docker = field(field(content, 'Endpoints'), 'docker');
-    const host = field(docker, 'Host');
-    if (typeof name !== 'string' || typeof host !== 'string') {
-      throw new Error('it has no name or no docker endpoint');
-    }
-    const description = field(field(content, 'Metadata'), 'Description');
-    return {
-      name,
-      description: typeof description === 'string' ? description : '',
-      docker: { host, skipTlsVerify: field(docker, 'SkipTLSVerify') === true },
-      tlsFiles: entriesOf(join(this.tlsPath(name), 'docker')),
-    };
+    const content = parseContext(JSON.parse(readSmall(path)));
+    return { ...content, tlsFiles: entriesOf(join(this.tlsPath(content.name), 'docker')) };
   }
+}
+
+/** The text of a meta.json. */
+export function metaText({ name, description, docker }: ContextContent): string {
+  return JSON.stringify({
+    Name: name,
+    Metadata: description === '' ? {} : { Description: description },
+    Endpoints: { docker: { Host: docker.host, SkipTLSVerify: docker.skipTlsVerify } },
+  });
+}
+
+export function parseContext(content: unknown): ContextContent {
+  const name = field(content, 'Name');
+  const docker = field(field(content, 'Endpoints'), 'docker');
+  const host = field(docker, 'Host');
+  if (typeof name !== 'string' || typeof host !== 'string') {
+    throw new Error('it has no name or no docker endpoint');
+  }
+  const description = field(field(content, 'Metadata'), 'Description');
+  return {
+    name,
+    description: typeof description === 'string' ? description : '',
+    docker: { host, skipTlsVerify: field(docker, 'SkipTLSVerify') === true },
+  };
 }
 
 /** The name of a context that is made or changed. */

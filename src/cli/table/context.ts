@@ -28,6 +28,22 @@ export const CONTEXT_VERBS: readonly CommandSpec[] = [
     load: () => import('../command/context-create.ts'),
   },
   {
+    name: 'export',
+    usage: '[OPTIONS] CONTEXT [FILE|-]',
+    short: 'Export a context to a tar archive FILE or a tar stream on STDOUT.',
+    args: { rule: 'range', min: 1, max: 2 },
+    completes: 'context',
+    completesOne: true,
+    load: () => import('../command/context-export.ts'),
+  },
+  {
+    name: 'import',
+    usage: 'CONTEXT FILE|-',
+    short: 'Import a context from a tar file',
+    args: { rule: 'exact', count: 2 },
+    load: () => import('../command/context-import.ts'),
+  },
+  {
     name: 'inspect',
     usage: '[OPTIONS] [CONTEXT] [CONTEXT...]',
     short: 'Display detailed information on one or more contexts',
