@@ -164,9 +164,9 @@ export function takesLayers({ kernel }: HostFacts, mapped = false): boolean {
 }
 
 /**
- * Whatever the host's defaults of the module are: what a container writes is a layer that any overlay
- * can show, with whole files and directories of their own names (overlayfs.rst, "redirect_dir",
- * "Metadata only copy up").
+ * Whatever the host's defaults of the module are: what a container writes is a layer that any
+ * overlay can show, with whole files and directories of their own names (overlayfs.rst,
+ * "redirect_dir", "Metadata only copy up").
  */
 const PORTABLE = ['redirect_dir=nofollow', 'metacopy=off'];
 

@@ -19,7 +19,9 @@ function openssl(...argv: readonly string[]): void {
   execFileSync('openssl', argv, { cwd: folder, stdio: 'pipe' });
 }
 
-/** A CA, a server's certificate for 127.0.0.1, a client's, and a client's that another CA signed. */
+/**
+ * A CA, a server's certificate for 127.0.0.1, a client's, and a client's that another CA signed.
+ */
 function makeCertificates(): void {
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
   for (const ca of ['ca', 'other']) {

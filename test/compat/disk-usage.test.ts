@@ -1,4 +1,5 @@
-// What takes space on disk, as both command lines tell it of one engine, and what a prune would free.
+// What takes space on disk, as both command lines tell it of one engine, and what a prune would
+// free.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';

@@ -1,5 +1,5 @@
-// A host, such as that of a private engine, as others on its link see it: neighbours with addresses of their
-// own, and programs that ask and answer in any namespace, a container's too.
+// A host, such as that of a private engine, as others on its link see it: neighbours with addresses
+// of their own, and programs that ask and answer in any namespace, a container's too.
 import { execFileSync } from 'node:child_process';
 import { atExit } from '../../tools/at-exit.ts';
 import { Probe, type Where } from './net-probe.ts';

@@ -117,8 +117,8 @@ function throttle(
       host: withDisk(disk),
       effect: async (container, stage) => {
         const limit = [slow, fast, fast][stage] ?? fast;
-        // Half a second at the limit. That it is gone is shown by more, of which a slow start of the
-        // program takes little.
+        // Half a second at the limit. That it is gone is shown by more, of which a slow start of
+        // the program takes little.
         const seconds = stage === 2 ? 2 : 0.4;
         const blocks = Math.max(2, Math.round((limit * unit * seconds) / block));
         const isRight = (got: number): boolean =>

@@ -47,7 +47,9 @@ export async function unpackContext(
   }
 }
 
-/** docker does not end its archive: the last block is not full, and the two of zeros are missing. */
+/**
+ * docker does not end its archive: the last block is not full, and the two of zeros are missing.
+ */
 async function* completed(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   let bytes = 0;
   for await (const piece of source) {
