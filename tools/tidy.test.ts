@@ -23,7 +23,13 @@ const ONE_LITERAL = /^\s*(['"`/]).*\1[a-z]*[,;)+ ]*$/;
 const LEFTOVER = /\b(TODO|FIXME|XXX|HACK)\b/;
 
 /** Files of data, not of code, that may be longer or wider; each with its reason. */
-const EXEMPT: Readonly<Record<string, string>> = {};
+const EXEMPT: Readonly<Record<string, string>> = {
+  'test/compat/verb/container-table.ts': 'a line of shell is a row of the table',
+  'test/compat/verb/life-table.ts': 'a line of shell is a row of the table',
+  'test/compat/verb/thing-table.ts': 'a line of shell is a row of the table',
+  'test/compat/verb/event-table.ts': 'a line of shell is a row of the table',
+  'test/compat/verb/normal.ts': 'a pattern and its word are a row of the table',
+};
 
 /** Files that may start a program, and which. */
 const SPAWNERS: Readonly<Record<string, string>> = {

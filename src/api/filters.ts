@@ -50,9 +50,9 @@ export function boolFilter(filters: Filters, key: string): boolean | undefined {
   const found = values.map((value) => {
     if (['1', 'true', 'True', 't'].includes(value)) return true;
     if (['0', 'false', 'False', 'f'].includes(value)) return false;
-    throw invalidFilter(key, value);
+    throw invalidFilter(key, `[${values.join(' ')}]`);
   });
-  if (new Set(found).size > 1) throw invalidFilter(key, values.join(','));
+  if (new Set(found).size > 1) throw invalidFilter(key, `[${values.join(' ')}]`);
   return found[0];
 }
 

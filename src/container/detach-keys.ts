@@ -9,7 +9,7 @@ export function parseDetachKeys(text: string): Uint8Array {
   const parts = (text === '' ? DEFAULT_DETACH_KEYS : text).split(',');
   const bytes = parts.map((part) => byteOf(part));
   if (bytes.length > KEYS_MAX || bytes.some((byte) => byte === undefined)) {
-    throw new EngineError('invalid_argument', `Invalid detach keys (${text}) provided`);
+    throw new EngineError('invalid_argument', `Invalid escape keys (${text}) provided`);
   }
   return Uint8Array.from(bytes as number[]);
 }

@@ -55,7 +55,7 @@ test('the texts are those that clients know', () => {
   refused('running', 'start', 'container is already running', 'not_modified');
   refused('exited', 'stop', 'container is already stopped', 'not_modified');
   refused('paused', 'start', 'cannot start a paused container, try unpause instead');
-  refused('exited', 'kill', `cannot kill container: web: container ${id} is not running`);
+  refused('exited', 'kill', `container ${id} is not running`);
   refused('paused', 'pause', `container ${id} is already paused`);
   refused('running', 'unpause', `Container ${id} is not paused`);
   refused('exited', 'exec', `container ${id} is not running`);

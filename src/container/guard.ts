@@ -31,7 +31,7 @@ function refusal(record: ContainerRecord, verb: Verb, ref: string): EngineError 
     case 'stop':
       return new EngineError('not_modified', 'container is already stopped');
     case 'kill':
-      return conflict(`cannot kill container: ${ref}: ${notRunning}`);
+      return conflict(notRunning);
     case 'pause':
       if (status === 'paused') return conflict(`container ${id} is already paused`);
       return conflict(status === 'restarting' ? restarting : notRunning);

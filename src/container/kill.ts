@@ -10,16 +10,23 @@ export const KILL_WAIT_MS = 10_000;
 
 /** undefined = SIGKILL, and then it waits for the end, as Docker does. */
 export async function kill(deps: Deps, ref: string, signal: string | undefined): Promise<void> {
-  const number = signal === undefined ? SIGKILL : parseSignal(signal);
-  const { id } = deps.store.get(ref);
-  if (number === SIGKILL) await killAndWait(deps, id, ref);
-  else await sendSignal(deps, id, number, ref);
+  try {
+    const number = signal === undefined ? SIGKILL : parseSignal(signal);
+    const { id } = deps.store.get(ref);
+    if (number === SIGKILL) await killAndWait(deps, id);
+    else await sendSignal(deps, id, number);
+  } catch (error) {
+    if (!isEngineError(error)) throw error;
+    const { code, facts } = error;
+    const text = `cannot kill container: ${ref}: ${error.message}`;
+    throw new EngineError(code, text, { cause: error, facts });
+  }
 }
 
 /** SIGKILL, then the end; success when it has ended by itself meanwhile. */
-export async function killAndWait(deps: Deps, id: string, ref: string = id): Promise<void> {
+export async function killAndWait(deps: Deps, id: string): Promise<void> {
   const ended = deps.lives.of(id).exited.next(AbortSignal.timeout(KILL_WAIT_MS));
-  const sent = await sendSignal(deps, id, SIGKILL, ref);
+  const sent = await sendSignal(deps, id, SIGKILL);
   if (!sent) return;
   try {
     await ended;
@@ -33,15 +40,10 @@ export async function killAndWait(deps: Deps, id: string, ref: string = id): Pro
 }
 
 /** Answers false when there is no process to signal: it is waiting to be restarted. */
-export async function sendSignal(
-  deps: Deps,
-  id: string,
-  signal: number,
-  ref: string = id,
-): Promise<boolean> {
+export async function sendSignal(deps: Deps, id: string, signal: number): Promise<boolean> {
   using _lock = await deps.locks.acquire(id);
   const record = deps.store.get(id);
-  guard(record, 'kill', ref);
+  guard(record, 'kill');
   const live = deps.lives.of(id);
   if (record.state.status === 'restarting') {
     live.cancelRestart();

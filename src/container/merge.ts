@@ -36,7 +36,7 @@ export function mergeConfig(user: ContainerConfig, image: ImageConfig): Merged {
   return {
     path,
     args,
-    env: mergeEnv(image.env, user.env),
+    env: configEnv(image.env, user.env),
     workingDir: user.workingDir === '' ? image.workingDir : user.workingDir,
     user: user.user === '' ? image.user : user.user,
     entrypoint,
@@ -74,6 +74,15 @@ function mergeCommand(
     entrypoint: user.entrypoint === undefined ? image.entrypoint : undefined,
     cmd: user.cmd === undefined || user.cmd.length === 0 ? image.cmd : user.cmd,
   };
+}
+
+/** The user's own first, then what only the image has: clients read them in Docker's order. */
+function configEnv(image: readonly string[], user: readonly string[]): readonly string[] {
+  const own = new Set(user.map(nameOf));
+  return mergeEnv(
+    mergeEnv([], user),
+    image.filter((entry) => !own.has(nameOf(entry))),
+  );
 }
 
 /** The user's value wins by name; names keep the order in which they came first. */

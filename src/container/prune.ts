@@ -54,7 +54,10 @@ function compile(
 
 function momentOf(text: string): bigint {
   const time = parseMoment(text);
-  if (time === undefined) throw new EngineError('invalid_argument', `invalid until: ${text}`);
+  if (time === undefined) {
+    const why = `failed to parse value as time or duration: ${JSON.stringify(text)}`;
+    throw new EngineError('invalid_argument', why);
+  }
   return time;
 }
 

@@ -126,7 +126,7 @@ test('detach keys are found in one chunk, over chunks, and after a false start',
 
 test('bad detach keys are refused', () => {
   for (const bad of ['ctrl-', 'ctrl-1', 'ab', 'ctrl-p,', 'strg-p']) {
-    assert.throws(() => parseDetachKeys(bad), { message: `Invalid detach keys (${bad}) provided` });
+    assert.throws(() => parseDetachKeys(bad), { message: `Invalid escape keys (${bad}) provided` });
   }
 });
 

@@ -1,5 +1,5 @@
 // rename: the new name is taken before the old one is given back.
-import { EngineError } from '#base/error.ts';
+import { EngineError, isEngineError } from '#base/error.ts';
 import { Undo } from '#base/undo.ts';
 import type { Deps } from './deps.ts';
 import { publish } from './event.ts';
@@ -14,12 +14,12 @@ export async function rename(deps: Deps, ref: string, wish: string): Promise<voi
   using _lock = await deps.locks.acquire(id);
   const record = deps.store.get(id);
   guard(record, 'rename', ref);
-  const name = parseName(wish);
+  const name = allocating(() => parseName(wish.startsWith('/') ? wish : `/${wish}`));
   if (name === record.name) {
     const text = 'Renaming a container with the same name as its current name';
     throw new EngineError('invalid_argument', text);
   }
-  deps.store.reserve(name, id);
+  allocating(() => deps.store.reserve(name, id));
   await using undo = new Undo(deps.report);
   undo.add('release the new name', () => {
     if (deps.store.get(id).name !== name) deps.store.release(name, id);
@@ -30,4 +30,15 @@ export async function rename(deps: Deps, ref: string, wish: string): Promise<voi
   await deps.store.put({ ...record, name }, { durable: true });
   undo.commit();
   publish(deps, deps.store.get(id), 'rename', { oldName: `/${record.name}` });
+}
+
+/** In Docker's words, which programs search. */
+function allocating<T>(take: () => T): T {
+  try {
+    return take();
+  } catch (error) {
+    if (!isEngineError(error)) throw error;
+    const text = `Error when allocating new name: ${error.message}`;
+    throw new EngineError(error.code, text, { cause: error });
+  }
 }

@@ -1,7 +1,7 @@
 // top: the processes of a container. Without arguments the table is made here; with arguments the
 // host's ps makes it, as with Docker, and its lines are filtered by pid.
 import { execFile } from 'node:child_process';
-import { EngineError } from '#base/error.ts';
+import { EngineError, messageOf } from '#base/error.ts';
 import type { Deps } from './deps.ts';
 import { publish } from './event.ts';
 import { guard } from './guard.ts';
@@ -47,10 +47,7 @@ async function runPs(args: readonly string[], pids: readonly number[]): Promise<
     try {
       return await ps(args);
     } catch (error) {
-      const stderr = error instanceof Error && 'stderr' in error ? String(error.stderr) : '';
-      const [line = ''] = stderr.split('\n');
-      const text = line === '' ? `ps: ${String(error)}` : `ps: ${line}`;
-      throw new EngineError('internal', text, { cause: error });
+      throw new EngineError('internal', `ps: ${messageOf(error)}`, { cause: error });
     }
   }
 }
@@ -58,9 +55,10 @@ async function runPs(args: readonly string[], pids: readonly number[]): Promise<
 function ps(args: readonly string[]): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   const options = { maxBuffer: PS_OUTPUT_BYTES_MAX, timeout: PS_TIMEOUT_MS };
-  execFile('ps', [...args], options, (error, stdout) => {
-    if (error === null) resolve(stdout);
-    else reject(error);
+  execFile('ps', [...args], options, (error, stdout, stderr) => {
+    if (error === null) return resolve(stdout);
+    const [line = ''] = stderr.split('\n');
+    reject(line === '' ? error : new Error(line, { cause: error }));
   });
   return promise;
 }

@@ -10,7 +10,7 @@ import type { OnProgress } from './load.ts';
 import { MEDIA } from './manifest.ts';
 import { type Platform, hostPlatform } from './platform.ts';
 import type { ImageRecord } from './record.ts';
-import { type Reference, parseReference } from '#base/reference.ts';
+import { familiarReference, type Reference, parseReference } from '#base/reference.ts';
 
 export type ImportOptions = {
   readonly signal: AbortSignal;
@@ -64,7 +64,10 @@ export async function importImage(
     { spec, config: encodeImageSpec(spec), layers: [layer] },
     { signal, onLayer },
   );
-  if (reference !== undefined) await deps.store.setReference(reference, id);
+  if (reference !== undefined) {
+    await deps.store.setReference(reference, id);
+    publish(deps, 'tag', id, familiarReference(reference));
+  }
   publish(deps, 'import', id);
   const record = deps.store.get(id);
   if (record === undefined) throw new EngineError('internal', `image ${id} was not stored`);

@@ -53,15 +53,22 @@ async function build(exchange: Exchange): Promise<void> {
   closeStream(exchange);
 }
 
+/** A cache has no labels: `system prune --filter label=` has none of it to take. */
+const PRUNE_FILTERS = ['until', 'id', 'type', 'unused-for', 'label', 'label!'];
+
 async function prune(exchange: Exchange): Promise<void> {
   const { deps, query } = exchange;
-  const filters = parseFilters(query.text('filters'), ['until', 'id', 'type', 'unused-for']);
+  const filters = parseFilters(query.text('filters'), PRUNE_FILTERS);
   const text = filters.get('until')?.[0] ?? filters.get('unused-for')?.[0];
   const until = text === undefined ? undefined : parseMoment(text, now());
   if (text !== undefined && until === undefined) {
     throw new EngineError('invalid_argument', `invalid filter 'until=${text}'`);
   }
   const keepBytes = query.int('keep-storage') ?? query.int('reserved-space') ?? 0;
+  if (filters.has('label')) {
+    const nothing: BuildPruneReply = { CachesDeleted: null, SpaceReclaimed: 0 };
+    return sendJson(exchange, 200, nothing);
+  }
   const { bytes, deleted } = await deps.builds.prune({ all: query.bool('all'), until, keepBytes });
   const reply: BuildPruneReply = {
     CachesDeleted: deleted.length === 0 ? null : deleted,

@@ -26,7 +26,8 @@ export function renderInspect(
     ResolvConfPath: view.paths.resolvConf,
     HostnamePath: view.paths.hostname,
     HostsPath: view.paths.hosts,
-    LogPath: view.paths.log,
+    // The file of other drivers is no one's to read.
+    LogPath: ['', 'json-file'].includes(view.spec.host.logConfig.type) ? view.paths.log : '',
     Name: `/${view.name}`,
     RestartCount: view.restartCount,
     Driver: view.driver,

@@ -8,14 +8,18 @@ import { endpointsOf, type NetworkFacts, renderPorts } from './render-network.ts
 import { statusText } from './render-state.ts';
 
 export async function summaries(
-  deps: Pick<ApiDeps, 'containers'>,
+  deps: Pick<ApiDeps, 'containers' | 'images'>,
   views: readonly ContainerView[],
   options: NetworkFacts & { readonly size: boolean },
 ): Promise<readonly ContainerSummary[]> {
   const list: ContainerSummary[] = [];
+  const named = new Map<string, string | undefined>();
   for (const view of views) {
     const sizes = options.size ? await sizesOf(deps, view.id) : undefined;
-    list.push(renderSummary(view, sizes, options));
+    const summary = renderSummary(view, sizes, options);
+    const name = view.imageName;
+    if (!named.has(name)) named.set(name, idOf(deps, name));
+    list.push(named.get(name) === view.imageId ? summary : { ...summary, Image: view.imageId });
   }
   return list;
 }
@@ -53,6 +57,15 @@ export function renderSummary(
 function commandText({ merged }: ContainerView): string {
   const args = merged.args.map((arg) => (arg.includes(' ') ? `'${arg}'` : arg));
   return [merged.path, ...args].join(' ');
+}
+
+/** Which image has the name now: a container whose image has lost it is shown with the ID. */
+function idOf(deps: Pick<ApiDeps, 'images'>, name: string): string | undefined {
+  try {
+    return deps.images.resolve(name).id;
+  } catch {
+    return undefined;
+  }
 }
 
 /** A container may go away while a list is made; it is listed without its size then. */

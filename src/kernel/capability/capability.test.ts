@@ -49,19 +49,21 @@ test('an unknown capability is refused in the words of Docker', () => {
   assert.throws(
     () => resolve(['x']),
     (error) =>
-      isEngineError(error, 'invalid_argument') && error.message === 'unknown capability: "CAP_X"',
+      isEngineError(error, 'invalid_argument') &&
+      error.message === 'invalid CapAdd: unknown capability: "CAP_X"',
   );
 });
 
 test('a capability that the daemon lacks is refused, added or dropped', () => {
-  const lacks = (error: unknown): boolean =>
+  const lacks = (field: string) => (error: unknown) =>
     isEngineError(error, 'invalid_argument') &&
     error.message ===
-      'capability not supported by your kernel or not available in the current environment: ' +
+      `invalid ${field}: ` +
+        'capability not supported by your kernel or not available in the current environment: ' +
         '"CAP_SYS_RESOURCE"';
   const bounding = 0x1ff_feff_ffffn;
-  assert.throws(() => resolve(['SYS_RESOURCE'], [], false, bounding), lacks);
-  assert.throws(() => resolve([], ['SYS_RESOURCE'], false, bounding), lacks);
+  assert.throws(() => resolve(['SYS_RESOURCE'], [], false, bounding), lacks('CapAdd'));
+  assert.throws(() => resolve([], ['SYS_RESOURCE'], false, bounding), lacks('CapDrop'));
 });
 
 test('parseBoundingSet() reads /proc/self/status', () => {

@@ -1,6 +1,6 @@
 // Linux capabilities (capabilities(7)): names, numbers, sets as bit masks, and what Docker's
 // --cap-add, --cap-drop and --privileged make of them. Nothing here reads /proc or calls capset.
-import { EngineError } from '#base/error.ts';
+import { EngineError, isEngineError } from '#base/error.ts';
 
 /** linux/capability.h; the index is the number. */
 export const CAPABILITY_NAMES = [
@@ -118,8 +118,8 @@ export type CapabilityRequest = {
 export function resolveCapabilities(request: CapabilityRequest): CapabilityMask {
   const { bounding } = request;
   if (request.privileged) return bounding;
-  const drop = request.drop.map((name) => normaliseCapability(name, bounding));
-  const add = request.add.map((name) => normaliseCapability(name, bounding));
+  const add = wishesOf('CapAdd', request.add, bounding);
+  const drop = wishesOf('CapDrop', request.drop, bounding);
   const dropped = maskOf(drop.filter((name) => name !== 'ALL'));
   const added = maskOf(add.filter((name) => name !== 'ALL'));
   if (add.includes('ALL')) return bounding & ~dropped;
@@ -127,6 +127,21 @@ export function resolveCapabilities(request: CapabilityRequest): CapabilityMask 
   // A default that the daemon itself lacks cannot be given; Docker's runtime drops it too.
   const base = maskOf(request.base ?? DEFAULT_CAPABILITIES) & bounding;
   return (base & ~dropped) | added;
+}
+
+function wishesOf(
+  field: 'CapAdd' | 'CapDrop',
+  texts: readonly string[],
+  bounding: CapabilityMask,
+): readonly (CapabilityName | 'ALL')[] {
+  return texts.map((text) => {
+    try {
+      return normaliseCapability(text, bounding);
+    } catch (error) {
+      if (!isEngineError(error)) throw error;
+      throw new EngineError(error.code, `invalid ${field}: ${error.message}`, { cause: error });
+    }
+  });
 }
 
 /** "net_admin" and "CAP_NET_ADMIN" to "CAP_NET_ADMIN"; "all" to "ALL". */

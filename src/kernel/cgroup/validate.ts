@@ -192,7 +192,9 @@ function validateCpuset(draft: Draft, facts: ResourceFacts, warnings: string[]):
 function checkIdList(file: string, noun: string, wanted = '', available = ''): void {
   if (wanted === '') return;
   const ids = parseIdList(wanted);
-  if (ids === undefined) throw invalid(`Invalid value ${wanted} for cpuset ${file}`);
+  if (ids === undefined) {
+    throw invalid(`Invalid value ${wanted} for cpuset ${file}: invalid format: ${wanted}`);
+  }
   const present = parseIdList(available);
   if (available === '' || present === undefined || ids.isSubsetOf(present)) return;
   throw invalid(
