@@ -1,9 +1,11 @@
 // What the instructions that only say something make of an image's config. Pure.
 import { posix } from 'node:path';
 import type { Healthcheck, ImageConfig } from '#image/config.ts';
-import { fault, type Place } from './dockerfile/fault.ts';
+import { failure, type Place } from './dockerfile/fault.ts';
 import type { Command, Healthcheck as Check } from './dockerfile/instruction.ts';
 
+/** Of an image that says none, as every Docker has it. */
+export const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 export const DEFAULT_SHELL: readonly string[] = ['/bin/sh', '-c'];
 
 export function argvOf(command: Command, shell: readonly string[] | undefined): readonly string[] {
@@ -50,9 +52,9 @@ export function portsOf(word: string, place: Place): readonly string[] {
   const high = Number(match?.[2] ?? low);
   const protocol = (match?.[3] ?? 'tcp').toLowerCase();
   const good = match !== null && low > 0 && low <= high && high <= 65_535;
-  if (!good) throw fault(place, `invalid containerPort: ${word}`);
+  if (!good) throw failure(place, `Invalid containerPort: ${word}`);
   if (!['tcp', 'udp', 'sctp'].includes(protocol)) {
-    throw fault(place, `invalid proto: ${protocol}`);
+    throw failure(place, `Invalid proto: ${protocol}`);
   }
   return Array.from({ length: high - low + 1 }, (_, at) => `${low + at}/${protocol}`);
 }

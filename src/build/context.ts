@@ -2,19 +2,20 @@
 // file with the bytes. Nothing of it is ever unpacked, so no link in it can lead anywhere: links are
 // followed here, in the list, and never out of it.
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { mkdir, open, rm } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
 import { join, posix } from 'node:path';
-import type { Readable } from 'node:stream';
 import { EngineError } from '#base/error.ts';
 import { decompress } from '#tar/compression.ts';
 import { decodeTar, type TarEntry } from '#tar/decode.ts';
 import type { Ignore } from '#base/ignore.ts';
 
 export const CONTEXT_ENTRIES_MAX = 2_000_000;
+/** As Linux has it: no file could be deeper. */
+export const PATH_BYTES_MAX = 4096;
 export const CONTEXT_BYTES_MAX = 256 * 1024 ** 3;
 export const DOCKERFILE_SIZE_MAX = 16 * 1024 * 1024;
 const LINKS_MAX = 40;
+const READ_BYTES = 256 * 1024;
 const WRITE_BYTES = 1024 * 1024;
 const DIRECTORY_MODE = 0o755;
 
@@ -42,6 +43,7 @@ export type Found = { readonly path: string; readonly node: ContextNode };
 export class Context implements AsyncDisposable {
   readonly root: ContextNode = directory();
   readonly #path: string;
+  #file: Promise<FileHandle> | undefined;
   #size = 0;
 
   private constructor(path: string) {
@@ -98,8 +100,13 @@ export class Context implements AsyncDisposable {
     const { kind } = entry;
     if (kind === 'other') return; // as dockerd: pax globals of git archives and the like
     if (kind === 'link') {
-      const target = this.lookup(splitPath(entry.linkPath).join('/'));
-      if (target === undefined) throw broken(`hard link to ${JSON.stringify(entry.linkPath)}`);
+      const target = this.lookup(splitPath(entry.linkPath).join('/'), { last: 'keep' });
+      // A directory in itself would have no end.
+      if (target === undefined || target.node.kind === 'dir') {
+        throw broken(
+          `${JSON.stringify(entry.path)} is a hard link to ${JSON.stringify(entry.linkPath)}, which is no file before it`,
+        );
+      }
       this.#put(parts, target.node);
       return;
     }
@@ -107,11 +114,9 @@ export class Context implements AsyncDisposable {
     let digest = '';
     if (kind === 'file') {
       const hash = createHash('sha256');
-      for await (const piece of entry.body) {
-        for (const bytes of expand(piece)) {
-          hash.update(bytes);
-          await sink.write(bytes);
-        }
+      for await (const bytes of expandHoles(entry.body)) {
+        hash.update(bytes);
+        await sink.write(bytes);
       }
       digest = hash.digest('hex');
     }
@@ -181,13 +186,23 @@ export class Context implements AsyncDisposable {
     if (!ignore.empty) prune(this.root, '', ignore);
   }
 
-  content(node: ContextNode): Readable | Buffer {
-    if (node.size === 0) return Buffer.alloc(0);
-    return createReadStream(this.#path, {
-      start: node.offset,
-      end: node.offset + node.size - 1,
-      highWaterMark: 256 * 1024,
-    });
+  /** By one descriptor for all of them: a context may have a hundred thousand small files. */
+  async *content(node: ContextNode): AsyncGenerator<Uint8Array, void, undefined> {
+    if (node.size === 0) return;
+    this.#file ??= open(this.#path, 'r');
+    const file = await this.#file;
+    for (let at = 0; at < node.size; ) {
+      const length = Math.min(node.size - at, READ_BYTES);
+      const { bytesRead, buffer } = await file.read(
+        Buffer.allocUnsafe(length),
+        0,
+        length,
+        node.offset + at,
+      );
+      if (bytesRead === 0) throw new EngineError('corrupt', 'the stored build context is cut off');
+      at += bytesRead;
+      yield buffer.subarray(0, bytesRead);
+    }
   }
 
   async text(node: ContextNode, bytesMax: number): Promise<string> {
@@ -195,9 +210,7 @@ export class Context implements AsyncDisposable {
       throw new EngineError('limit_exceeded', `a file of the context exceeds ${bytesMax} bytes`);
     }
     const chunks: Uint8Array[] = [];
-    for await (const chunk of this.content(node)) {
-      chunks.push(typeof chunk === 'number' ? Buffer.of(chunk) : (chunk as Uint8Array));
-    }
+    for await (const chunk of this.content(node)) chunks.push(chunk);
     return Buffer.concat(chunks).toString('utf8');
   }
 
@@ -207,6 +220,7 @@ export class Context implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await (await this.#file)?.close();
     if (this.#path !== '') await rm(this.#path, { force: true });
   }
 }
@@ -240,28 +254,40 @@ function directory(mode = DIRECTORY_MODE, mtime = 0n): ContextNode {
 
 /** An archive's path: `..` in it would name something outside. */
 function splitPath(path: string): string[] {
+  if (path.length > PATH_BYTES_MAX) {
+    throw new EngineError('limit_exceeded', 'a path in the build context is too long', {
+      facts: { limit: 'PATH_BYTES_MAX', max: PATH_BYTES_MAX },
+    });
+  }
   const parts = path.split('/').filter((part) => part !== '' && part !== '.');
   if (parts.includes('..')) {
     const clean = posix.normalize(parts.join('/'));
-    if (clean === '..' || clean.startsWith('../')) throw broken(JSON.stringify(path));
+    if (clean === '..' || clean.startsWith('../')) {
+      throw broken(`${JSON.stringify(path)} leads outside`);
+    }
     return clean === '.' ? [] : clean.split('/');
   }
   return parts;
 }
 
 function broken(what: string): EngineError {
-  return new EngineError('invalid_argument', `the build context is broken: ${what} leads outside`);
+  return new EngineError('invalid_argument', `the build context is broken: ${what}`);
 }
 
 const ZEROS = Buffer.alloc(64 * 1024);
 
-function* expand(piece: Uint8Array | { readonly hole: number }): Generator<Uint8Array> {
-  if (piece instanceof Uint8Array) {
-    yield piece;
-    return;
-  }
-  for (let left = piece.hole; left > 0; left -= ZEROS.length) {
-    yield left >= ZEROS.length ? ZEROS : ZEROS.subarray(0, left);
+/** The content of an entry, with zeros where an archive says only how many there are. */
+export async function* expandHoles(
+  body: TarEntry['body'],
+): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const piece of body) {
+    if (piece instanceof Uint8Array) {
+      yield piece;
+      continue;
+    }
+    for (let left = piece.hole; left > 0; left -= ZEROS.length) {
+      yield left >= ZEROS.length ? ZEROS : ZEROS.subarray(0, left);
+    }
   }
 }
 

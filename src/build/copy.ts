@@ -2,287 +2,281 @@
 import { createHash } from 'node:crypto';
 import { posix } from 'node:path';
 import { isEngineError } from '#base/error.ts';
-import { hostUser } from './owner.ts';
-import { expandText } from './dockerfile/words.ts';
-import type { ContextNode } from './context.ts';
-import {
-  contextArchive,
-  contextItems,
-  imageArchive,
-  type LayerStyle,
-  lookAt,
-  parentItems,
-  unpackedItems,
-} from './copy-layer.ts';
-import {
-  failed,
-  findSources,
-  missingParents,
-  type Owner,
-  parseMode,
-  type Placed,
-  placeSources,
-  type TargetFacts,
-} from './copy-plan.ts';
-import type { Place } from './dockerfile/fault.ts';
-import type { Copy } from './dockerfile/instruction.ts';
-import { fetchRemote, isRemote, type Remote } from './remote.ts';
-import { lookInto } from './look.ts';
-import { digestOfTree } from './materialize.ts';
-import { stateOf } from './run-plan.ts';
-import { nop, type StageBuilder, type StepWish } from './stage.ts';
-import { chainOfState } from './state.ts';
+import type { Ingest } from '#image/content/content.ts';
+import type { Visit } from '#runtime/visit.ts';
+import { toBinary } from '#tar/binary-path.ts';
 import { detectCompression } from '#tar/compression.ts';
 import { encodeTar, type EncodeItem } from '#tar/encode.ts';
+import { parseChmod } from './chmod.ts';
+import { findImageSources, imageArchive } from './copy-image.ts';
+import { contextItems, type LayerStyle, parentItems, unpackedItems } from './copy-layer.ts';
+import {
+  type CopyOptions,
+  findSources,
+  join,
+  missingParents,
+  placeSources,
+  type Source,
+  targetKind,
+} from './copy-plan.ts';
+import { failure, type Place } from './dockerfile/fault.ts';
+import type { Copy } from './dockerfile/instruction.ts';
+import { expandText } from './dockerfile/words.ts';
+import { lookInto } from './look.ts';
+import { digestOfTree } from './materialize.ts';
+import { ownerOf, ROOT } from './owner.ts';
+import { fetchRemote, isRemote, type Remote } from './remote.ts';
+import type { StageBuilder } from './stage.ts';
+import { chainOfState } from './state.ts';
+import { nop, type StepWish } from './step.ts';
+import { basePath, LinkedDirectories, lookAt, type TargetFacts } from './target.ts';
 
 const TAR_MAGIC_AT = 257;
 const HEAD_BYTES = 512;
-
-export async function copyStep(stage: StageBuilder, copy: Copy, place: Place): Promise<StepWish> {
-  const { config } = stage.state.spec;
-  const expand = (word: string): string => stage.expand(word, place);
-  const sources = copy.sources.map(expand);
-  const written = expand(copy.target);
-  const target = `${posix.resolve(config.workingDir || '/', written)}${/\/\.?$/.test(written) ? '/' : ''}`;
-  const flags = [expand(copy.chown), copy.chmod, copy.parents, copy.exclude, copy.unpack];
-  const plan: CopyPlan = {
-    copy: { ...copy, chown: expand(copy.chown), chmod: expand(copy.chmod) },
-    sources,
-    target: target.replace(/^\/\/$/, '/'),
-    place,
-  };
-  if (copy.from !== '') return fromImage(stage, plan, flags);
-  const remotes = copy.kind === 'add' ? sources.filter(isRemote) : [];
-  const fetched: Remote[] = [];
-  for (const url of remotes) fetched.push(await fetchRemote(stage.build, url, copy, place));
-  const local = findSources(
-    stage.build.context,
-    sources.filter((each) => !remotes.includes(each)),
-    place,
-  );
-  const inline = inlineFiles(stage, copy, place);
-  const digests = [
-    ...local.map(({ path, node }) => [path, digestOfTree(node)]),
-    ...fetched.map(({ name, digest }) => [name, digest]),
-    ...inline.map(({ name, text }) => [name, createHash('sha256').update(text).digest('hex')]),
-  ];
-  const hash = createHash('sha256').update(JSON.stringify(digests)).digest('hex');
-  const kind =
-    local.length + fetched.length + inline.length > 1
-      ? 'multi'
-      : local[0]?.node.kind === 'dir'
-        ? 'dir'
-        : 'file';
-  return {
-    config,
-    createdBy: nop(`${copy.kind.toUpperCase()} ${kind}:${hash} in ${written} `),
-    inputs: [copy.kind, digests, plan.target, flags],
-    layer: () => contextLayer(stage, plan, local, fetched, inline),
-  };
-}
+const INLINE_MODE = 0o644;
+const REMOTE_MODE = 0o600;
 
 type CopyPlan = {
   readonly copy: Copy;
+  /** Variables replaced. */
+  readonly chown: string;
+  readonly chmod: string;
   readonly sources: readonly string[];
-  /** Absolute; with a slash at the end when it was written so. */
+  /** As it stands in the file, and absolute, with a slash at the end when it was written so. */
+  readonly written: string;
   readonly target: string;
-  readonly place: Place;
+  readonly options: CopyOptions;
 };
 
-type Inline = { readonly name: string; readonly text: string };
+/** A file whose bytes are neither in the context nor in an image. */
+type Other = {
+  readonly name: string;
+  readonly digest: string;
+  readonly mode: number;
+  /** undefined: now. */
+  readonly mtime: bigint | undefined;
+  readonly size: number;
+  readonly body: () => AsyncIterable<Uint8Array> | Uint8Array;
+};
 
-/** Files that stand in the Dockerfile. */
-function inlineFiles(stage: StageBuilder, copy: Copy, place: Place): readonly Inline[] {
-  const { escapeChar } = stage.build.file.source;
-  return copy.heredocs.map(({ name, content, expand }) => {
-    if (!expand) return { name, text: content };
-    try {
-      return { name, text: expandText(content, { escapeChar, lookup: stage.lookup }) };
-    } catch (error) {
-      if (!isEngineError(error, 'invalid_argument')) throw error;
-      throw failed(place, error.message);
-    }
-  });
+export async function copyStep(stage: StageBuilder, copy: Copy, place: Place): Promise<StepWish> {
+  const plan = planCopy(stage, copy, place);
+  if (copy.from !== '') return fromImage(stage, plan);
+  const { options } = plan;
+  const remotes = copy.kind === 'add' ? plan.sources.filter(isRemote) : [];
+  if (copy.checksum !== '' && remotes.length === 0) {
+    throw failure(place, "checksum can't be specified for non-remote (HTTP(S)) sources");
+  }
+  const others: Other[] = [];
+  for (const url of remotes) others.push(await fetched(stage, url, plan));
+  others.push(...inlineFiles(stage, copy, place));
+  const names = plan.sources.filter((each) => !remotes.includes(each));
+  const local = findSources(stage.build.context, names, options);
+  const digests = [
+    ...local.map(({ path, node }) => [path, digestOfTree(node, options.parents)]),
+    ...others.map(({ name, digest }) => [name, digest]),
+  ];
+  const isDirectory = local[0]?.node.kind === 'dir';
+  const kind = digests.length > 1 ? 'multi' : isDirectory ? 'dir' : 'file';
+  return wishOf(stage, plan, kind, digests, () => contextLayer(stage, plan, local, others));
 }
 
-async function styleOf(stage: StageBuilder, { copy, place }: CopyPlan): Promise<LayerStyle> {
-  const owner: Owner =
-    copy.chown === '' ? { uid: 0, gid: 0 } : await hostUser(stage, copy.chown, place);
+function planCopy(stage: StageBuilder, copy: Copy, place: Place): CopyPlan {
+  const expand = (word: string): string => stage.expand(word, place);
+  const written = expand(copy.target);
+  const absolute = posix.resolve(stage.state.spec.config.workingDir || '/', written);
+  const isDirectory = /(?:^|\/)\.{0,2}$/.test(written) && absolute !== '/';
   return {
-    owner,
-    mode: parseMode(copy.chmod, place),
-    epoch: stage.build.epoch,
-    moment: stage.build.moment,
+    copy,
+    chown: expand(copy.chown),
+    chmod: expand(copy.chmod),
+    sources: copy.sources.map(expand),
+    written,
+    target: isDirectory ? `${absolute}/` : absolute,
+    options: {
+      verb: copy.kind.toUpperCase(),
+      exclude: copy.exclude.map(expand),
+      parents: copy.parents,
+      place,
+    },
+  };
+}
+
+/** The history says all of it: flags that it has no words for are in the digest. */
+function wishOf(
+  stage: StageBuilder,
+  { chmod, chown, copy, options, target, written }: CopyPlan,
+  kind: string,
+  inputs: readonly unknown[],
+  layer: () => Promise<Ingest>,
+): StepWish {
+  const { config } = stage.state.spec;
+  const flags = [chmod, options.parents, options.exclude, copy.unpack ?? 'default'];
+  const digest = createHash('sha256')
+    .update(JSON.stringify([inputs, flags]))
+    .digest('hex');
+  const owner = chown === '' ? '' : `--chown=${chown}`;
+  return {
+    config,
+    createdBy: nop(config.shell, `${options.verb} ${owner}${kind}:${digest} in ${written} `),
+    inputs: [target],
+    portable: true,
+    layer,
+  };
+}
+
+async function fetched(stage: StageBuilder, url: string, plan: CopyPlan): Promise<Other> {
+  const remote: Remote = await fetchRemote(stage.build, url, plan.copy, plan.options);
+  return { ...remote, mode: REMOTE_MODE };
+}
+
+/** Files that stand in the Dockerfile. */
+function inlineFiles(stage: StageBuilder, copy: Copy, place: Place): readonly Other[] {
+  const { escapeChar } = stage.build.file.source;
+  return copy.heredocs.map(({ name, content, expand }) => {
+    const text = expand ? expanded(content, place) : content;
+    const body = Buffer.from(text);
+    const digest = createHash('sha256').update(body).digest('hex');
+    const { length: size } = body;
+    return {
+      name: toBinary(name),
+      digest,
+      mode: INLINE_MODE,
+      mtime: undefined,
+      size,
+      body: () => body,
+    };
+  });
+  function expanded(content: string, at: Place): string {
+    try {
+      return expandText(content, { escapeChar, lookup: stage.lookup });
+    } catch (error) {
+      if (!isEngineError(error, 'invalid_argument')) throw error;
+      throw failure(at, error.message, { cause: error });
+    }
+  }
+}
+
+async function styleOf(
+  stage: StageBuilder,
+  visit: Visit | undefined,
+  { chmod, chown, options }: CopyPlan,
+): Promise<LayerStyle> {
+  const { epoch, moment } = stage.build;
+  return {
+    owner: chown === '' ? undefined : await ownerOf(visit, chown, options.place),
+    mode: parseChmod(chmod, options.place),
+    epoch,
+    moment,
   };
 }
 
 async function contextLayer(
   stage: StageBuilder,
   plan: CopyPlan,
-  local: ReturnType<typeof findSources>,
-  fetched: readonly Remote[],
-  inline: readonly Inline[],
-) {
+  local: readonly Source[],
+  others: readonly Other[],
+): Promise<Ingest> {
   const { build, state } = stage;
-  const { copy, place, target } = plan;
-  const style = await styleOf(stage, plan);
-  const facts = await lookInto(build, state, (visit) => lookAt(visit, target));
-  const unpacked =
-    copy.kind === 'add' && copy.unpack !== false ? await archivesOf(stage, local) : [];
-  const plain = local.filter((each) => !unpacked.includes(each));
-  const many = local.length + fetched.length + inline.length > 1;
-  const named = many && !target.endsWith('/') ? `${target}/` : target;
-  const options = { exclude: copy.exclude, parents: copy.parents };
-  const placed = plain.length === 0 ? [] : placeSources(plain, named, facts, options, place);
-  const others = [
-    ...fetchedItems(fetched, named, facts, style),
-    ...inlineItems(inline, named, facts, style),
-  ];
-  const intoDirectory = unpacked.length > 0 || plain.some(({ node }) => node.kind === 'dir');
-  const nodes: readonly Placed[] = [...placed, ...others.map(({ path }) => ({ path, node: FILE }))];
-  const parents = parentItems(missingParents(nodes, facts, intoDirectory), style);
-  const { context, signal } = build;
-  async function* archive(): AsyncGenerator<Uint8Array, void, undefined> {
-    if (unpacked.length === 0 && others.length === 0) {
-      yield* contextArchive(context, parents, placed, style);
-      return;
+  const { copy, options, target } = plan;
+  const unpacks = copy.kind === 'add' && copy.unpack !== false;
+  const archives = unpacks ? await archivesAmong(stage, local) : [];
+  const plain = local.filter((each) => !archives.includes(each));
+  return lookInto(build, state, async (visit) => {
+    const style = await styleOf(stage, visit, plan);
+    const facts = await lookAt(visit, target);
+    const links = new LinkedDirectories(visit);
+    const kinds = [
+      ...plain.map(({ node }) => ({ isDirectory: node.kind === 'dir' })),
+      ...archives.map(() => ({ isDirectory: true })),
+      ...others.map(() => ({ isDirectory: false })),
+    ];
+    const { into } = targetKind(kinds, target, facts, options);
+    const placed = placeSources(plain, into, facts, options);
+    const files = others.map((other) => otherItem(other, into, facts, style));
+    const paths = [
+      ...placed.map(({ path, node }) => ({ path, isDirectory: node.kind === 'dir' })),
+      ...files.map(({ path }) => ({ path, isDirectory: false })),
+    ];
+    const alsoTarget = kinds.some(({ isDirectory }) => isDirectory);
+    // What an archive brings has its own owners, and the directory that it is put into is nobody's.
+    const owner = paths.length === 0 ? ROOT : (style.owner ?? ROOT);
+    const { moment } = style;
+    const parents = parentItems(missingParents(paths, facts, alsoTarget), { owner, moment });
+    async function* items(): AsyncGenerator<EncodeItem, void, undefined> {
+      yield* parents;
+      yield* contextItems(build.context, placed, style, links);
+      yield* files;
+      for (const { node } of archives) {
+        const bytes = build.context.content(node);
+        yield* unpackedItems(bytes, basePath(facts), style.epoch, links);
+      }
     }
-    yield* encodeTar(items());
-  }
-  async function* items(): AsyncGenerator<EncodeItem, void, undefined> {
-    yield* parents;
-    for (const one of placed) {
-      yield* contextItems(context, [one], style);
-    }
-    yield* others;
-    const base = baseOf(facts);
-    for (const { node } of unpacked) yield* unpackedItems(bytesOf(stage, node), base, style.epoch);
-  }
-  return build.deps.images.deps.content.ingest(archive(), { signal });
-}
-
-const FILE = { kind: 'file' } as ContextNode;
-
-function baseOf({ existing, missing }: TargetFacts): string {
-  return [...existing.split('/'), ...missing.map((name) => Buffer.from(name).toString('latin1'))]
-    .filter((part) => part !== '')
-    .join('/');
-}
-
-async function* bytesOf(stage: StageBuilder, node: ContextNode): AsyncGenerator<Uint8Array> {
-  const content = stage.build.context.content(node);
-  if (content instanceof Buffer) yield content;
-  else for await (const chunk of content) yield chunk as Uint8Array;
+    const { content } = build.deps.images.deps;
+    return content.ingest(encodeTar(items()), { signal: build.signal });
+  });
 }
 
 /** Local tar archives, plain or compressed: ADD unpacks them. */
-async function archivesOf(stage: StageBuilder, local: ReturnType<typeof findSources>) {
-  const found = [];
+async function archivesAmong(
+  stage: StageBuilder,
+  local: readonly Source[],
+): Promise<readonly Source[]> {
+  const found: Source[] = [];
   for (const each of local) {
     if (each.node.kind !== 'file' || each.node.size === 0) continue;
     let head = Buffer.alloc(0);
-    for await (const chunk of bytesOf(stage, each.node)) {
+    for await (const chunk of stage.build.context.content(each.node)) {
       head = Buffer.concat([head, chunk]);
       if (head.length >= HEAD_BYTES) break;
     }
     const isTar = head.subarray(TAR_MAGIC_AT, TAR_MAGIC_AT + 5).toString('latin1') === 'ustar';
-    const compressed =
-      detectCompression(head) !== 'none' && /\.(tar\.\w+|tgz|tzst)$/.test(each.path);
-    if (isTar || compressed) found.push(each);
+    const isCompressed = detectCompression(head) !== 'none';
+    if (isTar || (isCompressed && /\.(?:tar\.\w+|t[gbx]z2?|tzst)$/.test(each.path))) {
+      found.push(each);
+    }
   }
   return found;
 }
 
-function fetchedItems(
-  fetched: readonly Remote[],
-  target: string,
+function otherItem(
+  { name, mode, mtime, size, body }: Other,
+  into: boolean,
   facts: TargetFacts,
-  { owner, mode, epoch }: LayerStyle,
-): readonly EncodeItem[] {
-  const into = target.endsWith('/') || (facts.missing.length === 0 && !facts.isFile);
-  return fetched.map(({ name, mtime, body, size }) => ({
+  { owner, mode: change, epoch, moment }: LayerStyle,
+): EncodeItem {
+  const at = mtime ?? moment;
+  return {
     kind: 'file',
-    path: into ? joined(baseOf(facts), name) : baseOf(facts),
-    mode: mode ?? 0o600,
-    uid: owner.uid,
-    gid: owner.gid,
-    mtime: epoch !== undefined && mtime > epoch ? epoch : mtime,
+    path: into ? join(basePath(facts), name) : basePath(facts),
+    mode: change?.(mode, false) ?? mode,
+    uid: owner?.uid ?? 0,
+    gid: owner?.gid ?? 0,
+    mtime: epoch !== undefined && at > epoch ? epoch : at,
     size,
     body: body(),
-  }));
-}
-
-function inlineItems(
-  inline: readonly Inline[],
-  target: string,
-  facts: TargetFacts,
-  { owner, mode, moment }: LayerStyle,
-): readonly EncodeItem[] {
-  const into = target.endsWith('/') || (facts.missing.length === 0 && !facts.isFile);
-  return inline.map(({ name, text }) => {
-    const body = Buffer.from(text);
-    return {
-      kind: 'file',
-      path: into ? joined(baseOf(facts), name) : baseOf(facts),
-      mode: mode ?? 0o644,
-      uid: owner.uid,
-      gid: owner.gid,
-      mtime: moment,
-      size: body.length,
-      body,
-    };
-  });
-}
-
-function joined(base: string, name: string): string {
-  return base === '' ? name : `${base}/${name}`;
-}
-
-async function fromImage(
-  stage: StageBuilder,
-  plan: CopyPlan,
-  flags: readonly unknown[],
-): Promise<StepWish> {
-  const { copy, place, sources, target } = plan;
-  const { build, state } = stage;
-  const from = await stateOf(stage, copy.from, place);
-  const inputs = ['copy', chainOfState(from), sources, target, flags];
-  const hash = createHash('sha256').update(JSON.stringify(inputs)).digest('hex');
-  return {
-    config: state.spec.config,
-    createdBy: nop(`COPY multi:${hash} in ${target} `),
-    inputs,
-    layer: async () => {
-      const style = await styleOf(stage, plan);
-      const facts = await lookInto(build, state, (visit) => lookAt(visit, target));
-      const many = sources.length > 1 && !target.endsWith('/') ? `${target}/` : target;
-      return lookInto(build, from, async (visit) => {
-        if (visit === undefined) throw failed(place, `stat ${sources[0]}: file does not exist`);
-        const options = { style, exclude: copy.exclude, place };
-        async function* archive(): AsyncGenerator<Uint8Array, void, undefined> {
-          if (visit === undefined) return;
-          for (const [index, source] of sources.entries()) {
-            const bytes = imageArchive(visit, source, many, facts, options);
-            yield* index === sources.length - 1 ? bytes : withoutTrailer(bytes);
-          }
-        }
-        return build.deps.images.deps.content.ingest(archive(), { signal: build.signal });
-      });
-    },
   };
 }
 
-const TRAILER_BYTES = 1024;
-
-/** Two zero blocks end an archive: not between two sources. */
-async function* withoutTrailer(
-  bytes: AsyncIterable<Uint8Array>,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  let held = Buffer.alloc(0);
-  for await (const chunk of bytes) {
-    held = Buffer.concat([held, chunk]);
-    if (held.length <= TRAILER_BYTES) continue;
-    yield held.subarray(0, held.length - TRAILER_BYTES);
-    held = held.subarray(held.length - TRAILER_BYTES);
-  }
+async function fromImage(stage: StageBuilder, plan: CopyPlan): Promise<StepWish> {
+  const { copy, options, sources, target } = plan;
+  const { build, state } = stage;
+  const from = await stage.source(copy.from, options.place);
+  const inputs = [chainOfState(from), sources];
+  const layer = (): Promise<Ingest> =>
+    lookInto(build, from, (visit) =>
+      lookInto(build, state, async (targetVisit) => {
+        const found = await findImageSources(visit, sources, options);
+        const style = await styleOf(stage, targetVisit, plan);
+        const facts = await lookAt(targetVisit, target);
+        const { into } = targetKind(found, target, facts, options);
+        const links = new LinkedDirectories(targetVisit);
+        async function* archive(): AsyncGenerator<Uint8Array, void, undefined> {
+          if (visit === undefined) return;
+          yield* imageArchive(visit, { sources: found, into, facts, options, style, links });
+        }
+        return build.deps.images.deps.content.ingest(archive(), { signal: build.signal });
+      }),
+    );
+  return wishOf(stage, plan, 'multi', inputs, layer);
 }

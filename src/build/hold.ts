@@ -1,10 +1,12 @@
 // What a build keeps from being collected until it ends.
+import type { Digest } from '#base/digest.ts';
 import type { Leases } from '#image/deps.ts';
+import type { LayerBlob } from '#image/record.ts';
+import { chainsOf } from '#snapshot/chain.ts';
 import type { EphemeralImages } from './ephemeral.ts';
-import { imageRef } from './run.ts';
-import { chainOfState, type State } from './state.ts';
+import { chainOfState, imageRef, type State } from './state.ts';
 
-export class EphemeralHold implements Disposable {
+export class BuildHold implements Disposable {
   readonly #leases: Leases;
   readonly #held = new DisposableStack();
 
@@ -14,6 +16,11 @@ export class EphemeralHold implements Disposable {
 
   hold(digests: readonly string[]): void {
     this.#held.use(this.#leases.hold(digests));
+  }
+
+  /** Layers that are here, with the chains that they make. */
+  holdLayers(diffIds: readonly Digest[], layers: readonly LayerBlob[]): void {
+    this.hold([...chainsOf(diffIds), ...layers.map(({ digest }) => digest)]);
   }
 
   /** Containers of this build may mount the image. */

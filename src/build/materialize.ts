@@ -1,11 +1,10 @@
 // RUN --mount=type=bind of the context: the one thing that needs its files to be files. They are
 // written below a folder of the build's own, from the list, directory by directory, so that no link
 // in it is ever followed.
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { chmod, mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ContextNode, Found } from './context.ts';
 import { walk } from './copy-plan.ts';
@@ -17,22 +16,32 @@ export type Materialized = {
   readonly digest: string;
 };
 
-export async function materialize(build: BuildShared, found: Found): Promise<Materialized> {
-  const digest = digestOfTree(found.node);
-  const path = join(build.folder, createHash('sha256').update(found.path).digest('hex'));
+/** `ofItsOwn`: it will be written to, which no other step sees. */
+export async function materialize(
+  build: BuildShared,
+  found: Found,
+  { ofItsOwn }: { readonly ofItsOwn: boolean },
+): Promise<Materialized> {
+  const digest = digestOfTree(found.node, true);
+  const name = ofItsOwn ? randomUUID() : createHash('sha256').update(found.path).digest('hex');
+  const path = join(build.folder, name);
   await build.once(path, () => write(build, found.node, path));
   return { path, digest };
 }
 
-async function write(build: BuildShared, node: ContextNode, path: string): Promise<void> {
+/** Names are bytes, which need not be UTF-8. */
+async function write(
+  build: BuildShared,
+  node: ContextNode,
+  path: string | Buffer<ArrayBuffer>,
+): Promise<void> {
   if (node.kind === 'symlink') {
     await symlink(Buffer.from(node.link, 'latin1'), path);
     return;
   }
   if (node.kind === 'file') {
-    const content = build.context.content(node);
-    const source = content instanceof Buffer ? Readable.from([content]) : content;
-    await pipeline(source, createWriteStream(path, { flags: 'wx', mode: 0o600 }));
+    const target = createWriteStream(path, { flags: 'wx', mode: 0o600 });
+    await pipeline(build.context.content(node), target);
     await chmod(path, node.mode);
     return;
   }
@@ -40,16 +49,20 @@ async function write(build: BuildShared, node: ContextNode, path: string): Promi
   if (node.kind !== 'dir') return;
   await mkdir(path, { mode: 0o700 });
   for (const [name, child] of node.children) {
-    await write(build, child, join(path, Buffer.from(name, 'latin1').toString('utf8')));
+    const parts = [Buffer.from(path), Buffer.from('/'), Buffer.from(name, 'latin1')];
+    await write(build, child, Buffer.concat(parts));
   }
   await chmod(path, node.mode);
 }
 
-export function digestOfTree(node: ContextNode): string {
+/** `withRoot`: the attributes of the directory itself count, too. */
+export function digestOfTree(root: ContextNode, withRoot = false): string {
   const hash = createHash('sha256');
-  for (const { path, node: each } of walk({ path: '', node })) {
-    const { kind, mode, size, digest, link, major, minor } = each;
-    const own = path === '' ? [kind] : [kind, mode, major, minor];
+  for (const { path, node } of walk({ path: '', node: root })) {
+    const { kind, mode, size, digest, link, major, minor, xattrs } = node;
+    const isTarget = path === '' && kind === 'dir' && !withRoot;
+    const more = [...xattrs].map(([name, value]) => [name, Buffer.from(value).toString('latin1')]);
+    const own = isTarget ? [kind] : [kind, mode, major, minor, more];
     hash.update(JSON.stringify([path, ...own, size, digest, link]));
   }
   return hash.digest('hex');

@@ -4,8 +4,8 @@ import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import { messageOf } from '#base/error.ts';
-import { failed } from './copy-plan.ts';
-import { fault, type Place } from './dockerfile/fault.ts';
+import { type CopyOptions, failed } from './copy-plan.ts';
+import { failure } from './dockerfile/fault.ts';
 import type { Copy } from './dockerfile/instruction.ts';
 import type { BuildShared } from './shared.ts';
 
@@ -33,51 +33,68 @@ export async function fetchRemote(
   build: BuildShared,
   url: string,
   copy: Copy,
-  place: Place,
+  options: CopyOptions,
 ): Promise<Remote> {
   if (isGit(url)) {
     throw failed(
-      place,
+      options,
       `ADD of a git repository is not supported here: clone it and copy it: ${url}`,
     );
   }
   if (copy.checksum !== '' && !/^sha256:[0-9a-f]{64}$/.test(copy.checksum)) {
-    throw fault(place, `invalid checksum ${copy.checksum}: it should be sha256:…`);
+    throw failure(options.place, `invalid checksum ${copy.checksum}: it should be sha256:…`);
   }
-  const name = posix.basename(new URL(url).pathname);
+  const name = nameOf(url, options);
   if (name === '' && copy.target.endsWith('/')) {
-    throw failed(place, `cannot determine filename for source ${url}`);
+    throw failed(options, `cannot determine filename for source ${url}`);
   }
-  const response = await request(build, url, place);
+  const response = await request(build, url, options);
   const path = join(build.folder, randomUUID());
-  const { size, digest } = await receive(build, response, path, place);
+  const { size, digest } = await receive(build, response, path, options);
   if (copy.checksum !== '' && copy.checksum !== digest) {
-    throw failed(place, `digest mismatch ${digest}: ${copy.checksum}`);
+    throw failed(options, `digest mismatch ${digest}: ${copy.checksum}`);
   }
   const modified = Date.parse(response.headers.get('last-modified') ?? '');
   const mtime = Number.isNaN(modified) ? 0n : BigInt(modified) * 1_000_000n;
-  return { name, size, digest, mtime, body: () => createReadStream(path) };
+  return { name, size, digest, mtime, body: () => readWhenAsked(path) };
 }
 
-async function request(build: BuildShared, url: string, place: Place): Promise<Response> {
+function nameOf(url: string, options: CopyOptions): string {
+  try {
+    return posix.basename(decodeURI(new URL(url).pathname));
+  } catch (error) {
+    throw failed(options, `cannot read the URL ${url}: ${messageOf(error)}`);
+  }
+}
+
+/** Opened when its turn in the archive comes. */
+async function* readWhenAsked(path: string): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const chunk of createReadStream(path)) yield chunk as Uint8Array;
+}
+
+async function request(build: BuildShared, url: string, options: CopyOptions): Promise<Response> {
   let at = url;
   for (let redirects = 0; redirects <= REDIRECTS_MAX; redirects += 1) {
-    const late = AbortSignal.timeout(HEADERS_MS_MAX);
+    const late = new AbortController();
+    // For the head of the answer alone: a large file may take as long as it takes.
+    const timer = setTimeout(() => late.abort(new Error('no answer')), HEADERS_MS_MAX);
     let response: Response;
     try {
-      const signal = AbortSignal.any([build.signal, late]);
+      const signal = AbortSignal.any([build.signal, late.signal]);
       response = await fetch(at, { redirect: 'manual', signal });
     } catch (error) {
       build.signal.throwIfAborted();
       const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-      throw failed(place, `failed to get ${url}: ${messageOf(cause)}`);
+      throw failed(options, `failed to get ${url}: ${messageOf(cause)}`);
+    } finally {
+      clearTimeout(timer);
     }
     const location = response.headers.get('location');
     if (response.status >= 300 && response.status < 400 && location !== null) {
       await response.body?.cancel();
       const next = new URL(location, at);
       if (next.protocol !== 'https:' && (next.protocol !== 'http:' || at.startsWith('https:'))) {
-        throw failed(place, `${url} leads to ${next.protocol}//, which is not followed`);
+        throw failed(options, `${url} leads to ${next.protocol}//, which is not followed`);
       }
       at = next.href;
       continue;
@@ -85,18 +102,18 @@ async function request(build: BuildShared, url: string, place: Place): Promise<R
     if (response.ok) return response;
     await response.body?.cancel();
     throw failed(
-      place,
+      options,
       `failed to GET ${url} with status ${response.status} ${response.statusText}`,
     );
   }
-  throw failed(place, `${url} is redirected more than ${REDIRECTS_MAX} times`);
+  throw failed(options, `${url} is redirected more than ${REDIRECTS_MAX} times`);
 }
 
 async function receive(
   build: BuildShared,
   response: Response,
   path: string,
-  place: Place,
+  options: CopyOptions,
 ): Promise<{ readonly size: number; readonly digest: string }> {
   const hash = createHash('sha256');
   const file = await open(path, 'wx', 0o600);
@@ -105,7 +122,7 @@ async function receive(
     for await (const chunk of response.body ?? []) {
       build.signal.throwIfAborted();
       size += chunk.length;
-      if (size > REMOTE_BYTES_MAX) throw failed(place, 'the remote file is too large');
+      if (size > REMOTE_BYTES_MAX) throw failed(options, 'the remote file is too large');
       hash.update(chunk);
       await file.write(chunk);
     }

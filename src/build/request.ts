@@ -38,31 +38,30 @@ export type CacheVerdict =
   | { readonly kind: 'miss'; readonly why: string }
   | { readonly kind: 'none' };
 
+/** What belongs to one step: of `stage`, counted over all stages from 1. */
+type OfStep = { readonly stage: number; readonly step: number };
+
 export type BuildEvent =
   | { readonly kind: 'warning'; readonly warning: Warning }
   | { readonly kind: 'pull'; readonly progress: unknown }
-  /** Of `steps` in all, counted from 1. */
-  | {
+  /** What will be built, in the order of the Dockerfile. */
+  | { readonly kind: 'stages'; readonly stages: readonly number[] }
+  | { readonly kind: 'stage-end'; readonly stage: number }
+  /** Of `steps` in all. */
+  | (OfStep & {
       readonly kind: 'step';
-      readonly step: number;
       readonly steps: number;
-      readonly stage: number;
       readonly text: string;
       readonly line: number;
-    }
-  | { readonly kind: 'cache'; readonly step: number; readonly verdict: CacheVerdict }
+    })
+  | (OfStep & { readonly kind: 'cache'; readonly verdict: CacheVerdict })
   /** A container runs for the step. */
-  | { readonly kind: 'running'; readonly step: number; readonly container: string }
-  | {
-      readonly kind: 'output';
-      readonly step: number;
-      readonly stream: 1 | 2;
-      readonly data: Uint8Array;
-    }
-  | { readonly kind: 'removed'; readonly step: number; readonly container: string }
+  | (OfStep & { readonly kind: 'running'; readonly container: string })
+  | (OfStep & { readonly kind: 'output'; readonly stream: 1 | 2; readonly data: Uint8Array })
+  | (OfStep & { readonly kind: 'removed'; readonly container: string })
   /** The image after the step. */
-  | { readonly kind: 'image'; readonly step: number; readonly id: string }
-  | { readonly kind: 'note'; readonly step: number; readonly text: string }
+  | (OfStep & { readonly kind: 'image'; readonly id: string })
+  | (OfStep & { readonly kind: 'note'; readonly text: string })
   | { readonly kind: 'built'; readonly id: string; readonly tags: readonly string[] };
 
 export type OnBuildEvent = (event: BuildEvent) => void | Promise<void>;

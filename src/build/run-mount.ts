@@ -13,9 +13,11 @@ export type RunMount = {
   readonly mode: number | undefined;
   readonly uid: number;
   readonly gid: number;
-  readonly size: string;
-  /** secret: as a variable, not as a file. */
+  /** tmpfs: bytes; 0 = the system decides. */
+  readonly size: number;
+  /** secret: as a variable; as a file too when a target is said. */
   readonly env: string;
+  readonly targetSaid: boolean;
 };
 
 const TYPES = ['bind', 'cache', 'tmpfs', 'secret', 'ssh'] as const;
@@ -47,6 +49,7 @@ export function parseRunMount(text: string, place: Place): RunMount {
   if (target === '' && ['bind', 'cache', 'tmpfs'].includes(type)) {
     throw fault(place, `invalid mount config for type "${type}": no target`);
   }
+  refuse(type, values, text, place);
   const flag = (...keys: readonly string[]): boolean => first(...keys) === 'true';
   return {
     type,
@@ -60,13 +63,45 @@ export function parseRunMount(text: string, place: Place): RunMount {
     mode: values.has('mode') ? octal(first('mode'), place) : undefined,
     uid: number(first('uid'), place),
     gid: number(first('gid'), place),
-    size: values.get('size') ?? '',
+    size: bytesOf(values.get('size') ?? '', place),
     env: values.get('env') ?? '',
+    targetSaid: target !== '',
   };
 }
 
+/** What is read nowhere would be believed to do something. */
+function refuse(
+  type: RunMount['type'],
+  values: ReadonlyMap<string, string>,
+  text: string,
+  place: Place,
+): void {
+  if (type === 'cache' && (values.has('from') || values.has('source') || values.has('src'))) {
+    throw fault(place, `'${text}': a cache begins empty here, it takes nothing from elsewhere`);
+  }
+  const isWritten = ['rw', 'readwrite'].some((key) => values.get(key) === 'true');
+  if (type === 'bind' && isWritten && values.has('from')) {
+    throw fault(place, `'${text}': what a stage or an image has can only be read: COPY it`);
+  }
+}
+
+const UNITS: Readonly<Record<string, number>> = {
+  '': 1,
+  b: 1,
+  k: 1024,
+  m: 1024 ** 2,
+  g: 1024 ** 3,
+};
+
+function bytesOf(text: string, place: Place): number {
+  if (text === '') return 0;
+  const match = /^(\d{1,15})([bkmg]?)b?$/i.exec(text);
+  if (match === null) throw fault(place, `invalid size ${text}`);
+  return Number(match[1]) * (UNITS[(match[2] ?? '').toLowerCase()] ?? 1);
+}
+
 function octal(text: string, place: Place): number {
-  if (!/^[0-7]{1,5}$/.test(text)) throw fault(place, `invalid mode ${text}`);
+  if (!/^0?[0-7]{1,4}$/.test(text)) throw fault(place, `invalid mode ${text}`);
   return Number.parseInt(text, 8);
 }
 

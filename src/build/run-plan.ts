@@ -2,20 +2,21 @@
 // sources.
 import { posix } from 'node:path';
 import { argvOf } from './config-change.ts';
-import { fault, type Place } from './dockerfile/fault.ts';
+import { failure, type Place } from './dockerfile/fault.ts';
 import type { Run } from './dockerfile/instruction.ts';
-import { findStage } from './dockerfile/dockerfile.ts';
 import { materialize } from './materialize.ts';
 import { parseRunMount, type RunMount } from './run-mount.ts';
-import { imageRef, type ResolvedMount, SCRIPTS } from './run.ts';
+import { type ResolvedMount, SCRIPT_DIRECTORY } from './run-mounts.ts';
 import type { StageBuilder } from './stage.ts';
-import { chainOfState, imageState, type State } from './state.ts';
+import { chainOfState, imageRef } from './state.ts';
 import { toBinary } from '#tar/binary-path.ts';
 
 export type RunPlan = {
   readonly argv: readonly string[];
   readonly mounts: readonly ResolvedMount[];
   readonly scripts: ReadonlyMap<string, string>;
+  /** The network that its container is in. */
+  readonly network: string;
   /** For the key of the cache. */
   readonly inputs: readonly unknown[];
 };
@@ -35,24 +36,42 @@ export async function resolveRun(
     mounts.push(resolved);
     inputs.push(input);
   }
+  if (instruction.security === 'insecure') {
+    throw failure(place, 'security.insecure is not allowed', { code: 'forbidden' });
+  }
+  const plain = {
+    mounts,
+    scripts: new Map<string, string>(),
+    network: networkOf(stage, instruction),
+  };
   if (heredocs.length === 0 || command.form === 'exec') {
-    return { argv: argvOf(command, shell), mounts, scripts: new Map(), inputs };
+    return { ...plain, argv: argvOf(command, shell), inputs };
   }
   const [only] = heredocs;
   const isAlone = heredocs.length === 1 && /^\d*<<-?["']?[^\s"'<>|&;]+["']?$/.test(command.line);
   if (only !== undefined && isAlone) {
     if (!only.content.startsWith('#!')) {
       const argv = argvOf({ form: 'shell', line: only.content }, shell);
-      return { argv, mounts, scripts: new Map(), inputs };
+      return { ...plain, argv, inputs };
     }
-    const scripts = new Map([[only.name, only.content]]);
-    const argv = [`${SCRIPTS}/${only.name}`];
-    return { argv, mounts, scripts, inputs: [...inputs, only.content] };
+    // The word may be any text; as a file it has a plain name.
+    const name = /^[\w.-]*\w$/.test(only.name) ? only.name : 'script';
+    const scripts = new Map([[name, only.content]]);
+    const argv = [`${SCRIPT_DIRECTORY}/${name}`];
+    return { ...plain, argv, scripts, inputs: [...inputs, only.content] };
   }
   // The shell reads them itself, as it would from a script.
   const documents = heredocs.map(({ name, content }) => `${content}${name}`);
   const line = [command.line, ...documents].join('\n');
-  return { argv: argvOf({ form: 'shell', line }, shell), mounts, scripts: new Map(), inputs };
+  return { ...plain, argv: argvOf({ form: 'shell', line }, shell), inputs };
+}
+
+/** Its own --network, else the build's, else the one that containers have. */
+function networkOf({ build }: StageBuilder, { network }: Run): string {
+  const isSaid = (mode: string): boolean => mode !== '' && mode !== 'default';
+  const { networkMode } = build.request;
+  if (isSaid(network)) return network;
+  return isSaid(networkMode) ? networkMode : build.deps.defaultNetwork;
 }
 
 async function resolveMount(
@@ -70,26 +89,19 @@ async function resolveMount(
   if (mount.from === '') {
     const { context } = stage.build;
     const found = context.lookup(toBinary(mount.source));
-    if (found === undefined) throw fault(place, `${mount.source || '/'} is not in the context`);
-    const made = await materialize(stage.build, found);
+    if (found === undefined) {
+      throw failure(place, `${mount.source || '/'} is not in the build context`);
+    }
+    const made = await materialize(stage.build, found, { ofItsOwn: !mount.readOnly });
     return {
       resolved: { mount: own, from: { kind: 'path', path: made.path } },
       input: [own, made.digest],
     };
   }
-  const source = await stateOf(stage, mount.from, place);
+  const source = await stage.source(mount.from, place);
   stage.build.lend(source);
   return {
     resolved: { mount: own, from: { kind: 'image', ref: imageRef(source) } },
     input: [own, chainOfState(source)],
   };
-}
-
-/** The stage or image that --from names. */
-export async function stateOf(stage: StageBuilder, from: string, place: Place): Promise<State> {
-  const { build } = stage;
-  const name = stage.expand(from, place);
-  const found = findStage(build.file.stages, name, stage.index);
-  if (found !== undefined) return build.stage(found.index);
-  return imageState(await stage.imageOf(name, place));
 }

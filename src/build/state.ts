@@ -103,6 +103,11 @@ export function digestOf(state: State): string {
   return hashOf([config, diffIds, architecture, os, variant]);
 }
 
+/** What containers of a build call the image that they are made of. */
+export function imageRef(state: State): string {
+  return `sha256:${digestOf(state)}`;
+}
+
 /** Of values that JSON can say; keys of objects in their order. */
 export function hashOf(value: unknown): string {
   return createHash('sha256').update(JSON.stringify(value)).digest('hex');

@@ -37,6 +37,7 @@ export async function openBuilds(
     containers,
     visits: deps.visits,
     folder: join(config.dataRoot, 'build'),
+    memoryFolder: join(config.execRoot, 'build'),
     defaultNetwork: noBridge ? 'none' : 'bridge',
   });
   await service.recover();

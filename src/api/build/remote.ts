@@ -14,15 +14,19 @@ export async function fetchRemoteSource(url: string, signal: AbortSignal): Promi
     throw new EngineError('not_implemented', text);
   }
   let response: Response;
+  const late = new AbortController();
+  // For the head of the answer alone: a large context may take as long as it takes.
+  const timer = setTimeout(() => late.abort(new Error('no answer')), HEADERS_MS_MAX);
   try {
-    const limited = AbortSignal.any([signal, AbortSignal.timeout(HEADERS_MS_MAX)]);
-    response = await fetch(url, { signal: limited });
+    response = await fetch(url, { signal: AbortSignal.any([signal, late.signal]) });
   } catch (error) {
     const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
     throw new EngineError(
       'unavailable',
       `error fetching: failed to GET ${url}: ${messageOf(cause)}`,
     );
+  } finally {
+    clearTimeout(timer);
   }
   if (!response.ok || response.body === null) {
     throw new EngineError(

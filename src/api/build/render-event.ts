@@ -5,7 +5,14 @@ import type { Progress } from '#image/load.ts';
 import type { OwnBuildEvent } from '#wire/build.ts';
 import { renderProgress } from '../image/progress.ts';
 
-export function renderEvent(event: BuildEvent): OwnBuildEvent {
+/** Events that it has no use for: it shows stages side by side. */
+type Order = Extract<BuildEvent, { readonly kind: 'stages' | 'stage-end' }>;
+
+export function isOrder(event: BuildEvent): event is Order {
+  return event.kind === 'stages' || event.kind === 'stage-end';
+}
+
+export function renderEvent(event: Exclude<BuildEvent, Order>): OwnBuildEvent {
   switch (event.kind) {
     case 'output': {
       const { data, ...rest } = event;

@@ -17,7 +17,7 @@ import { parseBuild } from './parse.ts';
 import type { BuildPort } from './port.ts';
 import { fetchRemoteSource } from './remote.ts';
 import type { BuildEvent } from '#build/request.ts';
-import { renderEvent } from './render-event.ts';
+import { isOrder, renderEvent } from './render-event.ts';
 import { ClassicStream } from './stream.ts';
 
 async function build(exchange: Exchange): Promise<void> {
@@ -29,7 +29,7 @@ async function build(exchange: Exchange): Promise<void> {
   };
   const classic = new ClassicStream(tell, { quiet });
   const add = events
-    ? (event: BuildEvent) => tell({ coracle: renderEvent(event) })
+    ? (event: BuildEvent) => (isOrder(event) ? undefined : tell({ coracle: renderEvent(event) }))
     : (event: BuildEvent) => classic.add(event);
   try {
     const source =
@@ -40,6 +40,7 @@ async function build(exchange: Exchange): Promise<void> {
     if (!response.headersSent) openStream(exchange, 'application/json');
   } catch (error) {
     if (!response.headersSent || isEngineError(error, 'cancelled') || signal.aborted) throw error;
+    await classic.flush();
     const message = publicMessage(error);
     const facts = isEngineError(error) ? error.facts : {};
     const detail = {

@@ -1,6 +1,7 @@
 // A build's events in the words of Docker's classic builder: "Step 1/2 : FROM x", " ---> id", what
 // RUN printed, and at the end "Successfully built". Stages that are built at the same time are told
 // one after the other, in the order of the Dockerfile.
+import { StringDecoder } from 'node:string_decoder';
 import { shortId } from '#base/id.ts';
 import type { BuildEvent } from '#build/request.ts';
 import type { Progress } from '#image/load.ts';
@@ -9,65 +10,71 @@ import { renderProgress } from '../image/progress.ts';
 
 export type Tell = (message: BuildMessage) => void | Promise<void>;
 
-/** Output of a stage that waits for its turn; more holds that stage up until it is told. */
+/** Output of stages that wait for their turn; more holds them up until it is told. */
 export const WAITING_BYTES_MAX = 16 * 1024 * 1024;
 
 export class ClassicStream {
   readonly #tell: Tell;
   readonly #quiet: boolean;
-  /** First step of each stage -> its events, while another stage is being told. */
+  /** Stages in the order in which they are told; the first one is being told. */
+  #order: readonly number[] = [];
+  /** What stages have to tell whose turn has not come, or is just coming. */
   readonly #waiting = new Map<number, BuildEvent[]>();
-  #lastStep = 0;
+  /** A letter of several bytes may come in two pieces. */
+  readonly #decoders = new Map<string, StringDecoder>();
   #bytes = 0;
   #room = Promise.withResolvers<void>();
-  #lastId = '';
 
   constructor(tell: Tell, options: { readonly quiet: boolean }) {
     this.#tell = tell;
     this.#quiet = options.quiet;
   }
 
-  /** `step` numbers are in the order in which they must be told. */
   async add(event: BuildEvent): Promise<void> {
-    if (!('step' in event)) return this.#say(event);
-    const isNext = event.step === this.#lastStep || event.step === this.#lastStep + 1;
-    if (isNext && !this.#hasWaitingBefore(event.step)) {
-      if (event.kind === 'step') this.#lastStep = event.step;
-      await this.#say(event);
-      if (event.kind === 'image') await this.#release();
-      return;
-    }
-    const list = this.#waiting.get(event.step) ?? [];
+    if (event.kind === 'stages') this.#order = event.stages;
+    // A stage that has no place in the order was asked for by one that has: it is told at once.
+    if (!('stage' in event) || !this.#order.includes(event.stage)) return this.#say(event);
+    const { stage } = event;
+    if (stage !== this.#order[0] || this.#waiting.has(stage)) return this.#wait(event, stage);
+    if (event.kind === 'stage-end') await this.#next();
+    else await this.#say(event);
+  }
+
+  async #wait(event: BuildEvent, stage: number): Promise<void> {
+    const list = this.#waiting.get(stage) ?? [];
     list.push(event);
-    this.#waiting.set(event.step, list);
+    this.#waiting.set(stage, list);
     if (event.kind !== 'output') return;
     this.#bytes += event.data.length;
-    // Nobody that is told now waits for it: stages come from earlier ones only.
-    while (this.#bytes > WAITING_BYTES_MAX && this.#waiting.get(event.step) === list) {
-      await this.#room.promise;
-    }
+    // Nobody that is told now waits for it: stages need earlier ones only.
+    while (this.#bytes > WAITING_BYTES_MAX && stage !== this.#order[0]) await this.#room.promise;
   }
 
-  #hasWaitingBefore(step: number): boolean {
-    return this.#waiting.has(step);
-  }
-
-  /** What came too early, as far as its turn has come. */
-  async #release(): Promise<void> {
-    for (;;) {
-      const next = this.#lastStep + 1;
-      const list = this.#waiting.get(next);
-      if (list === undefined) return;
-      this.#waiting.delete(next);
-      this.#room.resolve();
-      this.#room = Promise.withResolvers<void>();
-      this.#lastStep = next;
-      for (const event of list) {
+  /** The turn of the next stage, and of those behind it that have ended. */
+  async #next(): Promise<void> {
+    for (let ended = true; ended; ) {
+      ended = false;
+      this.#order = this.#order.slice(1);
+      const [stage = -1] = this.#order;
+      this.#makeRoom();
+      const list = this.#waiting.get(stage) ?? [];
+      for (let event = list.shift(); event !== undefined; event = list.shift()) {
         if (event.kind === 'output') this.#bytes -= event.data.length;
-        await this.#say(event);
+        if (event.kind === 'stage-end') ended = true;
+        else await this.#say(event);
       }
-      if (!list.some(({ kind }) => kind === 'image')) return;
+      this.#waiting.delete(stage);
     }
+  }
+
+  #makeRoom(): void {
+    this.#room.resolve();
+    this.#room = Promise.withResolvers<void>();
+  }
+
+  /** A build has failed: what other stages had to tell goes before the error. */
+  async flush(): Promise<void> {
+    while (this.#order.length > 0) await this.#next();
   }
 
   async #say(event: BuildEvent): Promise<void> {
@@ -79,16 +86,15 @@ export class ClassicStream {
       case 'running':
         return this.#line(` ---> Running in ${shortId(event.container)}\n`);
       case 'output':
-        return this.#line(Buffer.from(event.data).toString('utf8'));
+        return this.#line(this.#decode(event));
       case 'removed':
         return this.#line(`Removing intermediate container ${shortId(event.container)}\n`);
       case 'image':
-        this.#lastId = event.id;
-        return event.id === ''
-          ? this.#line(' ---> \n')
-          : this.#line(` ---> ${shortId(event.id)}\n`);
+        return this.#line(event.id === '' ? ' ---> \n' : ` ---> ${shortId(event.id)}\n`);
       case 'note':
         return this.#line(`${event.text}\n`);
+      case 'stages':
+      case 'stage-end':
       case 'warning':
         return;
       case 'pull':
@@ -101,21 +107,21 @@ export class ClassicStream {
           return;
         }
         await this.#line(`Successfully built ${shortId(event.id.replace(/^sha256:/, ''))}\n`);
-        for (const tag of event.tags) {
-          await this.#line(`Successfully tagged ${tag}\n`);
-        }
+        for (const tag of event.tags) await this.#line(`Successfully tagged ${tag}\n`);
         return;
       default:
         event satisfies never;
     }
   }
 
-  async #line(stream: string): Promise<void> {
-    if (!this.#quiet) await this.#tell({ stream });
+  #decode({ step, stream, data }: Extract<BuildEvent, { kind: 'output' }>): string {
+    const key = `${step}:${stream}`;
+    const decoder = this.#decoders.get(key) ?? new StringDecoder('utf8');
+    this.#decoders.set(key, decoder);
+    return decoder.write(Buffer.from(data));
   }
 
-  /** Of the last step; for what failed. */
-  get lastId(): string {
-    return this.#lastId;
+  async #line(stream: string): Promise<void> {
+    if (!this.#quiet && stream !== '') await this.#tell({ stream });
   }
 }

@@ -1,7 +1,7 @@
 // Statements -> instructions. The texts of what is refused are buildkit's and dockerd's.
 import { isEngineError } from '#base/error.ts';
 import { parseDuration } from '#image/change-words.ts';
-import { fault, type Place } from './fault.ts';
+import { failure, fault, type Place } from './fault.ts';
 import { type FlagKind, type Flags, readFlags } from './flags.ts';
 import type { Command, Copy, Healthcheck, Instruction, Located, Pair } from './instruction.ts';
 import { parseSource, type Source, type Statement } from './source.ts';
@@ -319,6 +319,6 @@ export function expandAt(
     return expandWord(word, expansion);
   } catch (error) {
     if (!isEngineError(error, 'invalid_argument')) throw error;
-    throw fault(place, `failed to process "${word}": ${error.message}`);
+    throw failure(place, `failed to process ${JSON.stringify(word)}: ${error.message}`);
   }
 }

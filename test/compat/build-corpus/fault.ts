@@ -1,0 +1,65 @@
+// What is refused, and how files are written that are not.
+import type { BuildCase } from './case.ts';
+
+const B = 'FROM busybox\n';
+const one = (name: string, dockerfile: string, more: Partial<BuildCase> = {}): BuildCase => ({
+  name,
+  dockerfile,
+  ...more,
+});
+
+export const FAULT_CASES: readonly BuildCase[] = [
+  one('an empty file', '\n'),
+  one('only comments', '# a\n# b\n'),
+  one('an instruction that there is not', `${B}RNU x`),
+  one('an instruction before FROM', `RUN x\n${B}`),
+  one('FROM without a name', 'FROM'),
+  one('FROM with too many words', 'FROM busybox as'),
+  one('FROM of nothing', 'FROM $none'),
+  one('FROM with a bad stage name', 'FROM busybox AS 1a'),
+  one('FROM of a name that is none', 'FROM Busy/Box', { differs: 'the name is told' }),
+  one('RUN without a command', `${B}RUN`, { differs: 'dockerd runs a shell without one' }),
+  one('COPY with one word', `${B}COPY a`),
+  one('COPY with a flag that there is not', `${B}COPY --form=x a b`, {
+    differs: 'worded as by newer engines',
+  }),
+  one('ENV without a value', `${B}ENV a`),
+  one('ENV with a word that has no equals sign', `${B}ENV a=1 b`),
+  one('ENV without a name', `${B}ENV =1`),
+  one('ENV with a quote that does not end', `${B}ENV a="x`),
+  one('ENV with a brace that does not end', `${B}ENV a=\${x`, {
+    differs: 'worded as by newer engines',
+  }),
+  one('EXPOSE of what is no port', `${B}EXPOSE 80x`),
+  one('EXPOSE of a protocol that there is not', `${B}EXPOSE 80/foo`),
+  one('EXPOSE without a port', `${B}EXPOSE`),
+  one('VOLUME without a path', `${B}VOLUME`),
+  one('VOLUME of nothing', `${B}VOLUME [""]`),
+  one('USER with two words', `${B}USER a b`),
+  one('USER without a name', `${B}USER`),
+  one('WORKDIR without a path', `${B}WORKDIR`),
+  one('SHELL without a list', `${B}SHELL bash`),
+  one('STOPSIGNAL of no signal', `${B}STOPSIGNAL SIGFOO`),
+  one('HEALTHCHECK of another type', `${B}HEALTHCHECK FOO x`),
+  one('HEALTHCHECK without a command', `${B}HEALTHCHECK CMD`),
+  one('HEALTHCHECK with a time that is none', `${B}HEALTHCHECK --interval=x CMD a`),
+  one('HEALTHCHECK with a time that is short', `${B}HEALTHCHECK --interval=1us CMD a`),
+  one('ONBUILD of FROM', `${B}ONBUILD FROM x`),
+  one('ONBUILD of ONBUILD', `${B}ONBUILD ONBUILD RUN x`),
+  one('ONBUILD of MAINTAINER', `${B}ONBUILD MAINTAINER x`),
+  one('ARG without a name', `${B}ARG`),
+  one('ARG with two words', `${B}ARG a b`, { differs: 'buildkit takes many' }),
+  one(
+    'the directive for the escape',
+    '# escape=`\nFROM busybox\nENV a=1 `\n b=c:\\d\nRUN echo x `\n >/f',
+  ),
+  one('a directive with a value that there is not', `# escape=x\n${B}`),
+  one('a directive for a syntax is read over', `# syntax=docker/dockerfile:1\n${B}LABEL a=b`),
+  one('a byte order mark', `\uFEFF${B}LABEL a=b`),
+  one('carriage returns', 'FROM busybox\r\nENV a=1\r\nRUN echo x \\\r\n >/f\r\n'),
+  one('blanks at the start of lines', '   FROM busybox\n\tENV a=1\n  # comment\n'),
+  one('a comment that ends in a backslash', `${B}# comment \\\nENV a=1`),
+  one('a backslash at the end of the file', `${B}ENV a=1 \\`),
+  one('a hash inside a line', `${B}ENV a=b#c\nLABEL x="#y"\nRUN echo a # b`),
+  one('a lone backslash in a value', `${B}ENV a=x\\y b="x\\y" c='x\\y'`),
+];
