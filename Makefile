@@ -111,6 +111,12 @@ bench: setup build/floor build/net-floor
 	@$(MAKE) --no-print-directory build
 	@$(NODE) bench/bench.ts $(BENCH_FLAGS)
 
+## bench-crowd: what a start costs beside many containers that run (root)
+.PHONY: bench-crowd
+bench-crowd: setup build/floor
+	@$(MAKE) --no-print-directory build
+	@$(NODE) bench/crowd.ts $(BENCH_FLAGS)
+
 build/floor build/net-floor: build/%: bench/%.c
 	@mkdir -p build
 	$(CC) -std=gnu11 -Wall -Wextra -Werror -O2 -static -o $@ $<

@@ -1,14 +1,14 @@
 // make bench: Coracle beside the floor (bench/floor.c) and, where one is installed, a dockerd of
 // its own, in one run on one machine, so that the numbers to keep are ratios.
 // --quick makes fewer rounds, --json prints one JSON object in place of the table.
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { type PrivateEngine, startEngine } from '../tools/private-engine.ts';
+import { startEngine } from '../tools/private-engine.ts';
 import { ROOT } from '../tools/source.ts';
 import { Api, field } from '../tools/api.ts';
 import { type Dockerd, startDockerd } from './dockerd.ts';
 import { command, descendants, median, memoryOf, processes, times } from './measure.ts';
+import { measureFloor } from './floor.ts';
 import { measureImages } from './image.ts';
 import { measureNetwork, type NetworkFigures, networkRows } from './network.ts';
 import { printRows, type Row } from './table.ts';
@@ -236,21 +236,6 @@ async function measureSide(side: Side): Promise<Figures> {
   };
 }
 
-function measureFloor(engine: PrivateEngine): number {
-  const lower = join(engine.directory, 'floor-lower');
-  const scratch = join(engine.directory, 'floor');
-  for (const path of [
-    scratch,
-    ...['bin', 'proc', 'dev', 'sys', 'etc', 'tmp'].map((name) => join(lower, name)),
-  ]) {
-    mkdirSync(path, { recursive: true });
-  }
-  const busybox = execFileSync('sh', ['-c', 'command -v busybox']).toString().trim();
-  execFileSync('cp', ['-L', busybox, join(lower, 'bin/true')]);
-  const out = execFileSync(join(ROOT, 'build/floor'), [lower, scratch, String(ROUNDS)]).toString();
-  return Number(field(JSON.parse(out), 'median_ms'));
-}
-
 /** `faster`: the other's value must be at least `goal` times ours; `rate` the same for rates. */
 function compare(
   what: string,
@@ -350,7 +335,7 @@ async function benchEngine(): Promise<Ours> {
   ];
   const side: Side = { name: 'coracle', socket: engine.socket, host: engine.host, pids };
   note('the floor');
-  const floor = measureFloor(engine);
+  const floor = measureFloor(engine, ROUNDS);
   try {
     const ours = await measureSide(side);
     note('networks: set-up, 500 ports');
