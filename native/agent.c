@@ -57,6 +57,9 @@ static void drop_spare_network(void)
 		close(spare);
 }
 
+/* What an init sets where it is not the agent that makes the network, by default, with their directories. */
+#define SYSCTLS_USUAL 4
+
 /* The socket exists before the answer, so whoever got the pid can connect at once. */
 int op_monitor(struct context *c, const struct op *op)
 {
@@ -70,12 +73,12 @@ int op_monitor(struct context *c, const struct op *op)
 	unlink(address.sun_path);
 	pid_t pid = -1;
 	bool gives_network = op->a[1].u;
+	refresh_sysctl_proc(SYSCTLS_USUAL);
 	if (bind(listener, (struct sockaddr *)&address, sizeof address) == 0 && listen(listener, 128) == 0)
 		pid = fork();
 	if (pid == 0) {
 		close(DAEMON_FD);
 		forget_netlink();
-		forget_sysctl_proc();
 		if (!gives_network)
 			drop_spare_network();
 		monitor_main(listener, op->a[0].s);

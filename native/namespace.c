@@ -193,18 +193,13 @@ static int write_sysctl(int proc, const struct argument *key, const struct argum
 	return proc < 0 ? write_proc(path, value->s, value->length) : write_proc_at(proc, path, value->s, value->length);
 }
 
-int op_sysctl(struct context *c, const struct op *op)
-{
-	(void)c;
-	return write_sysctl(-1, &op->a[0], &op->a[1]);
-}
-
 /*
  * A procfs remembers the directories of each network namespace under the same names, and goes through all
  * of them to find those of the next: with a thousand containers that is a millisecond a namespace. So there
- * is one for this alone, which is made anew before it knows too many; without it the host's serves.
+ * is one for this alone, which is made anew before it knows too many; without it the host's serves. The
+ * monitors get that of the agent, and close it once their container is made.
  */
-#define PROC_USES_MAX 256 /* four a namespace */
+#define PROC_NAMES_MAX 256
 static int sysctl_proc = -1;
 
 void forget_sysctl_proc(void)
@@ -223,6 +218,24 @@ static void make_sysctl_proc(void)
 		close(fs);
 }
 
+/* Before it learns so many names more. */
+void refresh_sysctl_proc(unsigned names)
+{
+	static unsigned known = PROC_NAMES_MAX;
+	known += names;
+	if (known <= PROC_NAMES_MAX)
+		return;
+	forget_sysctl_proc();
+	make_sysctl_proc();
+	known = names;
+}
+
+int op_sysctl(struct context *c, const struct op *op)
+{
+	(void)c;
+	return write_sysctl(sysctl_proc, &op->a[0], &op->a[1]);
+}
+
 static int set_netns_sysctl(void *data)
 {
 	const struct op *op = data;
@@ -231,13 +244,9 @@ static int set_netns_sysctl(void *data)
 
 int op_netns_sysctl(struct context *c, const struct op *op)
 {
-	static unsigned uses;
 	if (!*op->a[0].s)
 		return write_sysctl(-1, &op->a[1], &op->a[2]);
-	if (uses++ % PROC_USES_MAX == 0) {
-		forget_sysctl_proc();
-		make_sysctl_proc();
-	}
+	refresh_sysctl_proc(1);
 	(void)c;
 	return in_namespace(op->a[0].s, set_netns_sysctl, (void *)op);
 }

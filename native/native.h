@@ -132,6 +132,7 @@ performer op_rlimit, op_umask, op_lookup_user, op_workdir, op_ready, op_no_new_p
 performer op_netns_create, op_netns_delete, op_netns_pin, op_netlink, op_netns_sysctl;
 void forget_netlink(void);
 void forget_sysctl_proc(void);
+void refresh_sysctl_proc(unsigned names);
 int in_namespace(const char *path, int (*f)(void *), void *data);
 /* port.c */
 performer op_port_hold, op_port_release;

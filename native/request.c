@@ -101,6 +101,7 @@ static void on_launch(struct monitor *m, struct client *c, uint32_t id, struct r
 	}
 	if (!good)
 		fail(p);
+	forget_sysctl_proc();
 	forget_sources(&context);
 	close_fd(&context.root);
 	close_fd(&context.userns);
