@@ -1,7 +1,7 @@
 // `docker commit`: one more layer on an image, or none when nothing was written; its history tells
 // who did it.
 import { now } from '#base/clock.ts';
-import type { Digest } from '#base/digest.ts';
+import { type Digest, sha256 } from '#base/digest.ts';
 import { EngineError } from '#base/error.ts';
 import { familiarReference, parseReference, withDefaultTag } from '#base/reference.ts';
 import { addImage, type NewLayer } from './add.ts';
@@ -69,6 +69,7 @@ export async function commitImage(deps: ImageDeps, options: CommitOptions): Prom
   }
   const json = encodeImageSpec({ ...spec, container, containerConfig });
   const image = { spec, config: json, layers, parent: parent.id };
+  using _lease = deps.leases.holdImage(sha256(json));
   const { id } = await addImage(deps, image, { signal });
   if (name !== '') await tagImage(deps, id, name);
   return { id, name };

@@ -72,4 +72,18 @@ export class Leases {
   held(digest: string): boolean {
     return this.#held.has(digest);
   }
+
+  /** The image stays, also without a name, until this is disposed of: it is about to get one. */
+  holdImage(id: ImageId): Disposable {
+    return this.hold([id, namingOf(id)]);
+  }
+
+  imageHeld(id: ImageId): boolean {
+    return this.held(namingOf(id));
+  }
+}
+
+/** Not the ID: that is a blob as well, which a push or save holds of an image that may go. */
+function namingOf(id: ImageId): string {
+  return `image ${id}`;
 }

@@ -1,5 +1,6 @@
 // `docker import`: the tar of a root file system becomes an image of one layer.
 import { now } from '#base/clock.ts';
+import { sha256 } from '#base/digest.ts';
 import { EngineError } from '#base/error.ts';
 import { decompress } from '#tar/compression.ts';
 import { addImage, type LayerEvent } from './add.ts';
@@ -31,7 +32,7 @@ export async function importImage(
   const { message, signal } = options;
   const platform = options.platform ?? hostPlatform();
   const reference = parseWanted(options.reference);
-  const config = applyChanges(EMPTY_CONFIG, options.changes ?? []);
+  const changed = applyChanges(EMPTY_CONFIG, options.changes ?? []);
   if (platform.os !== 'linux') {
     throw new EngineError('invalid_argument', `operating system is not supported`);
   }
@@ -40,7 +41,7 @@ export async function importImage(
   const created = now();
   const spec: ImageSpec = {
     ...platform,
-    config,
+    config: changed,
     created,
     author: '',
     comment: message,
@@ -59,11 +60,9 @@ export async function importImage(
     const { current, total } = event;
     options.onProgress?.({ status: 'Importing', detail: { current, total } });
   };
-  const { id } = await addImage(
-    deps,
-    { spec, config: encodeImageSpec(spec), layers: [layer] },
-    { signal, onLayer },
-  );
+  const config = encodeImageSpec(spec);
+  using _lease = deps.leases.holdImage(sha256(config));
+  const { id } = await addImage(deps, { spec, config, layers: [layer] }, { signal, onLayer });
   if (reference !== undefined) {
     await deps.store.setReference(reference, id);
     publish(deps, 'tag', id, familiarReference(reference));

@@ -1,5 +1,5 @@
 // `docker load`: an archive of images becomes images. Progress is told in Docker's own words.
-import { hexOf } from '#base/digest.ts';
+import { hexOf, sha256 } from '#base/digest.ts';
 import { shortId } from '#base/id.ts';
 import { addImage, type LayerEvent } from './add.ts';
 import { type ArchiveImage, readArchive } from './archive.ts';
@@ -50,6 +50,7 @@ export async function loadImages(
       archive: () => Promise.resolve(archive),
     }));
     const parent = parentOf(deps, image);
+    using _lease = deps.leases.holdImage(sha256(image.config));
     const { id } = await addImage(
       deps,
       { spec: image.spec, config: image.config, layers, ...(parent ? { parent } : {}) },

@@ -41,7 +41,7 @@ const bad = (item: Record<string, unknown>, config: Record<string, unknown> = {}
   dockerArchive([{ layers: [other], tags: ['bad:1'], item, config }]);
 
 test('no archive, half an archive, and one without a manifest', async () => {
-  await refused(Buffer.alloc(0), /end of archive/);
+  await refused(Buffer.alloc(0), /does not contain a manifest.json/);
   await refused(Buffer.from('hello, world\n'.repeat(100)), /invalid tar archive/);
   const whole = await bad({});
   await refused(whole.subarray(0, whole.length / 2), /end of archive/);
@@ -217,7 +217,7 @@ test('import of a cut archive, of garbage, or with a wrong change', async () => 
       message: '',
       ...more,
     });
-  await assert.rejects(importing(layer.subarray(0, 1024)), /end of archive/);
+  await assert.rejects(importing(layer.subarray(0, 1000)), /end of archive/);
   await assert.rejects(importing(Buffer.from('x'.repeat(2000))), /invalid tar archive/);
   await assert.rejects(importing(layer, { changes: ['RUN rm -rf /'] }), {
     message: 'run is not a valid change command',

@@ -159,6 +159,7 @@ async function deleteImage(
   const image = deps.store.get(id);
   if (image === undefined) return;
   for (const reference of deps.store.references(id)) await untag(deps, id, reference, removed);
+  if (deps.leases.imageHeld(id)) return;
   publish(deps, 'delete', id);
   await deps.store.delete(id);
   removed.push({ deleted: id });

@@ -224,6 +224,30 @@ test('five pulls at once fetch each blob once', { skip }, async () => {
   });
 });
 
+test('an image that loses its last name while a pull gives it one stays', { skip }, async () => {
+  await pushImage(registry, 'named', '1', await someLayers(2, 1000));
+  await withBench(async (bench) => {
+    await pull(bench, 'named:1');
+    for (let i = 1; i <= 5; i += 1) {
+      const [before, name] = [`${proxy.host}/named:${i}`, `named:${i + 1}`];
+      await registry.fill(`docker://${registry.host}/named:1`, name);
+      let removal: Promise<unknown> | undefined;
+      await bench.images.pull(`${proxy.host}/${name}`, {
+        signal,
+        auth: undefined,
+        onProgress: (progress) => {
+          if (!('status' in progress) || !progress.status.startsWith('Digest: ')) return;
+          removal = bench.images.remove(before, { force: true, prune: true });
+        },
+      });
+      await removal;
+      assert.equal(content(bench, resolve(bench, name), 'data/last'), '1');
+    }
+    await bench.images.remove(`${proxy.host}/named:6`, { force: false, prune: true });
+    assert.deepEqual(bench.snapshots.list(), []);
+  });
+});
+
 test('layers that attack change nothing and leave nothing', { skip }, async () => {
   const good = await tar([dir('etc'), file('etc/good', 'good')]);
   const outside = join(folder, 'outside');

@@ -111,7 +111,7 @@ async function pullOne(
   refuseForeign(chosen.parsed);
   const id = chosen.parsed.config.digest;
   // Until it has its name nothing else holds the image.
-  using _lease = deps.leases.hold([id]);
+  using _lease = deps.leases.holdImage(id);
   if (isComplete(deps, id)) await keepManifest(deps, id, chosen, signal);
   else await bringImage(deps, chosen, pull);
   tell({ status: `Digest: ${outermost.digest}` });
