@@ -411,6 +411,24 @@ test('run and create pull what is missing, unless they are told not to', { skip 
   assert.match(none.stderr, /manifest for .*\/run\/none:latest not found: manifest unknown/);
 });
 
+test('a root file system is imported from a URL', { skip }, async () => {
+  await plain.fill(`docker-archive:${BUSYBOX}`, 'roots:1');
+  const ask = ['inspect', '--tls-verify=false', '--raw', `docker://${plain.host}/roots:1`];
+  const manifest = await plain.skopeo(ask);
+  const url = `${plain.url}/v2/roots/blobs/${JSON.parse(manifest).layers[0].digest}`;
+  for (const cli of [client('coracle'), client('docker')]) {
+    assert.match(await ok(cli, 'import', url, 'roots:1'), /sha256:[0-9a-f]{64}\n$/);
+    const history = await ok(cli, 'history', '--format', '{{.Comment}}', 'roots:1');
+    assert.equal(history, `Imported from ${url}\n`);
+    await ok(cli, 'rmi', 'roots:1');
+    const none = await cli('import', `${plain.url}/none`, 'roots:1');
+    assert.equal(none.code, 1);
+    assert.match(none.stderr, /^Error response from daemon: cannot fetch .*: the answer is 404 /);
+    const closed = await cli('import', 'http://127.0.0.1:1/x');
+    assert.match(closed.stderr, /^Error response from daemon: Get "http:\/\/127\.0\.0\.1:1\/x": /);
+  }
+});
+
 test('an image of another platform is run with a warning, or pulled where it was asked for', {
   skip,
 }, async () => {

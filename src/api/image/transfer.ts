@@ -5,6 +5,7 @@ import { parsePlatform, type Platform } from '#image/platform.ts';
 import { closeStream, type Exchange, openStream, sendAll } from '../exchange.ts';
 import { askRegistry } from '../status.ts';
 import { registryAuth } from './auth.ts';
+import { fetchRoot, parseRootUrl } from './fetch-root.ts';
 import { type ProgressStream, renderProgress, withProgress } from './progress.ts';
 
 export async function loadImages(exchange: Exchange): Promise<void> {
@@ -21,7 +22,7 @@ export async function loadImages(exchange: Exchange): Promise<void> {
   });
 }
 
-/** POST /images/create: fromSrc imports the body, fromImage pulls. */
+/** POST /images/create: fromSrc imports the body or a URL, fromImage pulls. */
 export async function createImage(exchange: Exchange): Promise<void> {
   const { query } = exchange;
   if (query.text('fromImage') !== '') return pullImage(exchange);
@@ -30,22 +31,21 @@ export async function createImage(exchange: Exchange): Promise<void> {
     const text = 'invalid request: one of fromImage and fromSrc is required';
     throw new EngineError('invalid_argument', text);
   }
-  if (source !== '-') {
-    const text = 'importing from a URL is not supported: fetch it and send it as the body';
-    throw new EngineError('not_implemented', text);
-  }
-  await importImage(exchange);
+  await importImage(exchange, source === '-' ? undefined : parseRootUrl(source));
 }
 
-async function importImage(exchange: Exchange): Promise<void> {
+async function importImage(exchange: Exchange, url: URL | undefined): Promise<void> {
   const { deps, query, request, signal } = exchange;
   const repo = query.text('repo');
   const platform = platformOf(query.text('platform'));
+  const body =
+    url === undefined ? bodyOf(request) : await askRegistry(() => fetchRoot(url, signal));
   await withProgress(exchange, async ({ tell }) => {
-    const image = await deps.images.import(bodyOf(request), {
+    if (url !== undefined) tell({ status: `Downloading from ${url.href}` });
+    const image = await deps.images.import(body, {
       signal,
       changes: query.all('changes').filter((change) => change !== ''),
-      message: query.text('message') || 'Imported from -',
+      message: query.text('message') || `Imported from ${url?.href ?? '-'}`,
       ...(repo === '' ? {} : { reference: withTag(repo, query.text('tag')) }),
       ...(platform === undefined ? {} : { platform }),
       onProgress: (progress) => tell(renderProgress(progress)),
