@@ -130,7 +130,7 @@ export class Context implements AsyncDisposable {
       link: kind === 'symlink' ? entry.linkPath : '',
       major: entry.major,
       minor: entry.minor,
-      xattrs: new Map(xattrs),
+      xattrs: speakableXattrs(xattrs),
     });
   }
 
@@ -272,6 +272,15 @@ function splitPath(path: string): string[] {
 
 function broken(what: string): EngineError {
   return new EngineError('invalid_argument', `the build context is broken: ${what}`);
+}
+
+/** A layer says with these what is no content: that a directory hides another, or is one elsewhere. */
+const OVERLAY_XATTR = /^(?:trusted|user)\.overlay\./;
+
+export function speakableXattrs(
+  xattrs: ReadonlyMap<string, Uint8Array>,
+): ReadonlyMap<string, Uint8Array> {
+  return new Map([...xattrs].filter(([name]) => !OVERLAY_XATTR.test(name)));
 }
 
 const ZEROS = Buffer.alloc(64 * 1024);

@@ -1,17 +1,20 @@
 // COPY and ADD, the acting part: the entries of the layer's archive, made from the context's bytes
 // or from another archive, so that the same input gives the same layer.
 import { posix } from 'node:path';
+import { EngineError } from '#base/error.ts';
+import { toText } from '#tar/binary-path.ts';
 import { decompress } from '#tar/compression.ts';
 import { decodeTar } from '#tar/decode.ts';
 import type { EncodeItem } from '#tar/encode.ts';
 import type { ModeChange } from './chmod.ts';
 import type { Context, ContextNode } from './context.ts';
-import { expandHoles } from './context.ts';
+import { expandHoles, speakableXattrs } from './context.ts';
 import { join, type Placed } from './copy-plan.ts';
 import type { Owner } from './owner.ts';
 import type { LinkedDirectories } from './target.ts';
 
 const PARENT_MODE = 0o755;
+const WHITEOUT = '.wh.';
 
 export type LayerStyle = {
   /** undefined: as they are. */
@@ -111,7 +114,7 @@ export async function* unpackedItems(
       size: entry.size,
       major: entry.major,
       minor: entry.minor,
-      xattrs: new Map(entry.xattrs),
+      xattrs: speakableXattrs(entry.xattrs),
       ...(kind === 'file' ? { body: expandHoles(entry.body) } : {}),
     };
   }
@@ -123,6 +126,10 @@ async function resolveEntry(
   wanted: string,
   isDirectory: boolean,
 ): Promise<string | undefined> {
+  if (wanted.split('/').some((name) => name.startsWith(WHITEOUT))) {
+    const text = `${JSON.stringify(`/${toText(wanted)}`)} cannot be in a layer: names that begin with "${WHITEOUT}" say there that a file is gone`;
+    throw new EngineError('invalid_argument', text);
+  }
   if (isDirectory) {
     const path = await links.resolve(wanted);
     return path === wanted ? path : undefined;

@@ -1,6 +1,6 @@
 // RUN: one command in a container like any other, whose root is where the stage stands. What it
 // wrote is the layer.
-import { isEngineError, messageOf } from '#base/error.ts';
+import { messageOf } from '#base/error.ts';
 import { PLAIN_WISH } from '#container/endpoint.ts';
 import { PLAIN_CONFIG, PLAIN_HOST } from '#container/plain-spec.ts';
 import type { ContainerSpec } from '#container/spec.ts';
@@ -44,7 +44,7 @@ export async function runStep(stage: StageBuilder, wish: RunWish): Promise<Inges
     chain: chainOfState(state),
     platform,
   });
-  const container = await create(stage, wish, mounts);
+  const { id: container } = await containers.create(specOf(build, state, wish, mounts));
   let keep = false;
   parts.defer(async () => {
     if (keep) return;
@@ -69,20 +69,6 @@ export async function runStep(stage: StageBuilder, wish: RunWish): Promise<Inges
       return change(epoch !== undefined && mtime > epoch ? { ...entry, mtime: epoch } : entry);
     },
   );
-}
-
-async function create(stage: StageBuilder, wish: RunWish, mounts: RunMounts): Promise<string> {
-  try {
-    const spec = specOf(stage.build, stage.state, wish, mounts);
-    return (await stage.build.deps.containers.create(spec)).id;
-  } catch (error) {
-    throw atPlace(wish.place, error);
-  }
-}
-
-function atPlace(place: Place, error: unknown): unknown {
-  if (!isEngineError(error)) return error;
-  return failure(place, error.message, { code: error.code, cause: error, facts: error.facts });
 }
 
 function specOf(

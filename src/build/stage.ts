@@ -1,6 +1,7 @@
 // One stage: its base, then its instructions one after the other, each from where the one before
 // has left it. What has been made before from the same is taken from the cache.
 import { now } from '#base/clock.ts';
+import { isEngineError } from '#base/error.ts';
 import { parsePlatform, type Platform } from '#image/platform.ts';
 import type { LayerBlob } from '#image/record.ts';
 import { baseImage } from './base-image.ts';
@@ -165,7 +166,18 @@ export class StageBuilder {
     return expandAt(word, place, { escapeChar, lookup: this.lookup });
   }
 
-  async #perform({ instruction, place, statement }: Located): Promise<void> {
+  /** Whatever goes wrong is told with its line. */
+  async #perform(located: Located): Promise<void> {
+    try {
+      await this.#dispatch(located);
+    } catch (error) {
+      if (!isEngineError(error) || error.facts['line'] !== undefined) throw error;
+      const { code, facts, message } = error;
+      throw failure(located.place, message, { code, facts, cause: error });
+    }
+  }
+
+  async #dispatch({ instruction, place, statement }: Located): Promise<void> {
     switch (instruction.kind) {
       case 'from':
         throw fault(place, 'FROM inside a stage');

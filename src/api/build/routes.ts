@@ -1,4 +1,5 @@
 // POST /build, POST /build/prune and what /system/df tells of the cache.
+import type { IncomingMessage } from 'node:http';
 import { formatTime, now, parseMoment } from '#base/clock.ts';
 import { EngineError, isEngineError } from '#base/error.ts';
 import type { BuildCacheRecord, BuildMessage, BuildPruneReply } from '#wire/build.ts';
@@ -34,7 +35,7 @@ async function build(exchange: Exchange): Promise<void> {
   try {
     const source =
       remote === ''
-        ? { archive: http as AsyncIterable<Uint8Array>, dockerfile: undefined }
+        ? { archive: bodyOf(http), dockerfile: undefined }
         : await fetchRemoteSource(remote, signal);
     await deps.builds.build(source, request, add, signal);
     if (!response.headersSent) openStream(exchange, 'application/json');
@@ -56,6 +57,11 @@ async function build(exchange: Exchange): Promise<void> {
 
 /** A cache has no labels: `system prune --filter label=` has none of it to take. */
 const PRUNE_FILTERS = ['until', 'id', 'type', 'unused-for', 'label', 'label!'];
+
+/** Left open when a build ends before its end: the answer still has to go out. */
+function bodyOf(http: IncomingMessage): AsyncIterable<Uint8Array> {
+  return http.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
+}
 
 async function prune(exchange: Exchange): Promise<void> {
   const { deps, query } = exchange;
