@@ -129,6 +129,14 @@ test(`a line has at most ${LINE_COLUMNS_MAX} columns`, () => {
   );
 });
 
+test('node:http is never imported: #base/http.ts says what that would cost', () => {
+  faults((file) =>
+    importsOf(file.text).some(({ specifier, typeOnly }) => specifier === 'node:http' && !typeOnly)
+      ? [file.path]
+      : [],
+  );
+});
+
 test('a file is named after what it holds', () => {
   faults((file) =>
     file.path.split('/').some((part) => FORBIDDEN_NAMES.test(part)) ? [file.path] : [],

@@ -1,7 +1,8 @@
 // The HTTP server of the Engine API: node:http with our own table of routes. What is not here: any
 // decision about containers or images. On TCP without client certificates a browser on this host
 // could be made to ask: requests with an Origin, or for a foreign Host, are refused there.
-import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { createServer, ServerResponse as Response } from '#base/http.ts';
 import { createServer as createSecureServer } from 'node:https';
 import { isIP, type Socket } from 'node:net';
 import { hostname } from 'node:os';
@@ -70,7 +71,7 @@ export function createApiServer(deps: ApiDeps, options: ServerOptions = {}): Api
         createSecureServer({ ...settings, ...tls, allowHalfOpen: true } as object, answer);
   http.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy());
-    const response = new ServerResponse(request);
+    const response = new Response(request);
     response.shouldKeepAlive = false;
     response.assignSocket(socket as Socket);
     response.once('finish', () => socket.end());

@@ -1,6 +1,6 @@
 // `--metrics-addr`: what Prometheus scrapes (text format 0.0.4), with dockerd's names for what
 // dockerd has too, and the containers' own usage beside. Nothing is measured while nobody asks.
-import { createServer } from 'node:http';
+import { createServer } from '#base/http.ts';
 import type { ApiDeps } from '#api/deps.ts';
 import { EngineError } from '#base/error.ts';
 import type { ContainerEngine, ContainerView } from '#container/engine.ts';

@@ -1,6 +1,6 @@
 // What a registry says when it refuses, in the words in which dockerd hands it on: its clients and
 // people's scripts know "manifest unknown: manifest unknown".
-import { STATUS_CODES } from 'node:http';
+import { STATUS_CODES } from '#base/http.ts';
 import type { ErrorCode } from '#base/error.ts';
 import { parseChallenges } from './challenge.ts';
 import { isPassing, TransferError } from './retry.ts';

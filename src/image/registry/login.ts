@@ -1,5 +1,5 @@
 // `docker login`: whether the registry takes these credentials.
-import { STATUS_CODES } from 'node:http';
+import { STATUS_CODES } from '#base/http.ts';
 import { EngineError } from '#base/error.ts';
 import type { Access } from './auth.ts';
 import { domainOfServer, upstreamOf } from './endpoint.ts';
