@@ -1,10 +1,11 @@
 // dockerode, which most Node programs use (testcontainers too): it sends no API version, streams by
 // hijack or by a plain 200, and reads inspect's fields.
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createRequire } from 'node:module';
-import { PassThrough, type Duplex, type Readable } from 'node:stream';
-import { text } from 'node:stream/consumers';
+import { type Duplex, PassThrough, Readable } from 'node:stream';
+import { buffer, text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
 import { cannotRun, type Daemon, startDaemon } from '../daemon.ts';
 
@@ -17,6 +18,20 @@ interface Exec {
 interface Container {
   readonly id: string;
   start(): Promise<void>;
+  restart(options?: object): Promise<void>;
+  kill(options?: object): Promise<void>;
+  pause(): Promise<void>;
+  unpause(): Promise<void>;
+  rename(options: object): Promise<void>;
+  update(options: object): Promise<Info>;
+  top(options?: object): Promise<{ readonly Processes: readonly (readonly string[])[] }>;
+  changes(): Promise<readonly { readonly Path: string; readonly Kind: number }[]>;
+  commit(options: object): Promise<{ readonly Id: string }>;
+  export(): Promise<Readable>;
+  putArchive(file: Buffer, options: object): Promise<unknown>;
+  getArchive(options: object): Promise<Readable>;
+  stats(options: object): Promise<Info & Readable>;
+  resize(options: object): Promise<void>;
   stop(options?: object): Promise<void>;
   remove(options?: object): Promise<void>;
   wait(options?: object): Promise<{ readonly StatusCode: number }>;
@@ -25,18 +40,52 @@ interface Container {
   logs(options: object): Promise<Buffer | Readable>;
   exec(options: object): Promise<Exec>;
 }
+interface Image {
+  inspect(): Promise<Info & { readonly RepoTags: readonly string[] }>;
+  history(): Promise<readonly Info[]>;
+  tag(options: object): Promise<unknown>;
+  get(): Promise<Readable>;
+  remove(options?: object): Promise<readonly Info[]>;
+}
+interface Network {
+  readonly id: string;
+  inspect(): Promise<Info & { readonly Containers: Info }>;
+  connect(options: object): Promise<unknown>;
+  disconnect(options: object): Promise<unknown>;
+  remove(): Promise<unknown>;
+}
+interface Volume {
+  readonly name: string;
+  inspect(): Promise<Info>;
+  remove(): Promise<unknown>;
+}
 interface Client {
   ping(): Promise<Buffer>;
+  info(): Promise<Info>;
+  df(): Promise<Info>;
+  createNetwork(options: object): Promise<Network>;
+  listNetworks(options?: object): Promise<readonly Info[]>;
+  pruneNetworks(options?: object): Promise<Info>;
+  createVolume(options: object): Promise<Volume>;
+  getVolume(name: string): Volume;
+  listVolumes(options?: object): Promise<{ readonly Volumes: readonly Info[] | null }>;
+  pruneVolumes(options?: object): Promise<Info>;
+  pruneContainers(options?: object): Promise<Info>;
+  pruneImages(options?: object): Promise<Info>;
   version(): Promise<Info>;
   createContainer(options: object): Promise<Container>;
   getContainer(id: string): Container;
-  getImage(name: string): { inspect(): Promise<Info> };
+  getImage(name: string): Image;
   listContainers(options?: object): Promise<readonly Info[]>;
   listImages(): Promise<readonly Info[]>;
   run(image: string, cmd: readonly string[], out: NodeJS.WritableStream): Promise<readonly [Info]>;
   getEvents(options?: object): Promise<Readable>;
   loadImage(file: string | Readable): Promise<Readable>;
   readonly modem: {
+    followProgress(
+      stream: Readable,
+      done: (error: Error | null, all: readonly Info[]) => void,
+    ): void;
     demuxStream(from: Readable, out: NodeJS.WritableStream, error: NodeJS.WritableStream): void;
   };
 }
@@ -184,4 +233,148 @@ test('events arrive while they happen', { skip }, async () => {
   events.on('error', () => {});
   events.destroy();
   await container.remove();
+});
+
+test('a life: restart, pause, rename, update, top, changes, kill', { skip }, async () => {
+  const container = await docker.createContainer({
+    Image: 'busybox',
+    name: 'life',
+    Cmd: ['sh', '-c', 'echo x > /made; exec sleep 1000'],
+    StopTimeout: 0,
+    HostConfig: { Memory: 64 * 1024 * 1024, NetworkMode: 'none' },
+  });
+  await container.start();
+  assert.equal((await refusal(container.start())).statusCode, 304);
+  await container.pause();
+  assert.equal((await container.inspect()).State['Paused'], true);
+  assert.equal((await refusal(container.pause())).statusCode, 409);
+  await container.unpause();
+  await container.rename({ name: 'other' });
+  assert.equal((await container.inspect()).Name, '/other');
+  assert.deepEqual((await container.update({ CpuShares: 77 }))['Warnings'], null);
+  const { Processes } = await container.top({ ps_args: '-o pid,args' });
+  assert.match(Processes.flat().join(' '), /sleep 1000/);
+  assert.ok((await container.changes()).some(({ Path, Kind }) => Path === '/made' && Kind === 1));
+  await container.restart({ t: 0 });
+  const ended = container.wait();
+  await container.kill({ signal: 'SIGKILL' });
+  assert.equal((await ended).StatusCode, 137);
+  assert.equal((await refusal(container.kill())).statusCode, 409);
+  await container.remove();
+});
+
+test('a terminal: attach, resize, and the bytes as they are', { skip }, async () => {
+  const container = await docker.createContainer({
+    Image: 'busybox',
+    Cmd: ['sh', '-c', 'read line; stty size; echo "got $line"'],
+    ...{ Tty: true, OpenStdin: true, AttachStdin: true, HostConfig: { NetworkMode: 'none' } },
+  });
+  const stream = await container.attach({
+    ...{ stream: true, stdin: true, stdout: true, stderr: true, hijack: true },
+  });
+  const seen = text(stream);
+  await container.start();
+  await container.resize({ h: 33, w: 77 });
+  stream.write('input\n');
+  assert.match(await seen, /33 77\r\ngot input\r\n$/);
+  await container.remove({ force: true });
+});
+
+test('archives go in and out, a commit and an export hold them', { skip }, async () => {
+  const container = await docker.createContainer({ Image: 'busybox', Cmd: ['cat', '/tmp/in'] });
+  const { stdout } = spawnSync('tar', ['-C', '/etc', '-c', 'hostname']);
+  await container.putArchive(stdout, { path: '/tmp' });
+  const got = await buffer(await container.getArchive({ path: '/tmp/hostname' }));
+  assert.equal(got.subarray(0, 8).toString(), 'hostname');
+  assert.equal((await refusal(container.getArchive({ path: '/no/such' }))).statusCode, 404);
+  const list = spawnSync('tar', ['-t'], { input: await buffer(await container.export()) });
+  assert.match(list.stdout.toString(), /^tmp\/hostname$/m);
+  const { Id } = await container.commit({ repo: 'made', tag: '1', comment: 'note' });
+  assert.match(Id, /^sha256:/);
+  assert.equal((await docker.getImage('made:1').history())[0]?.['Comment'], 'note');
+  await docker.getImage('made:1').remove();
+  await container.remove();
+});
+
+test('images: tag, get, load with progress, remove, prune', { skip }, async () => {
+  await docker.getImage('busybox').tag({ repo: 'copy', tag: '1' });
+  const saved = await buffer(await docker.getImage('copy:1').get());
+  assert.deepEqual((await docker.getImage('copy:1').remove())[0], { Untagged: 'copy:1' });
+  assert.equal((await refusal(docker.getImage('copy:1').inspect())).statusCode, 404);
+  const stream = await docker.loadImage(Readable.from([saved]));
+  const { promise, resolve, reject } = Promise.withResolvers<readonly Info[]>();
+  docker.modem.followProgress(stream, (error, all) =>
+    error === null ? resolve(all) : reject(error),
+  );
+  assert.match(JSON.stringify(await promise), /Loaded image: copy:1/);
+  assert.ok((await docker.getImage('copy:1').inspect()).RepoTags.includes('copy:1'));
+  await docker.getImage('copy:1').remove();
+  assert.equal((await docker.pruneImages())['SpaceReclaimed'], 0);
+});
+
+test('networks: made, joined, shown, left, pruned', { skip }, async () => {
+  const network = await docker.createNetwork({ Name: 'wires', Labels: { a: 'b' } });
+  assert.equal((await refusal(docker.createNetwork({ Name: 'wires' }))).statusCode, 409);
+  const container = await docker.createContainer({
+    ...{ Image: 'busybox', name: 'joined', Cmd: ['sleep', '1000'] },
+    HostConfig: { NetworkMode: 'none' },
+  });
+  await container.start();
+  assert.equal((await refusal(network.connect({ Container: 'nobody' }))).statusCode, 404);
+  await container.stop({ t: 0 });
+  await container.remove();
+  const wired = await docker.createContainer({
+    ...{ Image: 'busybox', name: 'joined', Cmd: ['sleep', '1000'], StopTimeout: 0 },
+    NetworkingConfig: { EndpointsConfig: { wires: { Aliases: ['alias'] } } },
+    HostConfig: { NetworkMode: 'wires' },
+  });
+  await wired.start();
+  assert.deepEqual(
+    Object.values((await network.inspect()).Containers).map((one) => (one as Info)['Name']),
+    ['joined'],
+  );
+  assert.equal((await refusal(network.remove())).statusCode, 403);
+  await network.disconnect({ Container: 'joined', Force: true });
+  await wired.remove({ force: true });
+  const listed = await docker.listNetworks({ filters: { label: ['a=b'] } });
+  assert.deepEqual(
+    listed.map(({ Name }) => Name),
+    ['wires'],
+  );
+  assert.deepEqual((await docker.pruneNetworks())['NetworksDeleted'], ['wires']);
+});
+
+test('volumes: made, used, refused while used, pruned', { skip }, async () => {
+  const volume = await docker.createVolume({ Name: 'kept', Labels: { a: 'b' } });
+  assert.equal((await docker.getVolume('kept').inspect())['Driver'], 'local');
+  const container = await docker.createContainer({
+    ...{ Image: 'busybox', Cmd: ['true'] },
+    HostConfig: { Binds: ['kept:/v'], NetworkMode: 'none' },
+  });
+  assert.equal((await refusal(volume.remove())).statusCode, 409);
+  const { Volumes } = await docker.listVolumes({ filters: { label: ['a=b'] } });
+  assert.deepEqual(
+    Volumes?.map(({ Name }) => Name),
+    ['kept'],
+  );
+  await container.remove();
+  await volume.remove();
+  assert.equal((await refusal(docker.getVolume('kept').inspect())).statusCode, 404);
+  assert.equal((await docker.pruneVolumes())['SpaceReclaimed'], 0);
+});
+
+test('stats: one sample, and a stream that is left; info and df', { skip }, async () => {
+  const container = await docker.createContainer({ Image: 'busybox', Cmd: ['sleep', '1000'] });
+  await container.start();
+  const sample = await container.stats({ stream: false, 'one-shot': true });
+  assert.ok((sample['memory_stats'] as { usage: number }).usage > 0);
+  const stream = await container.stats({ stream: true });
+  const [first] = (await once(stream, 'data')) as [Buffer];
+  assert.equal(JSON.parse(first.toString()).id, container.id);
+  stream.on('error', () => {});
+  stream.destroy();
+  assert.equal((await docker.info())['ContainersRunning'], 1);
+  assert.equal(((await docker.df())['Containers'] as readonly Info[]).length, 1);
+  await container.remove({ force: true });
+  assert.deepEqual((await docker.pruneContainers())['ContainersDeleted'], null);
 });

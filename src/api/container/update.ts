@@ -24,7 +24,7 @@ export async function updateContainer(exchange: Exchange): Promise<void> {
     restartPolicy: named ? parseRestartPolicy(policy) : undefined,
     rootSize: body.stringMap('StorageOpt')['size'],
   });
-  sendJson(exchange, 200, { Warnings: warnings });
+  sendJson(exchange, 200, { Warnings: warnings.length > 0 ? warnings : null });
 }
 
 export function parseLimitsChange(body: Fields): LimitsChange {
