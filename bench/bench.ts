@@ -11,6 +11,7 @@ import { type Dockerd, startDockerd } from './dockerd.ts';
 import { command, descendants, median, memoryOf, processes, times } from './measure.ts';
 import { measureFloor } from './floor.ts';
 import { measureImages } from './image.ts';
+import { loadRows } from './load.ts';
 import { measureNetwork, type NetworkFigures, networkRows } from './network.ts';
 import { printRows, type Row } from './table.ts';
 
@@ -21,6 +22,7 @@ const CLI_ROUNDS = QUICK ? 3 : 8;
 const PARALLEL = 20;
 const STREAM_MB = QUICK ? 50 : 200;
 const LOG_MB = QUICK ? 20 : 100;
+const LOAD_SECONDS = QUICK ? 5 : 60;
 const MEMORY_CONTAINERS = QUICK ? 10 : 20;
 const IMAGE = join(ROOT, 'dist/busybox.tar');
 
@@ -367,4 +369,6 @@ tabulate(floor, ours, await benchDockerd());
 rows.push(...networkRows(network));
 rows.push(...(await measureImages(note)));
 rows.push(...(await measureBuilds(note)));
+note('a list of many containers');
+rows.push(...(await loadRows(LOAD_SECONDS)));
 printRows(rows, JSON_OUTPUT);
