@@ -12,6 +12,15 @@ test('CMD and ENTRYPOINT take the JSON form or a shell line', () => {
   assert.deepEqual(apply('CMD [ -f /x ]').cmd, ['/bin/sh', '-c', '[ -f /x ]']);
 });
 
+test('an ENTRYPOINT drops the command that was there, unless a CMD is among the changes', () => {
+  const before = { ...EMPTY_CONFIG, cmd: ['old'] };
+  const cmdOf = (...changes: string[]) => applyChanges(before, changes).cmd;
+  assert.equal(cmdOf('ENTRYPOINT ["a"]'), undefined);
+  assert.deepEqual(cmdOf('ENTRYPOINT []'), ['old']);
+  assert.deepEqual(cmdOf('CMD ["b"]', 'ENTRYPOINT ["a"]'), ['b']);
+  assert.deepEqual(cmdOf('ENTRYPOINT ["a"]', 'CMD ["b"]'), ['b']);
+});
+
 test('ENV and LABEL take pairs with quotes and escapes, or one name and the rest', () => {
   assert.deepEqual(apply('ENV A=b C="d e" F=g\\ h').env, ['A=b', 'C=d e', 'F=g h']);
   assert.deepEqual(apply('ENV A some words').env, ['A=some words']);

@@ -42,6 +42,7 @@ const INSTRUCTIONS: Readonly<Record<string, Apply>> = {
 export function applyChanges(config: ImageConfig, changes: readonly string[]): ImageConfig {
   if (changes.length > CHANGES_MAX) throw refuse('too many changes');
   let result = config;
+  let hasCmd = false;
   for (const change of changes) {
     for (const line of logicalLines(change)) {
       const match = /^([A-Za-z]+)(?:\s+([\s\S]*))?$/.exec(line);
@@ -51,6 +52,11 @@ export function applyChanges(config: ImageConfig, changes: readonly string[]): I
       const rest = (match?.[2] ?? '').trim();
       if (rest === '') throw refuse(`${name} requires at least one argument`);
       result = apply(result, rest);
+      // The command belonged to another entry point, or was a whole command.
+      if (name === 'ENTRYPOINT' && !hasCmd && (result.entrypoint?.length ?? 0) > 0) {
+        result = { ...result, cmd: undefined };
+      }
+      hasCmd ||= name === 'CMD';
     }
   }
   return result;
