@@ -11,6 +11,7 @@ import type { CgroupFeatures } from '#kernel/cgroup/features.ts';
 import { MASKED_PATHS, READONLY_PATHS } from '#runtime/baseline.ts';
 import type { HostFacts } from '#runtime/facts.ts';
 import type { Config } from './config.ts';
+import { fileSystemOf } from './file-system.ts';
 import { registryFacts } from './registry-config.ts';
 import { randomUUID } from 'node:crypto';
 
@@ -41,7 +42,7 @@ export async function collectFacts(
     memoryBytes: totalmem(),
     driver: storage,
     driverStatus: [
-      ['Backing Filesystem', 'host'],
+      ['Backing Filesystem', await fileSystemOf(config.dataRoot)],
       storage === 'copy'
         ? ['Each container', 'is a copy of its image']
         : ['Mounted by', 'the container itself'],
