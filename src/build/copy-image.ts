@@ -101,7 +101,9 @@ export async function* imageArchive(
     yield encodeHeader(item);
   }
   for (const { source, root } of roots) {
-    const renamed = source.isDirectory ? await linkedBelow(visit, source, root, links) : new Map();
+    const renamed: Renamed = source.isDirectory
+      ? await linkedBelow(visit, source, root, links)
+      : new Map();
     const headers = headersFor(source, root, renamed, ignore, style);
     yield* withoutTrailer(encodeTree(visit.walk({ ...startOf(source), data: true }), headers));
   }
@@ -122,21 +124,24 @@ function startOf({ path, isDirectory }: ImageSource): {
   return { directory: posix.dirname(path), name: posix.basename(path) };
 }
 
-/** Directories that the target has by a link: path below the source -> path in the layer. */
+type Renamed = ReadonlyMap<string, { readonly path: string; readonly exists: boolean }>;
+
+/** Directories that the target has by a link, or below one, by their path below the source. */
 async function linkedBelow(
   visit: Visit,
   source: ImageSource,
   root: string,
   links: LinkedDirectories,
-): Promise<ReadonlyMap<string, string>> {
-  const renamed = new Map<string, string>();
+): Promise<Renamed> {
+  const renamed = new Map<string, { readonly path: string; readonly exists: boolean }>();
   if (!(await links.exists(root))) return renamed;
   for await (const records of visit.walk({ ...startOf(source), data: false })) {
     for (const record of records) {
       if (record.kind !== 'entry' || (record.mode & S_IFMT) !== S_IFDIR) continue;
       const wanted = join(root, record.path);
       const path = await links.resolve(wanted);
-      if (path !== wanted) renamed.set(record.path, path);
+      if (path === wanted) continue;
+      renamed.set(record.path, { path, exists: await links.exists(wanted) });
     }
   }
   return renamed;
@@ -145,7 +150,7 @@ async function linkedBelow(
 function headersFor(
   source: ImageSource,
   root: string,
-  renamed: ReadonlyMap<string, string>,
+  renamed: Renamed,
   ignore: Ignore,
   { owner, mode, epoch }: LayerStyle,
 ): HeaderOf {
@@ -155,11 +160,12 @@ function headersFor(
     if (ignore.excludes(toText(path))) return undefined;
     const at = path.lastIndexOf('/');
     const above = renamed.get(path.slice(0, Math.max(at, 0)));
-    return above === undefined ? join(root, path) : join(above, path.slice(at + 1));
+    return above === undefined ? join(root, path) : join(above.path, path.slice(at + 1));
   };
   return (entry) => {
     if (!source.isDirectory && ignore.excludes(toText(source.name))) return [];
-    if (renamed.has(entry.path) && (entry.mode & S_IFMT) === S_IFDIR) return [];
+    // A directory that the image has is left as it is.
+    if (renamed.get(entry.path)?.exists === true) return [];
     const path = nameOf(entry.path);
     if (path === undefined) return [];
     const header = headerOf(entry, path, nameOf, SAME_IDS);

@@ -132,7 +132,7 @@ async function resolveEntry(
   }
   if (isDirectory) {
     const path = await links.resolve(wanted);
-    return path === wanted ? path : undefined;
+    return path !== wanted && (await links.exists(wanted)) ? undefined : path;
   }
   const at = wanted.lastIndexOf('/');
   if (at < 0) return wanted;

@@ -25,6 +25,7 @@ import type { BuildShared } from './shared.ts';
 import { chainOfState, digestOf, hashOf, imageState, nextState, scratchState } from './state.ts';
 import type { State } from './state.ts';
 import { nop, type StepWish } from './step.ts';
+import { whyMissed } from './why-missed.ts';
 import { workdirLayer } from './workdir.ts';
 
 type StageEvent = Exclude<Extract<BuildEvent, { readonly step: number }>, { kind: 'step' }>;
@@ -315,11 +316,10 @@ export class StageBuilder {
   }
 
   async #tellMiss(wish: StepWish): Promise<void> {
-    const why = this.build.request.noCache
+    const { deps, request } = this.build;
+    const why = request.noCache
       ? 'no cache was asked for'
-      : wish.layer === undefined
-        ? 'this was not said here before'
-        : 'nothing was made of the same input yet';
+      : whyMissed(deps.cache.list(), chainOfState(this.#state), wish);
     await this.tell({ kind: 'cache', verdict: { kind: 'miss', why } });
   }
 }

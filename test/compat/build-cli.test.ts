@@ -56,7 +56,7 @@ test('stages are shown as they go, and a second build is cached', { skip }, asyn
   const first = await build(how);
   assert.equal(first.code, 0, first.stderr);
   assert.match(first.stderr, /^#3 \[3\/7\] RUN echo hello \$WHO > \/made$/m);
-  assert.match(first.stderr, /^#5 not cached: nothing was made of the same input yet$/m);
+  assert.match(first.stderr, /^#5 not cached: it was not built here before$/m);
   assert.match(first.stderr, /^Built sha256:[0-9a-f]{64} own:1$/m);
   assert.equal(await daemon.ok('run', '--rm', 'own:1'), 'hello harbour');
   assert.equal(await daemon.ok('run', '--rm', 'own:1', 'ls', '/docs'), 'a.txt');

@@ -109,6 +109,14 @@ export const COPY_CASES: readonly BuildCase[] = [
     'COPY onto a link of the image',
     'RUN mkdir /real; ln -s /real /ln\nCOPY a /ln/\nCOPY a /ln/b',
   ),
+  copy(
+    'COPY of a directory that the image has as a link',
+    'RUN mkdir /real; ln -s real /ln\nCOPY t /',
+    {
+      context: { 't/ln/f': 'F', 't/ln/sub/g': 'G', 't/new/h': 'H' },
+      differs: 'ours: dockerd replaces the link by a directory, and what it led to is lost',
+    },
+  ),
   copy('COPY onto a link to a file', 'RUN echo old >/real; ln -s real /ln\nCOPY a /ln'),
   copy('COPY onto a link of the image that leads up', 'RUN ln -s ../../../../tmp /ln\nCOPY a /ln/'),
   copy('COPY --chown by number', 'COPY --chown=7:8 d /x/\nCOPY --chown=9 a /x/y/z'),

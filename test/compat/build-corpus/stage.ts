@@ -55,6 +55,13 @@ export const STAGE_CASES: readonly BuildCase[] = [
   one('COPY --from of an image', `FROM scratch\nCOPY --from=busybox /bin/busybox /bb`),
   one('COPY --from of a number too high', `${B}COPY --from=3 /x /y`),
   one(
+    'COPY --from of a directory that the image has as a link',
+    `FROM busybox AS s\nRUN mkdir -p /d/ln/sub && echo 1 >/d/ln/sub/f && ln /d/ln/sub/f /d/ln/g\nFROM busybox\nRUN mkdir /real; ln -s real /ln\nCOPY --from=s /d /`,
+    {
+      differs: 'ours: dockerd replaces the link by a directory, and what it led to is lost',
+    },
+  ),
+  one(
     'COPY --from keeps owners',
     `FROM busybox AS s\nRUN echo 1 >/f; chown 5:6 /f; mkdir /d; echo 2 >/d/g; chown 7:8 /d/g\n${B}COPY --from=s /f /x\nCOPY --from=s /d /y`,
     { differs: 'as buildkit: dockerd keeps those in directories alone' },
