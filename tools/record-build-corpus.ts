@@ -1,6 +1,7 @@
 // Writes down what comes of the corpus of Dockerfiles (test/compat/build-corpus): of the cases that
 // dockerd's classic builder knows, by a dockerd of its own; of the others by this engine, to be
 // read by whoever changes them. tools/record-build-corpus.ts dockerd|own
+import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startDockerd } from '../bench/dockerd.ts';
@@ -9,6 +10,7 @@ import { startEngine } from './private-engine.ts';
 import { ROOT } from './source.ts';
 
 const FOLDER = join(ROOT, 'test/compat/build-corpus');
+const BIOME = join(ROOT, `node_modules/@biomejs/cli-linux-${process.arch}/biome`);
 const CONCURRENCY = 6;
 
 function write(name: string, found: ReadonlyMap<string, Expected>): void {
@@ -16,7 +18,9 @@ function write(name: string, found: ReadonlyMap<string, Expected>): void {
     const outcome = found.get(one.name);
     return outcome === undefined ? [] : [[one.name, outcome] as const];
   });
-  writeFileSync(join(FOLDER, name), `${JSON.stringify(Object.fromEntries(sorted), null, 1)}\n`);
+  const path = join(FOLDER, name);
+  writeFileSync(path, JSON.stringify(Object.fromEntries(sorted), null, 2));
+  execFileSync(BIOME, ['format', '--write', path], { stdio: 'ignore' });
 }
 
 if (process.argv[2] === 'dockerd') {
