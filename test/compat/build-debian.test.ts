@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { execFile, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, type TestContext, test } from 'node:test';
@@ -12,6 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { ROOT } from '../../tools/source.ts';
 import { cannotRun, type Daemon, runProgram, startDaemon } from '../daemon.ts';
+import { NpmRelay, registryAnswers } from '../fixture/npm-relay.ts';
 
 const READY_MS_MAX = 15_000;
 const BUILD_MS_MAX = 120_000;
@@ -71,13 +72,17 @@ function project(name: string, body: (t: TestContext) => Promise<void>): void {
   test(name, { skip }, async (t) => (noImage === undefined ? await body(t) : t.skip(noImage)));
 }
 
-async function build(name: string, files: Readonly<Record<string, string>>): Promise<string> {
+async function build(
+  name: string,
+  files: Readonly<Record<string, string>>,
+  ...flags: readonly string[]
+): Promise<string> {
   const folder = join(directory, name);
   for (const [path, text] of Object.entries(files)) {
     await mkdir(dirname(join(folder, path)), { recursive: true });
     await writeFile(join(folder, path), text);
   }
-  const argv = ['docker', 'build', '-t', name, folder];
+  const argv = ['docker', 'build', '-t', name, ...flags, folder];
   const { code, stderr, stdout } = await runProgram(argv, daemon.engine.env, {
     env: { DOCKER_BUILDKIT: '0' },
     timeoutMs: BUILD_MS_MAX,
@@ -229,4 +234,69 @@ project('a Python application is tested on the way, and runs as its own user', a
   const answer = await ask('app', '/hello', 8000);
   assert.equal(answer, '{"mode": "production", "path": "/hello", "uid": 500}');
   await daemon.ok('rm', '-f', 'app');
+});
+
+const SERVICE = `FROM debian-build AS node
+COPY --chmod=0755 node /usr/local/bin/node
+
+FROM node AS modules
+WORKDIR /service
+COPY npm /usr/local/lib/npm
+COPY package.json package-lock.json ./
+ARG npm_config_offline
+RUN --mount=type=cache,target=/root/.npm --mount=source=ca.pem,target=/ca.pem \\
+    NODE_EXTRA_CA_CERTS=/ca.pem node /usr/local/lib/npm/bin/npm-cli.js ci --omit=dev --fetch-retries=0
+
+FROM node
+WORKDIR /service
+COPY --from=modules /service/node_modules node_modules
+COPY service.js .
+USER www-data
+CMD ["node", "service.js"]
+`;
+
+const SERVICE_JS = `const ms = require('ms');
+require('node:http').createServer((request, response) => {
+  response.end(request.url + ' takes ' + ms('2 days') + ' ms\\n');
+}).listen(8000);
+`;
+const MS = {
+  version: '2.1.3',
+  resolved: 'https://registry.npmjs.org/ms/-/ms-2.1.3.tgz',
+  integrity:
+    'sha512-6FlzubTLZG3J2a/NVCAleEhjzq5oxgHyaCU9yYXvcLsvoVaHJq/s5xXI6/XXP6tz7R9xAOtHnSO/tXtF3WRTlA==',
+};
+const NPM = '/usr/lib/node_modules/npm';
+/** Whom this machine trusts: there may be a proxy between. */
+const CERTIFICATES = '/etc/ssl/certs/ca-certificates.crt';
+
+project('a Node service gets its packages by npm ci, from a cache the second time', async (t) => {
+  for (const path of [NPM, CERTIFICATES]) if (!existsSync(path)) return t.skip(`needs ${path}`);
+  if (!(await registryAnswers())) return t.skip('the npm registry cannot be reached');
+  await using relay = await NpmRelay.start(daemon.engine.namespace, directory);
+  const folder = join(directory, 'service');
+  await cp(process.execPath, join(folder, 'node'));
+  await cp(NPM, join(folder, 'npm'), { recursive: true });
+  await cp(CERTIFICATES, join(folder, 'ca.pem'));
+  const own = { name: 'service', version: '1.0.0', dependencies: { ms: '2.1.3' } };
+  const lock = { ...own, lockfileVersion: 3, packages: { '': own, 'node_modules/ms': MS } };
+  const files = (version: string): Readonly<Record<string, string>> => ({
+    Dockerfile: SERVICE,
+    'service.js': SERVICE_JS,
+    'package.json': JSON.stringify({ ...own, version }),
+    'package-lock.json': JSON.stringify(lock),
+  });
+  const proxy = ['HTTPS_PROXY', 'https_proxy'].flatMap((name) => [
+    '--build-arg',
+    `${name}=${relay.url}`,
+  ]);
+  const first = await build('service', files('1.0.0'), '--network', 'host', ...proxy);
+  assert.match(first, /added 1 package/);
+  // Without a network: what it needs is in the cache mount.
+  const offline = ['--network', 'none', '--build-arg', 'npm_config_offline=true'];
+  assert.match(await build('service', files('1.0.1'), ...offline), /added 1 package/);
+  await daemon.ok('run', '-d', '--name', 'service', 'service');
+  assert.equal(await ask('service', '/trip', 8000), '/trip takes 172800000 ms\n');
+  assert.doesNotMatch(await daemon.ok('history', '--no-trunc', 'service'), /127\.0\.0\.1/);
+  await daemon.ok('rm', '-f', 'service');
 });
