@@ -90,7 +90,7 @@ test('validateResources() refuses with the words of Docker', () => {
       'CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)',
     ],
     [{ cpuQuota: 10 }, 'CPU cfs quota can not be less than 1ms (i.e. 1000)'],
-    [{ cpusetCpus: '0-x' }, 'Invalid value 0-x for cpuset cpus'],
+    [{ cpusetCpus: '0-x' }, 'Invalid value 0-x for cpuset cpus: invalid format: 0-x'],
     [{ cpusetCpus: '0,2' }, 'Requested CPUs are not available - requested 0,2, available: 0-1'],
     [{ cpusetMems: '1' }, 'Requested memory nodes are not available - requested 1, available: 0'],
     [{ blkioWeight: 5 }, 'Range of blkio weight is from 10 to 1000'],
