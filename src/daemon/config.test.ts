@@ -28,6 +28,18 @@ test('what is said twice or not known is refused with the text of dockerd', () =
   });
 });
 
+test('a file of dockerd is taken with what has nothing to set, and refused with what is not so', () => {
+  const taken = '{"userland-proxy":false,"shutdown-timeout":5,"iptables":true,"features":{}}';
+  assert.deepEqual([...parseConfigFile(taken, parseFlags([])).keys()], []);
+  for (const [file, text] of [
+    ['{"iptables":false}', /iptables can be nothing but true: leave it out/],
+    ['{"userns-remap":"default"}', /userns-remap can be nothing but ""/],
+    ['{"experimental":"yes"}', /the value of experimental is no boolean/],
+  ] as const) {
+    assert.throws(() => parseConfigFile(file, parseFlags([])), text);
+  }
+});
+
 test('how cgroups are called is said as in daemon.json, and the parent must be called so', () => {
   const { cgroupDriver, cgroupParent } = configOf([]);
   assert.deepEqual([cgroupDriver, cgroupParent], ['cgroupfs', '/coracle']);

@@ -117,6 +117,30 @@ const KEYS: Readonly<Record<string, Kind>> = {
   'metrics-addr': 'text',
 };
 
+type Value = boolean | number | string;
+/**
+ * Keys of dockerd that have nothing to set here, so that its file can be taken as it is: with any
+ * value, or with the one that says what is so anyhow.
+ */
+const NOTHING_TO_SET: Readonly<Record<string, { readonly kind: Kind; readonly only?: Value }>> = {
+  'shutdown-timeout': { kind: 'number' }, // containers outlive the daemon
+  'userland-proxy': { kind: 'boolean' }, // there is none
+  'userland-proxy-path': { kind: 'text' },
+  'containerd-namespace': { kind: 'text' },
+  'containerd-plugins-namespace': { kind: 'text' },
+  experimental: { kind: 'boolean' },
+  features: { kind: 'map' }, // of builders and stores that are not ours
+  'swarm-default-advertise-addr': { kind: 'text' },
+  'node-generic-resources': { kind: 'texts' },
+  'allow-nondistributable-artifacts': { kind: 'texts' },
+  iptables: { kind: 'boolean', only: true },
+  ip6tables: { kind: 'boolean', only: true },
+  'selinux-enabled': { kind: 'boolean', only: false },
+  'userns-remap': { kind: 'text', only: '' },
+  'default-ipc-mode': { kind: 'text', only: 'private' },
+  'log-format': { kind: 'text', only: 'text' },
+};
+
 type Values = ReadonlyMap<string, unknown>;
 
 /** Reads the file that the flags name, or the default one if it is there. */
@@ -143,6 +167,7 @@ export function parseConfigFile(text: string, flags: Flags): Values {
     throw new EngineError('invalid_argument', 'it is not a JSON object');
   }
   const values = new Map<string, unknown>(Object.entries(raw));
+  takeAway(values);
   const unknown = [...values.keys()].filter((key) => !Object.hasOwn(KEYS, key));
   if (unknown.length > 0) {
     throw new EngineError(
@@ -165,8 +190,21 @@ export function parseConfigFile(text: string, flags: Flags): Values {
   return values;
 }
 
-function checkKind(key: string, value: unknown): void {
-  const kind = KEYS[key];
+/** What has nothing to set, but for its kind, which is checked as that of every key. */
+function takeAway(values: Map<string, unknown>): void {
+  for (const [key, { kind, only }] of Object.entries(NOTHING_TO_SET)) {
+    if (!values.has(key)) continue;
+    const value = values.get(key);
+    checkKind(key, value, kind);
+    if (only !== undefined && value !== only) {
+      const text = `${key} can be nothing but ${JSON.stringify(only)}: leave it out`;
+      throw new EngineError('invalid_argument', text);
+    }
+    values.delete(key);
+  }
+}
+
+function checkKind(key: string, value: unknown, kind: Kind | undefined = KEYS[key]): void {
   const strings = (list: unknown): boolean =>
     Array.isArray(list) && list.every((each) => typeof each === 'string');
   const good =

@@ -179,6 +179,11 @@ test('a configuration file with everything is taken whole', { skip }, async () =
     'dns-search': ['x.example'],
     'dns-opts': ['ndots:3'],
     'live-restore': true,
+    // Of dockerd, with nothing to set.
+    'shutdown-timeout': 5,
+    'userland-proxy': false,
+    iptables: true,
+    features: { buildkit: true },
   };
   const file = join(directory, 'daemon.json');
   writeFileSync(file, JSON.stringify(config));
