@@ -59,7 +59,7 @@ test('the texts are those that clients know', () => {
   refused('paused', 'pause', `container ${id} is already paused`);
   refused('running', 'unpause', `Container ${id} is not paused`);
   refused('exited', 'exec', `container ${id} is not running`);
-  refused('paused', 'exec', `Container ${id} is paused, unpause the container before exec`);
+  refused('paused', 'exec', 'Container web is paused, unpause the container before exec');
   refused('removing', 'remove', 'removal of container web is already in progress');
   refused(
     'running',

@@ -39,7 +39,7 @@ function refusal(record: ContainerRecord, verb: Verb, ref: string): EngineError 
       return conflict(`Container ${id} is not paused`);
     case 'exec':
       if (status === 'paused') {
-        return conflict(`Container ${id} is paused, unpause the container before exec`);
+        return conflict(`Container ${ref} is paused, unpause the container before exec`);
       }
       return conflict(status === 'restarting' ? restarting : notRunning);
     case 'remove':

@@ -29,6 +29,8 @@ export async function prune(
     deleted.push(record.id);
     spaceReclaimed += rw;
   }
+  const attributes = { reclaimed: String(spaceReclaimed) };
+  deps.events.publish({ type: 'container', action: 'prune', actor: { id: '', attributes } });
   return { deleted, spaceReclaimed };
 }
 

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, before, suite, test } from 'node:test';
 import { type Dockerd, findDockerd, startDockerd } from '../../bench/dockerd.ts';
 import { makeScratch, removeScratch } from '../../tools/scratch.ts';
 import { ROOT } from '../../tools/source.ts';
@@ -86,27 +86,41 @@ async function check(row: Row, events: boolean): Promise<void> {
   else if (row.same === 'code') assert.equal(ours?.code, theirs?.code, `another code: ${line}`);
 }
 
+/** One after another, but for those of `run`, which stand alone. */
+async function checkAll(rows: readonly Row[], events: boolean, atOnce: number): Promise<void> {
+  const queue = [...rows];
+  const work = async (): Promise<void> => {
+    for (let row = queue.shift(); row !== undefined; row = queue.shift()) await check(row, events);
+  };
+  const ends = await Promise.allSettled(Array.from({ length: atOnce }, work));
+  for (const end of ends) if (end.status === 'rejected') throw end.reason;
+}
+
+async function clean(): Promise<void> {
+  if (skip === false) await Promise.all(sides.map((side) => say(side, CLEAN, false)));
+}
+
 for (const [table, events] of [
   [RUNS, false],
   [CONTAINERS, false],
-  [LIVES, false],
   [THINGS, false],
   [EVENTS, true],
 ] as const) {
   for (const [name, rows] of Object.entries(table)) {
     test(`as dockerd: ${name}`, { skip }, async () => {
-      const queue = [...rows];
-      const work = async (): Promise<void> => {
-        for (let row = queue.shift(); row !== undefined; row = queue.shift()) {
-          await check(row, events);
-        }
-      };
       try {
-        // Those of `run` stand alone.
-        await Promise.all(Array.from({ length: table === RUNS ? RUNS_AT_ONCE : 1 }, work));
+        await checkAll(rows, events, table === RUNS ? RUNS_AT_ONCE : 1);
       } finally {
-        for (const side of sides) await say(side, CLEAN, false);
+        await clean();
       }
     });
   }
 }
+
+// They wait more than they work, and each has names of its own.
+suite('as dockerd, side by side', { concurrency: true }, () => {
+  after(clean);
+  for (const [name, rows] of Object.entries(LIVES)) {
+    test(`as dockerd: ${name}`, { skip }, () => checkAll(rows, false, 1));
+  }
+});

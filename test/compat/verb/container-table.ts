@@ -91,7 +91,7 @@ export const RUNS: Table = {
   'container run: what the process sees': [
     'docker run --rm -e A=b -e C --env D= busybox env | grep -v HOSTNAME | sort',
     'docker run --rm -h box --domainname dom.example busybox sh -c "hostname; hostname -f; cat /etc/hostname; grep box /etc/hosts"',
-    'docker run --rm --add-host a.b:10.1.2.3 busybox grep a.b /etc/hosts',
+    'docker run --rm --add-host a.b:10.1.2.3 busybox grep -F a.b /etc/hosts',
     {
       run: 'docker run --rm --dns 10.9.9.9 --dns-search x.example --dns-option ndots:3 busybox cat /etc/resolv.conf',
       differs: 'the file of Docker since 24, with its comments',
@@ -161,7 +161,7 @@ export const CONTAINERS: Table = {
     'docker start full nosuch other',
     'docker start full',
     'docker inspect -f "{{json .State.Health.Status}} {{.State.Health.FailingStreak}}" full',
-    'docker ps -a --format "{{.Names}} {{.Command}} {{.Networks}} {{.Labels}} {{.LocalVolumes}} {{.State}}"',
+    'docker wait other; docker ps -a --format "{{.Names}} {{.Command}} {{.Networks}} {{.Labels}} {{.LocalVolumes}} {{.State}}"',
     {
       run: 'docker port full; docker port full 80; docker port full 81/udp | grep -c 0.0.0.0; docker port full 99; docker port nosuch',
       differs: 'Docker publishes by a proxy on [::] too',
@@ -177,7 +177,7 @@ export const CONTAINERS: Table = {
     'docker run -d --name one --stop-timeout 1 busybox sh -c "trap \\"exit 5\\" TERM; trap \\"exit 6\\" INT; trap \\"echo hup\\" HUP; while :; do sleep 0.05; done" | wc -c; sleep 0.4',
     'docker kill -s HUP one; sleep 0.3; docker logs one',
     {
-      run: 'docker kill -s NOSUCH one; docker kill -s 99 one; docker kill nosuch; docker kill -s "" one',
+      run: 'docker kill -s NOSUCH one; docker kill -s 99 one; docker kill nosuch',
       differs: 'newer words',
       same: 'code',
     },
@@ -228,5 +228,18 @@ export const CONTAINERS: Table = {
     'docker ps -a --filter status=running --filter status=exited --filter label=k --format "{{.Names}}"',
     'docker container ls -a --filter "label=k" --filter "name=2" --format "{{.Names}}"',
     'docker rm -fv a1 a2 a3 a4; docker volume ls -q; docker volume rm vol',
+  ],
+  'container cp, diff, export, commit, prune': [
+    'docker run --name cp busybox sh -c "echo in > /f; mkdir -p /d/e; echo deep > /d/e/f; ln -s f /l"; docker diff cp | sort',
+    'docker cp cp:/f out; cat out; docker cp -q cp:/d dir; cat dir/e/f; docker cp cp:/l link; readlink link; docker cp -L cp:/l follow; cat follow; docker cp cp:/f - | tar t',
+    'echo up > up; docker cp up cp:/up; docker cp -a up cp:/nodir/; tar c up | docker cp - cp:/tmp; docker cp cp:/up back; cat back; docker cp up nosuch:/; docker cp nosuch:/x .; docker cp cp:/nosuch .; docker cp a b; docker cp cp:/f cp:/g',
+    {
+      run: 'docker export cp | tar t | grep -c .; docker export -o exp.tar cp; tar tf exp.tar | grep "^d/"; docker export nosuch; docker export cp -o /no/such/dir',
+      differs: 'the mount points that Docker makes in an image are not there',
+      same: 'code',
+    },
+    'docker commit -a me -m msg -c "ENV A=b" -c "CMD [\\"echo\\",\\"c\\"]" cp made:1 | cut -c 1-7; docker run --rm made:1; docker inspect -f "{{.Author}} {{.Comment}} {{json .Config.Env}} {{json .Config.Cmd}} {{len .RootFS.Layers}}" made:1; docker commit nosuch; docker commit cp "Bad Name"; docker rmi made:1 | cut -c 1-12',
+    'docker container prune -f | sed "s/[0-9a-f]\\{64\\}/ID/; s/space: .*/space:/"; docker container prune -f; docker container prune -f --filter nosuch=1; docker container prune -f --filter until=x',
+    'docker create -l keep --name k1 busybox | wc -c; docker create --name k2 busybox | wc -c; docker container prune -f --filter label=nosuch; docker container prune -f --filter label!=keep | wc -l; docker ps -a --format "{{.Names}}"; docker container prune -f --filter until=1h; docker rm k1',
   ],
 };

@@ -22,7 +22,7 @@ const WORDS: readonly Rule[] = [
 const NEWER: readonly Rule[] = [
   [/\b[Ii]nvalid filter/g, 'invalid filter'],
   [/: Invalid (signal|IPC mode|restart)/g, ': invalid $1'],
-  [/\bContainer (ID\d+) is not running/g, 'container $1 is not running'],
+  [/\bContainer (ID\d+) is (not running|already paused)/g, 'container $1 is $2'],
   [/Cannot kill container:/g, 'cannot kill container:'],
   [
     /(failed to create task for container: )?failed to create shim task: OCI/g,
@@ -49,6 +49,10 @@ const NEWER: readonly Rule[] = [
   [
     /You cannot remove a running container ID1\. Stop the container before attempting removal or force remove/g,
     'cannot remove container "/NAME": container is running: stop the container before removing or force remove',
+  ],
+  [
+    /You cannot remove a paused container ID1\. Unpause .*/g,
+    'cannot remove container "/NAME": container is paused and must be unpaused first',
   ],
   [/cannot remove container "\/\w+"/g, 'cannot remove container "/NAME"'],
   [/repository name (\(.*\) )?must be lowercase/g, 'repository name must be lowercase'],
@@ -102,6 +106,9 @@ function inspected(text: string): string {
   }
 }
 
+/** In the order of a map of Go, the client's or the engine's: any. */
+const UNORDERED: ReadonlySet<string> = new Set(['Binds', 'Mounts']);
+
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted);
   if (typeof value !== 'object' || value === null) return value;
@@ -109,8 +116,7 @@ function sorted(value: unknown): unknown {
     .filter(([key]) => !Object.hasOwn(FIELDS, key))
     .toSorted(([one], [other]) => (one < other ? -1 : 1));
   return Object.fromEntries(
-    // The order of mounts is that of a map of Go: any.
-    entries.map(([key, item]) => [key, key === 'Mounts' ? byText(sorted(item)) : sorted(item)]),
+    entries.map(([key, item]) => [key, UNORDERED.has(key) ? byText(sorted(item)) : sorted(item)]),
   );
 }
 
