@@ -63,6 +63,9 @@ async function run(flags: Flags, config: Config): Promise<void> {
   const log = new SwitchLog(createLog(config.logLevel));
   keepGoing(log);
   const ended = endSignal();
+  // systemd passes a reload on as soon as the process is there; unheard, the signal would end it.
+  const opened = Promise.withResolvers<Reloading>();
+  process.on('SIGHUP', () => void opened.promise.then(reload));
   await using parts = new AsyncDisposableStack();
   parts.use(await lockDataRoot(config.dataRoot));
   const handed = takeHandedSockets(process.env, process.pid);
@@ -74,8 +77,7 @@ async function run(flags: Flags, config: Config): Promise<void> {
   parts.use(collectBetween(engine.events));
   const api = await measured(engine, config, parts);
   for (const address of addresses) parts.use(await serve(api, address, config, tls));
-  const reloads = { engine, flags, log, config };
-  process.on('SIGHUP', () => void reload(reloads));
+  opened.resolve({ engine, flags, log, config });
   process.stdout.write(`listening on ${addresses.map(nameOf).join(' ')}\n`);
   engine.begin();
   const signal = await ended;
@@ -162,13 +164,15 @@ async function writePidfile(path: string): Promise<AsyncDisposable> {
   return { [Symbol.asyncDispose]: () => rm(path, { force: true }) };
 }
 
-/** SIGHUP. A configuration that is wrong changes nothing. */
-async function reload(state: {
+type Reloading = {
   readonly engine: Engine;
   readonly flags: Flags;
   readonly log: SwitchLog;
   config: Config;
-}): Promise<void> {
+};
+
+/** SIGHUP. A configuration that is wrong changes nothing. */
+async function reload(state: Reloading): Promise<void> {
   const { engine, flags, log } = state;
   try {
     const next = makeConfig(flags, await readConfigFile(flags));

@@ -1,11 +1,17 @@
 // The daemon's own configuration: TCP with TLS, metrics, reload, validation.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  makeEngineDirectory,
+  removeEngineDirectory,
+  startEngine,
+} from '../../tools/private-engine.ts';
+import { PID_FILE } from '../../tools/scratch.ts';
 import { ROOT } from '../../tools/source.ts';
 import { cannotRun, type Daemon, startDaemon } from '../daemon.ts';
 
@@ -141,6 +147,24 @@ test('SIGHUP takes over what can change, says what cannot, and tells an event', 
   }
   assert.match(daemon.engine.log(), /cannot reload the configuration, ignoring/);
   assert.equal(await labels(), '["b=2"]', 'a wrong one changes nothing');
+});
+
+test('SIGHUP while it starts is followed when it has started', { skip }, async () => {
+  const directory = makeEngineDirectory();
+  try {
+    const started = startEngine({ directory });
+    const pidfile = join(directory, PID_FILE);
+    const until = async (done: () => boolean): Promise<void> => {
+      for (const end = Date.now() + WAIT_MS_MAX; !done() && Date.now() < end; ) await sleep(1);
+    };
+    await until(() => existsSync(pidfile));
+    process.kill(Number(readFileSync(pidfile, 'utf8')), 'SIGHUP');
+    await using engine = await started;
+    await until(() => engine.log().includes('configuration reloaded'));
+    assert.match(engine.log(), /configuration reloaded/);
+  } finally {
+    removeEngineDirectory(directory);
+  }
 });
 
 test('--validate says whether a configuration is good', { skip }, async () => {
