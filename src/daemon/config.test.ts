@@ -8,11 +8,9 @@ function configOf(argv: readonly string[], file = '') {
   return makeConfig(flags, parseConfigFile(file, flags));
 }
 
-test('the socket and the pidfile are in the exec root unless told otherwise', () => {
+test('the pidfile is in the exec root unless told otherwise', () => {
   assert.equal(configOf([]).pidfile, '/run/coracle/coracle.pid');
-  const { pidfile, hosts } = configOf(['--exec-root', '/run/other/']);
-  assert.equal(pidfile, '/run/other/coracle.pid');
-  assert.deepEqual(hosts, ['unix:///run/other/coracle.sock']);
+  assert.equal(configOf(['--exec-root', '/run/other/']).pidfile, '/run/other/coracle.pid');
   assert.equal(configOf(['--pidfile', '/run/p.pid']).pidfile, '/run/p.pid');
   assert.equal(configOf([], '{"pidfile": "/run/f.pid"}').pidfile, '/run/f.pid');
 });

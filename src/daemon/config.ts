@@ -22,7 +22,8 @@ export type Config = {
   readonly execRoot: string;
   readonly pidfile: string;
   readonly logLevel: LogLevel;
-  readonly hosts: readonly string[];
+  /** undefined = what systemd hands over, or else a socket in the exec root. */
+  readonly hosts: readonly string[] | undefined;
   /** How cgroups are called. */
   readonly cgroupDriver: CgroupDriver;
   /** A slice where the driver is systemd. */
@@ -237,7 +238,7 @@ export function makeConfig(flags: Flags, file: Values): Config {
     execRoot,
     pidfile: resolve(text('pidfile', `${execRoot}/coracle.pid`)),
     logLevel: parseLogLevel(values.get('debug') === true ? 'debug' : text('log-level', 'info')),
-    hosts: hosts === undefined || hosts.length === 0 ? defaultHosts(execRoot) : hosts,
+    hosts: hosts?.length === 0 ? undefined : hosts,
     ...parseCgroups(values),
     realtime: parseRealtime(values),
     network: makeNetworkConfig(values),
@@ -298,10 +299,6 @@ function parseRealtime(values: Values): RealtimeBudget | undefined {
     throw new EngineError('invalid_argument', text);
   }
   return runtime === 0 ? undefined : { runtime, period };
-}
-
-function defaultHosts(execRoot: string): readonly string[] {
-  return [`unix://${execRoot}/coracle.sock`];
 }
 
 function checkExecRoot(path: string): void {

@@ -41,7 +41,8 @@ export async function main(argv: readonly string[]): Promise<number> {
     }
     const config = makeConfig(flags, await readConfigFile(flags));
     if (flags.validate) {
-      readTls(config.tls);
+      // One of systemd's sockets may be meant, which are not here.
+      listeners(config, [0]);
       process.stderr.write('configuration OK\n');
       return 0;
     }
@@ -68,10 +69,7 @@ async function run(flags: Flags, config: Config): Promise<void> {
   process.on('SIGHUP', () => void opened.promise.then(reload));
   await using parts = new AsyncDisposableStack();
   parts.use(await lockDataRoot(config.dataRoot));
-  const handed = takeHandedSockets(process.env, process.pid);
-  const addresses = parseHosts(config.hosts, handed, !flags.given.has('hosts'));
-  checkReach(addresses, config.tls);
-  const tls = readTls(config.tls);
+  const { addresses, tls } = listeners(config, takeHandedSockets(process.env, process.pid));
   parts.use(await writePidfile(config.pidfile));
   const engine = parts.use(await openEngine(config, log));
   parts.use(collectBetween(engine.events));
@@ -82,6 +80,16 @@ async function run(flags: Flags, config: Config): Promise<void> {
   engine.begin();
   const signal = await ended;
   log.info('ending', { signal });
+}
+
+/** Throws for what cannot be served, or must not be. */
+function listeners(
+  { execRoot, hosts, tls }: Config,
+  handed: readonly number[],
+): { readonly addresses: readonly Address[]; readonly tls: TlsOptions | undefined } {
+  const addresses = parseHosts(hosts, handed, `unix://${execRoot}/coracle.sock`);
+  checkReach(addresses, tls);
+  return { addresses, tls: readTls(tls) };
 }
 
 function nameOf(address: Address): string {

@@ -24,14 +24,14 @@ const SOCKET_MODE = 0o660;
 const SUN_PATH_MAX = 107;
 const GROUPS = ['docker', 'coracle'];
 
-/** systemd's sockets take the place of `fd://`, or of the default when no -H was given. */
+/** systemd's sockets take the place of `fd://`, or of the fallback when no host was named. */
 export function parseHosts(
-  hosts: readonly string[],
+  hosts: readonly string[] | undefined,
   handed: readonly number[],
-  isDefault: boolean,
+  fallback: string,
 ): readonly Address[] {
-  if (isDefault && handed.length > 0) return handed.map((fd) => ({ kind: 'fd', fd }));
-  return hosts.flatMap((host): Address[] => {
+  if (hosts === undefined && handed.length > 0) return handed.map((fd) => ({ kind: 'fd', fd }));
+  return (hosts ?? [fallback]).flatMap((host): Address[] => {
     if (host === 'fd://' || host === 'fd') {
       if (handed.length === 0) {
         throw new EngineError('invalid_argument', 'no sockets found via socket activation');

@@ -176,6 +176,12 @@ test('--validate says whether a configuration is good', { skip }, async () => {
   const bad = await validate();
   assert.equal(bad.code, 1);
   assert.match(bad.stderr, /unable to configure the Docker daemon with file .*: .*option: speed/);
+  writeFileSync(file, '{"hosts": ["tcp://0.0.0.0:2375"]}');
+  const open = await validate();
+  assert.equal(open.code, 1, 'a daemon would not start with it');
+  assert.match(open.stderr, /tcp:\/\/0\.0\.0\.0:2375 would give everybody/);
+  writeFileSync(file, '{"hosts": ["fd://"]}');
+  assert.equal((await validate()).code, 0, 'systemd would hand a socket over');
 });
 
 test('a listener that everybody reaches is refused unless it is meant', { skip }, async () => {
