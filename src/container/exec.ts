@@ -232,7 +232,10 @@ function serve(
     scanner: spec.tty ? new DetachScanner(parseDetachKeys(spec.detachKeys)) : undefined,
     onDetach: () => publish(deps, record, 'exec_detach', { execID: exec.id }),
   });
-  signal.addEventListener('abort', () => stream.destroy(), { once: true });
+  const abort = (): unknown => stream.destroy();
+  signal.addEventListener('abort', abort);
+  // Health checks have one signal for all probes of a run: it must not keep their streams.
+  stream.once('close', () => signal.removeEventListener('abort', abort));
   stream.connect(inner);
   return { stream, tty: spec.tty };
 }

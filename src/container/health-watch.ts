@@ -112,8 +112,12 @@ function sinceStartMs(deps: HealthDeps, id: string): number {
 function sleep(ms: number, signal: AbortSignal): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const timer = setTimeout(resolve, ms).unref();
-  signal.addEventListener('abort', () => resolve(), { once: true });
-  return promise.finally(() => clearTimeout(timer));
+  const wake = (): void => resolve();
+  signal.addEventListener('abort', wake);
+  return promise.finally(() => {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', wake);
+  });
 }
 
 async function settle(
@@ -184,6 +188,9 @@ async function runProbe(
     }, probe.timeoutMs).unref();
     try {
       for await (const chunk of session?.stream ?? []) output.add(chunk as Buffer);
+    } catch (error) {
+      // Else the output was given up: something of the probe still has it, or nobody asks any more.
+      if (!late && !signal.aborted) throw error;
     } finally {
       clearTimeout(timer);
     }
