@@ -91,7 +91,10 @@ export class CredentialFile {
 
   delete(host: string): void {
     const auths = object(this.#content['auths']);
-    const kept = Object.entries(auths).filter(([key]) => key !== host && hostOf(key) !== host);
+    const all = Object.entries(auths);
+    const kept = all.filter(([key]) => key !== host && hostOf(key) !== host);
+    // Of a file that could not be read nobody knows.
+    if (kept.length === all.length && this.#problem === undefined) return;
     this.#write(Object.fromEntries(kept));
   }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import {
   chmodSync,
+  existsSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -67,6 +68,8 @@ test('what is written is what docker writes, and what it does not know stays', (
 test('a new file is for its owner alone, and a link to it stays one', () =>
   inFolder(async (folder) => {
     const home = join(folder, 'new/docker');
+    CredentialFile.open(home, silent).delete('a.test');
+    assert.equal(existsSync(home), false, 'nothing to take away is nothing to write');
     CredentialFile.open(home, silent).put('a.test', JOE);
     assert.equal(statSync(home).mode & 0o777, 0o700);
     assert.equal(statSync(join(home, 'config.json')).mode & 0o777, 0o600);
@@ -86,6 +89,7 @@ test('a file that cannot be read is told of, and not written over', () =>
     assert.match(told[0] ?? '', /^WARNING: Error loading config file: .*config\.json: /);
     assert.equal(file.get('a.test'), undefined);
     assert.throws(() => file.put('a.test', JOE), /repair or remove it first/);
+    assert.throws(() => file.delete('a.test'), /repair or remove it first/);
     assert.equal(readFileSync(path, 'utf8'), '{"auths": ');
   }));
 
