@@ -369,6 +369,10 @@ test('images: import, load, save, tag, history, rmi', { skip }, async () => {
       await daemon.ok('load', '-i', archive),
       /Loaded image: reg\.example:5000\/team\/box:v1/,
     );
+    assert.match(
+      await daemon.ok('load', '--platform', 'linux/amd64', '-i', archive),
+      /Loaded image: reg\.example:5000\/team\/box:v1/,
+    );
     assert.equal(await daemon.ok('run', '--rm', 'reg.example:5000/team/box:v1', 'echo', 'x'), 'x');
     assert.match(await daemon.ok('history', 'busybox'), /^IMAGE +CREATED/);
     const used = await daemon.ok('create', 'reg.example:5000/team/box:v1', 'true');

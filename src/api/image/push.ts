@@ -1,10 +1,8 @@
 // POST /images/{name}/push.
-import type { Platform } from '#image/platform.ts';
 import type { PushProgress } from '#image/push.ts';
 import type { Exchange } from '../exchange.ts';
-import { Fields } from '../decode.ts';
-import { parseJson } from '../json.ts';
 import { pushAuth } from './auth.ts';
+import { parsePlatformJson } from './platform.ts';
 import { renderDetail, withProgress } from './progress.ts';
 
 export async function pushImage(exchange: Exchange): Promise<void> {
@@ -27,15 +25,4 @@ export async function pushImage(exchange: Exchange): Promise<void> {
       },
     });
   });
-}
-
-/** Unlike a pull's it is JSON: {"os":"linux","architecture":"amd64"}. */
-function parsePlatformJson(text: string): Platform | undefined {
-  if (text === '') return undefined;
-  const fields = new Fields('Platform', parseJson(text));
-  return {
-    os: fields.string('os'),
-    architecture: fields.string('architecture'),
-    variant: fields.string('variant'),
-  };
 }

@@ -1,17 +1,19 @@
 // Images as streams: load, import, save and pull.
 import type { IncomingMessage } from 'node:http';
 import { EngineError } from '#base/error.ts';
-import { parsePlatform, type Platform } from '#image/platform.ts';
 import { closeStream, type Exchange, openStream, sendAll } from '../exchange.ts';
 import { askRegistry } from '../status.ts';
 import { registryAuth } from './auth.ts';
 import { fetchRoot, parseRootUrl } from './fetch-root.ts';
+import { parsePlatformJson, platformOf } from './platform.ts';
 import { type ProgressStream, renderProgress, withProgress } from './progress.ts';
 
 export async function loadImages(exchange: Exchange): Promise<void> {
   const { deps, query, request, signal } = exchange;
   const quiet = query.bool('quiet');
-  const platform = platformOf(query.text('platform'));
+  const asked = query.text('platform');
+  // docker's CLI sends JSON, as for a push; ours a word, as for a pull.
+  const platform = asked.startsWith('{') ? parsePlatformJson(asked) : platformOf(asked);
   await withProgress(exchange, async ({ tell }) => {
     await deps.images.load(bodyOf(request), {
       signal,
@@ -97,13 +99,4 @@ export function withTag(name: string, tag: string): string {
 /** Leaving the loop must not destroy the connection, which still has to carry the answer. */
 function bodyOf(request: IncomingMessage): AsyncIterable<Uint8Array> {
   return request.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
-}
-
-function platformOf(text: string): Platform | undefined {
-  if (text === '') return undefined;
-  const platform = text.startsWith('{') ? undefined : parsePlatform(text);
-  if (platform === undefined) {
-    throw new EngineError('invalid_argument', `invalid platform: ${text.slice(0, 100)}`);
-  }
-  return platform;
 }
