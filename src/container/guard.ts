@@ -12,6 +12,12 @@ export function isRunning(state: State): state is Running | Paused {
   return state.status === 'running' || state.status === 'paused';
 }
 
+/** Of what looks into a container or copies it, in any state in which it still is there. */
+export function checkThere({ id, state }: ContainerRecord): void {
+  if (state.status !== 'removing' && state.status !== 'dead') return;
+  throw new EngineError('conflict', `container ${id} is marked for removal`);
+}
+
 function refusal(record: ContainerRecord, verb: Verb, ref: string): EngineError {
   const { id } = record;
   const { status } = record.state;

@@ -1,9 +1,8 @@
 // A look at what a container has written: its top layer beside the layers that it stands on. It may
 // run meanwhile: the layer is only read.
-import { EngineError } from '#base/error.ts';
 import type { TreeRecord } from '#runtime/visit.ts';
 import type { Deps } from './deps.ts';
-import type { ContainerRecord } from './record.ts';
+import { checkThere } from './guard.ts';
 import { OpenVisit } from './visit.ts';
 
 /**
@@ -67,9 +66,4 @@ export async function openLayer(
         omit: MADE_FOR_MOUNTS,
       }),
   };
-}
-
-function checkThere({ id, state }: ContainerRecord): void {
-  if (state.status !== 'removing' && state.status !== 'dead') return;
-  throw new EngineError('conflict', `container ${id} is marked for removal`);
 }

@@ -4,7 +4,7 @@ import { EngineError } from '#base/error.ts';
 import type { TopSnapshot } from '#snapshot/top-copies.ts';
 import type { Deps } from './deps.ts';
 import { publish } from './event.ts';
-import { isRunning } from './guard.ts';
+import { checkThere, isRunning } from './guard.ts';
 import { taskOf } from './pause.ts';
 import type { ContainerRecord } from './record.ts';
 
@@ -79,9 +79,4 @@ export async function rollback(deps: Deps, ref: string, name: string): Promise<T
   const done = await deps.copies.rollback(id, name);
   publish(deps, record, 'rollback', { snapshot: done.name });
   return done;
-}
-
-function checkThere({ id, state }: ContainerRecord): void {
-  if (state.status !== 'removing' && state.status !== 'dead') return;
-  throw new EngineError('conflict', `container ${id} is marked for removal`);
 }

@@ -7,7 +7,7 @@ import { EngineError } from '#base/error.ts';
 import type { Box } from '#runtime/box.ts';
 import type { Visit, VisitWish } from '#runtime/visit.ts';
 import type { Deps } from './deps.ts';
-import { isRunning } from './guard.ts';
+import { checkThere, isRunning } from './guard.ts';
 import type { Cuttable } from './live.ts';
 import { makeBox } from './make-box.ts';
 import { planNamespaces } from './namespace.ts';
@@ -176,11 +176,6 @@ function boxToLookAt(deps: Deps, record: ContainerRecord): Box {
     isFile: (path) => !(statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? true),
     layersOf: (chain) => layersOf(deps, chain),
   });
-}
-
-function checkThere({ id, state }: ContainerRecord): void {
-  if (state.status !== 'removing' && state.status !== 'dead') return;
-  throw new EngineError('conflict', `container ${id} is marked for removal`);
 }
 
 /** Takes the first part of a source now, so that its failure can still be told. */
