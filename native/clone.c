@@ -141,6 +141,14 @@ static int remember(struct walk *w, const struct stat *st)
 	return 0;
 }
 
+/* The first one is found below the root of the copy (D1): a container may have that, and exchange it. */
+static int link_again(struct walk *w, const struct linked *first, int to, const char *name)
+{
+	char leaf[256];
+	int parent = open_parent(w->root, first->path, 0, leaf, sizeof leaf);
+	return parent < 0 ? -1 : closing(parent, linkat(parent, leaf, to, name, 0));
+}
+
 static int copy_below(struct walk *w, int from, int to, int depth);
 
 /* A new entry of the same kind, opened: by what may be written for files and directories. */
@@ -195,7 +203,7 @@ static int copy_one(struct walk *w, int from, int to, const char *name, int dept
 	}
 	bool many = !S_ISDIR(st.st_mode) && st.st_nlink > 1;
 	struct linked *first = many ? *find_link(w, &st) : NULL;
-	if (first && linkat(w->root, first->path, to, name, 0) == 0)
+	if (first && link_again(w, first, to, name) == 0)
 		return closing(source, 0);
 	int made = make_like(w, source, to, name, &st, depth);
 	int result = made < 0 ? -1 : copy_identity(source, made, &st, w->how);

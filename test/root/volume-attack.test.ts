@@ -1,0 +1,68 @@
+// What a container with a volume, or the host around it, could turn against the host.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import {
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { NativeAgent } from '#kernel/native/agent.ts';
+import { makeScratch, removeScratch } from '../../tools/scratch.ts';
+import { NATIVE } from './native-path.ts';
+
+const WAIT_MS_MAX = 5000;
+const isRoot = process.getuid?.() === 0;
+const skip = isRoot ? false : 'needs root';
+const scratch = isRoot ? makeScratch('attack-') : '';
+const directory = join(scratch, 'memory');
+if (isRoot) {
+  mkdirSync(directory);
+  mount('-t', 'tmpfs', 'tmpfs', directory);
+}
+const agent = new NativeAgent(NATIVE);
+after(async () => {
+  await agent[Symbol.asyncDispose]();
+  if (!isRoot) return;
+  assert.equal(spawnSync('umount', ['-R', directory]).status, 0);
+  assert.deepEqual(removeScratch(scratch), []);
+});
+
+function mount(...argv: readonly string[]): void {
+  assert.equal(spawnSync('mount', argv).status, 0);
+}
+
+test('a directory that is exchanged for a link while a volume is filled leads to no file of the host', {
+  skip,
+}, async () => {
+  const [image, target, host] = ['image', 'target', 'host'].map((name) => join(directory, name));
+  assert.ok(image && target && host);
+  for (const each of ['one', 'two']) mkdirSync(join(image, each), { recursive: true });
+  for (const each of [target, host]) mkdirSync(each);
+  for (let at = 0; at < 1500; at += 1) {
+    writeFileSync(join(image, 'one', `${at}`), '');
+    linkSync(join(image, 'one', `${at}`), join(image, 'two', `${at}`));
+    writeFileSync(join(host, `${at}`), 'secret');
+  }
+  const filling = agent.perform([{ op: 'copy_up', lower: [image], path: '', target, joined: 0 }]);
+  // Without a turn of the event loop, while the other process copies.
+  const waitFor = (count: number): readonly string[] => {
+    for (const end = Date.now() + WAIT_MS_MAX; Date.now() < end; ) {
+      const made = readdirSync(target);
+      if (made.length >= count) return made;
+    }
+    return [];
+  };
+  const [first = 'none'] = waitFor(1);
+  assert.equal(waitFor(2).length, 2);
+  renameSync(join(target, first), join(target, 'away'));
+  symlinkSync(host, join(target, first));
+  await filling;
+  const linked = readdirSync(host).filter((name) => statSync(join(host, name)).nlink > 1);
+  assert.deepEqual(linked, []);
+});
