@@ -46,8 +46,12 @@ int op_volume_bind(struct context *c, const struct op *op)
 	unsigned recursive = op->a[2].u ? AT_RECURSIVE : 0;
 	int tree = sys_open_tree(AT_FDCWD, op->a[1].s, OPEN_TREE_CLONE | recursive);
 	struct mount_attr attr = { .attr_set = op->a[3].u, .attr_clr = op->a[4].u };
+	/* What the host mounts there comes along; what is unmounted with the volume stays on the host. */
+	struct mount_attr slave = { .propagation = MS_SLAVE };
 	if (tree < 0)
 		return -1;
+	if (sys_mount_setattr(tree, AT_RECURSIVE, &slave) < 0)
+		return closing(tree, -1);
 	if ((attr.attr_set || attr.attr_clr) && sys_mount_setattr(tree, 0, &attr) < 0)
 		return closing(tree, -1);
 	return closing(tree, put_on(tree, op->a[0].s));

@@ -222,7 +222,8 @@ const CALLS: Callers = {
     `${op.below === '' ? '' : `; open_tree(${q(op.below)}, OPEN_TREE_CLONE)`}`,
   chown_tree: (op) => `fchownat(${q(op.path)} and all below it)`,
   volume_mount: (op) => fsmount(op.fstype, op.source, op.target, op.attr, op.options),
-  volume_bind: (op) => `open_tree(${q(op.source)}, OPEN_TREE_CLONE); move_mount(${q(op.target)})`,
+  volume_bind: (op) =>
+    `open_tree(${q(op.source)}, OPEN_TREE_CLONE); mount_setattr(MS_SLAVE); move_mount(${q(op.target)})`,
   volume_unmount: (op) => `umount2(${q(op.target)}, MNT_DETACH)`,
   disk_mount: (op) => `ioctl(LOOP_CONFIGURE, ${q(op.image)}); move_mount(${q(op.target)})`,
   disk_grow: (op) => `ftruncate(${q(op.image)}, ${op.bytes}); ioctl(EXT4_IOC_RESIZE_FS)`,

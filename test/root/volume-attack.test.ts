@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import {
+  existsSync,
   linkSync,
   mkdirSync,
   readdirSync,
@@ -32,6 +33,18 @@ after(async () => {
   assert.equal(spawnSync('umount', ['-R', directory]).status, 0);
   assert.deepEqual(removeScratch(scratch), []);
 });
+
+/** A directory with something mounted below it, which mounts of the host are shared with. */
+function sharedTree(name: string): string {
+  const source = join(directory, name);
+  mkdirSync(source);
+  mount('-t', 'tmpfs', 'tmpfs', source);
+  mount('--make-shared', source);
+  mkdirSync(join(source, 'below'));
+  mount('-t', 'tmpfs', 'tmpfs', join(source, 'below'));
+  writeFileSync(join(source, 'below/f'), '');
+  return source;
+}
 
 function mount(...argv: readonly string[]): void {
   assert.equal(spawnSync('mount', argv).status, 0);
@@ -65,4 +78,18 @@ test('a directory that is exchanged for a link while a volume is filled leads to
   await filling;
   const linked = readdirSync(host).filter((name) => statSync(join(host, name)).nlink > 1);
   assert.deepEqual(linked, []);
+});
+
+test('what is mounted below a directory of the host stays when a volume of it is unmounted', {
+  skip,
+}, async () => {
+  const source = sharedTree('source');
+  const target = join(directory, 'volume');
+  mkdirSync(target);
+  await agent.perform([
+    { op: 'volume_bind', target, source, recursive: 1, attr_set: 0, attr_clear: 0 },
+  ]);
+  assert.ok(existsSync(join(target, 'below/f')));
+  await agent.perform([{ op: 'volume_unmount', target }]);
+  assert.ok(existsSync(join(source, 'below/f')), 'it was unmounted with the volume');
 });
