@@ -97,8 +97,12 @@ export class VolumeMounts {
       if (limit?.kind !== 'disk' || !there.has(mountpoint)) continue;
       await this.#store.needs.perform([{ op: 'thaw', target: mountpoint }]);
     }
-    for (const name of this.#holders.keys()) there.delete(this.#store.get(name).mountpoint);
-    for (const path of there) await this.#unmount(path);
+    const kept = [...this.#holders.keys()].map((name) => this.#store.get(name).mountpoint);
+    for (const path of there) {
+      // Below one that is kept lies what its directory of the host brought along.
+      if (kept.some((each) => `${path}/`.startsWith(`${each}/`))) continue;
+      await this.#unmount(path);
+    }
   }
 
   async #mount(volume: Volume): Promise<void> {

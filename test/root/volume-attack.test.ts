@@ -14,6 +14,8 @@ import {
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { NativeAgent } from '#kernel/native/agent.ts';
+import { VolumeMounts } from '#volume/mounts.ts';
+import { VolumeStore } from '#volume/volume.ts';
 import { makeScratch, removeScratch } from '../../tools/scratch.ts';
 import { NATIVE } from './native-path.ts';
 
@@ -92,4 +94,28 @@ test('what is mounted below a directory of the host stays when a volume of it is
   assert.ok(existsSync(join(target, 'below/f')));
   await agent.perform([{ op: 'volume_unmount', target }]);
   assert.ok(existsSync(join(source, 'below/f')), 'it was unmounted with the volume');
+});
+
+test('a volume of a directory of the host keeps what is mounted below it when the daemon comes back', {
+  skip,
+}, async () => {
+  const device = sharedTree('kept');
+  const perform = agent.perform.bind(agent);
+  const trash = { remove: async () => {}, sweep: async () => {} };
+  const needs = { perform, carry: perform, trash, events: { publish: () => {} } };
+  const start = async () => {
+    const store = new VolumeStore(join(directory, 'volumes'), needs);
+    assert.deepEqual(await store.load(), []);
+    return { store, mounts: new VolumeMounts(store) };
+  };
+  const { store, mounts } = await start();
+  const options = { type: 'none', o: 'rbind', device };
+  const { mountpoint } = await store.create({ name: 'host', options });
+  await mounts.hold('host', 'c1');
+  const next = await start();
+  await next.mounts.recover(new Map([['c1', ['host']]]));
+  assert.ok(existsSync(join(mountpoint, 'below/f')));
+  await next.mounts.release('c1');
+  assert.ok(!existsSync(join(mountpoint, 'below')));
+  assert.ok(existsSync(join(device, 'below/f')));
 });
