@@ -1,6 +1,7 @@
 // The prune commands: a warning, a question, one call, and what it freed.
 import { formatSize } from '#base/bytes.ts';
 import type { EngineClient } from '#client/client.ts';
+import type { BuildPruneReply } from '#wire/build.ts';
 import type { ContainerPruneReply } from '#wire/container.ts';
 import type { ImagePruneReply } from '#wire/image.ts';
 import type { NetworkPruneReply } from '#wire/network.ts';
@@ -60,6 +61,21 @@ export async function pruneImages(
     item.Untagged === undefined ? `deleted: ${item.Deleted}` : `untagged: ${item.Untagged}`,
   );
   if (lines.length > 0) process.stdout.write(`Deleted Images:\n${lines.join('\n')}\n\n`);
+  return reply.SpaceReclaimed;
+}
+
+/** Returns the bytes that were freed. */
+export async function pruneBuildCache(
+  client: EngineClient,
+  filters: FilterSet,
+  { all, keep }: { readonly all: boolean; readonly keep?: number | undefined },
+): Promise<number> {
+  const query = { all: all ? 1 : undefined, 'keep-storage': keep, filters: filterText(filters) };
+  const reply = await client.json<BuildPruneReply>('POST', '/build/prune', { query });
+  const deleted = reply.CachesDeleted ?? [];
+  if (deleted.length > 0) {
+    process.stdout.write(`Deleted build cache objects:\n${deleted.join('\n')}\n\n`);
+  }
   return reply.SpaceReclaimed;
 }
 

@@ -17,6 +17,13 @@ after(async () => {
   if (skip === false) await daemon[Symbol.asyncDispose]();
 });
 
+/** The cache has a step more; it is the image's, too, as long as there is one. */
+async function build(tag: string): Promise<void> {
+  const input = `FROM busybox\nRUN echo ${tag} > /said\n`;
+  const made = await daemon.run([CORACLE, 'build', '-q', '-t', tag, '-'], { input });
+  assert.equal(made.code, 0, made.stderr);
+}
+
 test('both command lines show the same tables, also with sharing and volumes', {
   skip,
 }, async () => {
@@ -25,13 +32,21 @@ test('both command lines show the same tables, also with sharing and volumes', {
   await daemon.ok('create', '--name', 'made', '-v', 'data:/data', 'busybox', 'true');
   await daemon.ok('volume', 'create', 'free');
   await daemon.ok('tag', 'busybox', 'other/name:2');
-  for (const argv of [['df'], ['df', '--format', 'json'], ['df', '-v']]) {
-    // Ages are of the moment.
+  await build('built:kept');
+  await build('built:gone');
+  await daemon.ok('rmi', 'built:gone');
+  const verbose = ['df', '-v', '--format'];
+  const ways = [['df'], ['df', '--format', 'json'], ['df', '-v'], [...verbose, 'json']];
+  for (const argv of [...ways, [...verbose, '{{range .BuildCache}}{{.ID}} {{.Size}}{{end}}']]) {
+    // Ages are of the moment, and so is the width of their column.
     const [docker, coracle] = await Promise.all(
       [['docker'], [CORACLE]].map((program) => daemon.run([...program, 'system', ...argv])),
     );
     const ageless = (text = ''): string =>
-      text.replaceAll(/\b(Less than a|\d+) seconds?\b/g, 'AGE');
+      text
+        .replaceAll(/\b(Less than a|\d+) seconds?\b/g, 'AGE')
+        .replaceAll(/ {3,}/g, '   ')
+        .trim();
     assert.equal(ageless(coracle?.stdout), ageless(docker?.stdout), argv.join(' '));
     assert.equal(coracle?.code, 0);
   }
@@ -43,9 +58,11 @@ test('system prune says what it would free before it asks', { skip }, async () =
   const asked = await daemon.run([CORACLE, 'system', 'prune']);
   assert.match(asked.stdout, /^ {2}- all stopped containers \(2, 2\.\d+MB\)$/m);
   assert.match(asked.stdout, /^ {2}- all dangling images$/m);
+  assert.match(asked.stdout, /^ {2}- unused build cache$/m);
   assert.equal(asked.code, 0);
   assert.match(await daemon.ok('ps', '-a', '--format', '{{.Names}}'), /^full$/m);
   const done = await daemon.run([CORACLE, 'system', 'prune'], { input: 'y\n' });
+  assert.match(done.stdout, /^Deleted build cache objects:\n([0-9a-f]{64}\n){2}\n/m);
   assert.match(done.stdout, /Total reclaimed space: 2\.\d+MB\n$/);
   assert.doesNotMatch(await daemon.ok('ps', '-a', '--format', '{{.Names}}'), /^full$/m);
 });

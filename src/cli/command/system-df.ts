@@ -1,13 +1,15 @@
-// system df: what images, containers and volumes take on disk, and how much of it is unused. The
-// tables and what counts as used are docker's.
+// system df: what images, containers, volumes and the build cache take on disk, and how much of it
+// is unused. The tables and what counts as used are docker's.
 import { formatSize } from '#base/bytes.ts';
 import type { ImageSummary } from '#wire/image.ts';
 import type { DiskUsage } from '#wire/system.ts';
 import type { Volume } from '#wire/volume.ts';
 import type { Context } from '../command.ts';
+import { BUILD_CACHE, cacheBytes, cacheRows } from '../format/build-cache.ts';
 import { CONTAINERS, containerRow } from '../format/container.ts';
 import { imageListing, imageRows } from '../format/image.ts';
-import { type Listing, renderList, type Row } from '../format/list.ts';
+import { type Listing, renderList, type Row, rowJson, sorted } from '../format/list.ts';
+import { VOLUMES, volumeRow } from '../format/volume.ts';
 
 const USAGE: Listing = {
   headers: {
@@ -33,26 +35,7 @@ const USED_CONTAINERS: Listing = {
     '{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.LocalVolumes}}\t{{.Size}}\t{{.RunningFor}}\t{{.Status}}\t{{.Names}}',
 };
 
-const VOLUMES: Listing = {
-  headers: { Name: 'VOLUME NAME', Links: 'LINKS', Size: 'SIZE' },
-  table: '{{.Name}}\t{{.Links}}\t{{.Size}}',
-  quiet: '{{.Name}}',
-};
-
-const CACHE: Listing = {
-  headers: {
-    ID: 'CACHE ID',
-    CacheType: 'CACHE TYPE',
-    Size: 'SIZE',
-    CreatedSince: 'CREATED',
-    LastUsedSince: 'LAST USED',
-    UsageCount: 'USAGE',
-    Shared: 'SHARED',
-  },
-  table:
-    '{{.ID}}\t{{.CacheType}}\t{{.Size}}\t{{.CreatedSince}}\t{{.LastUsedSince}}\t{{.UsageCount}}\t{{.Shared}}',
-  quiet: '{{.ID}}',
-};
+const USED_VOLUMES: Listing = { ...VOLUMES, table: '{{.Name}}\t{{.Links}}\t{{.Size}}' };
 
 export async function run({ flags, client }: Context): Promise<number> {
   const usage = await client.json<DiskUsage>('GET', '/system/df');
@@ -71,19 +54,27 @@ function verbose(usage: DiskUsage, format: string): string {
     // What the image below has is told with the images.
     containerRow({ ...each, SizeRootFs: 0 }, !plain),
   );
-  const volumes = (usage.Volumes ?? []).map(volumeRow);
+  const volumes = (usage.Volumes ?? []).map(usedVolumeRow);
+  const cache = usage.BuildCache ?? [];
   if (!plain) {
-    const all = { Images: images, Containers: containers, Volumes: volumes, BuildCache: [] };
+    // The four lists stay in docker's order.
+    const all = {
+      Images: images.map(sorted),
+      Containers: containers.map(sorted),
+      Volumes: volumes.map(sorted),
+      BuildCache: cacheRows(cache, true).map(sorted),
+    };
     if (format !== 'json') return renderList([all], USAGE, { format, quiet: false });
-    return `${JSON.stringify(all, sortedKeys)}\n`;
+    return `${rowJson(all)}\n`;
   }
   const table = (rows: readonly Row[], listing: Listing): string =>
     renderList(rows, listing, { format: '', quiet: false });
   return [
     `Images space usage:\n\n${table(images, IMAGES)}`,
     `\nContainers space usage:\n\n${table(containers, USED_CONTAINERS)}`,
-    `\nLocal Volumes space usage:\n\n${table(volumes, VOLUMES)}`,
-    `\nBuild cache usage: ${formatSize(0)}\n\n${table([], CACHE)}`,
+    `\nLocal Volumes space usage:\n\n${table(volumes, USED_VOLUMES)}`,
+    `\nBuild cache usage: ${formatSize(cacheBytes(cache), 4)}\n\n`,
+    table(cacheRows(cache, false), BUILD_CACHE),
   ].join('');
 }
 
@@ -93,31 +84,13 @@ function imageRow(image: ImageSummary, noTrunc: boolean): Row {
   return { ...imageRows(first, noTrunc, false)[0], Digest: '' };
 }
 
-/** The four lists stay in docker's order; within a row names are sorted, as Go does. */
-function sortedKeys(key: string, value: unknown): unknown {
-  if (key === '' || typeof value !== 'object' || value === null || Array.isArray(value)) {
-    return value;
-  }
-  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
-}
-
-function volumeRow(volume: Volume): Row {
+function usedVolumeRow(volume: Volume): Row {
   const { RefCount = -1, Size = -1 } = volume.UsageData ?? {};
   const count = (value: number, text: string): string => (value === -1 ? 'N/A' : text);
   return {
-    Availability: 'N/A',
-    Driver: volume.Driver,
-    Group: 'N/A',
-    Labels: Object.entries(volume.Labels ?? {})
-      .map(([key, value]) => `${key}=${value}`)
-      .sort()
-      .join(','),
+    ...volumeRow(volume),
     Links: count(RefCount, String(RefCount)),
-    Mountpoint: volume.Mountpoint,
-    Name: volume.Name,
-    Scope: volume.Scope,
     Size: count(Size, formatSize(Size, 4)),
-    Status: 'N/A',
   };
 }
 
@@ -134,12 +107,14 @@ function summary(usage: DiskUsage): Row[] {
   );
   const written = (each: { readonly SizeRw?: number }): number => each.SizeRw ?? 0;
   const linked = volumes.filter((volume) => (volume.UsageData?.RefCount ?? 0) > 0);
+  const cache = usage.BuildCache ?? [];
+  const taken = cache.filter(({ InUse: inUse }) => inUse);
   const held = (volume: Volume): number => volume.UsageData?.Size ?? 0;
   return [
     row('Images', [images, used], usage.LayersSize, sum(used, own)),
     row('Containers', [containers, live], sum(containers, written), sum(live, written)),
     row('Local Volumes', [volumes, linked], sum(volumes, held), sum(linked, held)),
-    row('Build Cache', [usage.BuildCache ?? [], []], 0, 0),
+    row('Build Cache', [cache, taken], cacheBytes(cache), cacheBytes(taken)),
   ];
 }
 

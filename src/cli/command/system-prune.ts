@@ -1,8 +1,9 @@
 // system prune: stopped containers, networks that no container is on, volumes without a name if
-// that is wanted, then images.
+// that is wanted, images, then the build cache.
 import { CliError, type Context } from '../command.ts';
 import {
   askToPrune,
+  pruneBuildCache,
   pruneContainers,
   pruneImages,
   pruneNetworks,
@@ -30,12 +31,15 @@ export async function run({ flags, client }: Context): Promise<number> {
     'all networks not used by at least one container',
     ...(volumes ? ['all anonymous volumes not used by at least one container'] : []),
     `${images}${free.images}`,
+    all ? 'all build cache' : 'unused build cache',
   ];
   const warning = `This will remove:\n${what.map((each) => `  - ${each}\n`).join('')}`;
   await askToPrune(force, warning);
-  const containers = await pruneContainers(client, filters);
+  let freed = await pruneContainers(client, filters);
   await pruneNetworks(client, filters);
-  const freed = volumes ? await pruneVolumes(client, filters, false) : 0;
-  reportSpace(containers + freed + (await pruneImages(client, filters, all)));
+  if (volumes) freed += await pruneVolumes(client, filters, false);
+  freed += await pruneImages(client, filters, all);
+  freed += await pruneBuildCache(client, filters, { all });
+  reportSpace(freed);
   return 0;
 }

@@ -45,7 +45,7 @@ export function renderList(rows: readonly Row[], listing: Listing, options: List
 }
 
 /** Go's json.Marshal writes <, > and & as escapes. */
-function rowJson(value: unknown): string {
+export function rowJson(value: unknown): string {
   return toJson(value).replace(/[<>&]/g, (each) => {
     return `\\u00${each.charCodeAt(0).toString(16)}`;
   });
@@ -79,7 +79,8 @@ function labelTitle(name: string): string {
   return (name.split('.').at(-1) ?? name).replace(/[-_]/g, ' ');
 }
 
-function sorted(row: Row): Row {
+/** Go's json.Marshal writes a map so. */
+export function sorted(row: Row): Row {
   return Object.fromEntries(Object.entries(row).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 

@@ -36,7 +36,7 @@ export function volumeRows(volumes: readonly Volume[]): Row[] {
 /** Of a swarm's volumes, and what only system df counts. */
 const UNKNOWN = 'N/A';
 
-function volumeRow(volume: Volume): Row {
+export function volumeRow(volume: Volume): Row {
   const labels = volume.Labels ?? {};
   return {
     Name: volume.Name,
