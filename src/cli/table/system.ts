@@ -73,7 +73,7 @@ export const TOP_LEVEL: readonly CommandSpec[] = [
   {
     name: 'inspect',
     usage: '[OPTIONS] NAME|ID [NAME|ID...]',
-    short: 'Return low-level information on containers, images and networks',
+    short: 'Return low-level information on containers, images, networks and volumes',
     args: { rule: 'at-least', count: 1 },
     flags: [
       FORMAT,
