@@ -7,7 +7,12 @@ const HEADERS_MS_MAX = 60_000;
 /** A URL without a scheme is one of http, as for dockerd. */
 export function parseRootUrl(text: string): URL {
   const url = URL.parse(/^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `http://${text}`);
-  if (url?.protocol === 'http:' || url?.protocol === 'https:') return url;
+  if (url?.protocol === 'http:' || url?.protocol === 'https:') {
+    if (url.username === '' && url.password === '') return url;
+    // It would become the comment of the image, for whoever has that.
+    const text = 'a user name or password has no place in the address of an archive';
+    throw new EngineError('invalid_argument', `cannot import from ${url.host}: ${text}`);
+  }
   const why = 'the address of an archive begins with http:// or https://';
   throw new EngineError('invalid_argument', `cannot import from ${JSON.stringify(text)}: ${why}`);
 }
