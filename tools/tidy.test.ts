@@ -8,9 +8,6 @@ import { test } from 'node:test';
 import { ROUTES } from '#api/routes.ts';
 import { STATUS } from '#api/status.ts';
 import { ERROR_CODES } from '#base/error.ts';
-import { bool, list, string } from '#cli/flag-kind.ts';
-import { DAEMON_FLAGS } from '#cli/table/daemon.ts';
-import { FLAGS } from '#daemon/flags.ts';
 import { OPS } from '#kernel/native/op.ts';
 import { LAYERS, type Layer, MAIN_MAY_IMPORT, TYPE_ONLY } from './layers.ts';
 import { importsOf, ROOT, sourceFiles, type SourceFile } from './source.ts';
@@ -189,20 +186,6 @@ test('every route is in docs/compat.md, and every row there is a route', () => {
   const written = [...text.matchAll(/`((?:GET|HEAD|POST|PUT|DELETE) \/[^`]*)`/g)].map((m) => m[1]);
   const served = ROUTES.map(({ method, path }) => `${method} ${path.replaceAll(':.*}', '}')}`);
   assert.deepEqual(written.toSorted(), served.toSorted());
-});
-
-test('the command line knows every flag of the daemon, and says the same of it', () => {
-  const kinds = new Map<unknown, string>([
-    [bool, 'boolean'],
-    [list, 'list'],
-    [string, 'text'],
-  ]);
-  const own = Object.entries(FLAGS).filter(([name]) => name !== '--help');
-  const known = DAEMON_FLAGS.map(({ name, kind, usage }) => [`--${name}`, kinds.get(kind), usage]);
-  assert.deepEqual(
-    known,
-    own.map(([name, { kind, help }]) => [name, kind, help]),
-  );
 });
 
 test('native/ops.def and OPS agree in name, order and arguments', () => {

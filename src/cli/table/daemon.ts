@@ -1,90 +1,13 @@
 // The flags of `daemon`, for completion and `help daemon`: src/main.ts hands the words to the
-// daemon itself, which reads them by src/daemon/flags.ts. tools/tidy.test.ts compares the two.
+// daemon itself, which reads them by src/daemon/flags.ts.
+import { DAEMON_FLAGS as ALL } from '#base/daemon-flag.ts';
 import { bool, list, string } from '../flag-kind.ts';
 import { type FlagSpec, flag } from '../flags.ts';
 
-export const DAEMON_FLAGS: readonly FlagSpec[] = [
-  flag('bip', string, 'Address of the default bridge (172.17.0.1/16)'),
-  flag('bip6', string, 'IPv6 address of the default bridge'),
-  flag(
-    'block-registry',
-    list,
-    'Registry that is never asked, *.DOMAIN for all below (many allowed)',
-  ),
-  flag('bridge', string, 'Default bridge, or none (coracle0)', { short: 'b' }),
-  flag(
-    'certs-dir',
-    string,
-    'HOST[:PORT]/*.crt of registries (/etc/coracle/certs.d, /etc/docker/certs.d)',
-  ),
-  flag('cgroup-parent', string, 'Parent cgroup of all containers (/coracle, or coracle.slice)'),
-  flag('config-file', string, 'Configuration file (/etc/coracle/daemon.json)'),
-  flag(
-    'cpu-rt-period',
-    string,
-    'Period of real-time for all containers, in microseconds (1000000)',
-  ),
-  flag(
-    'cpu-rt-runtime',
-    string,
-    'Real-time of all containers together in a period, in microseconds (0)',
-  ),
-  flag('data-root', string, 'Directory of persistent state (/var/lib/coracle)', { short: 'g' }),
-  flag('default-address-pool', list, 'base=PREFIX,size=BITS of networks (many allowed)'),
-  flag('default-gateway', string, 'Gateway of the default bridge'),
-  flag('default-gateway-v6', string, 'IPv6 gateway of the default bridge'),
-  flag('default-runtime', string, 'Runtime of containers that name none (coracle)'),
-  flag('dns', list, 'DNS server of containers (many allowed)'),
-  flag('dns-opt', list, 'Option of resolv.conf (many allowed)'),
-  flag('dns-search', list, 'Search domain (many allowed)'),
-  flag('download-rate', string, 'Bytes a second of all pulls together, as 10mb (no limit)'),
-  flag('exec-opt', list, 'native.cgroupdriver=cgroupfs|systemd: how cgroups are called (cgroupfs)'),
-  flag('exec-root', string, 'Directory of runtime state (/run/coracle)'),
-  flag('firewall-backend', string, 'nftables or iptables (nftables)'),
-  flag(
-    'firewall-table',
-    string,
-    'Name of our table in the firewall (coracle, with a suffix for other data roots)',
-  ),
-  flag('fixed-cidr', string, 'Range of addresses on the default bridge'),
-  flag('fixed-cidr-v6', string, 'Range of IPv6 addresses on the default bridge'),
-  flag('group', string, 'Group that may use the socket (docker)', { short: 'G' }),
-  flag('host', list, 'Socket to serve: unix://PATH, tcp://HOST:PORT or fd:// (many allowed)', {
-    short: 'H',
-  }),
-  flag(
-    'host-gateway-ip',
-    string,
-    'What --add-host NAME:host-gateway means (the address of the bridge)',
-  ),
-  flag('icc', bool, 'Let containers on the default bridge talk to each other (true)'),
-  flag('init', bool, 'Run an init in every container'),
-  flag(
-    'insecure-registry',
-    list,
-    'HOST[:PORT] or CIDR that may be asked without TLS (many allowed)',
-  ),
-  flag('ip', string, 'Where ports are published by default (0.0.0.0)'),
-  flag('ip-forward', bool, 'Switch on forwarding when a network needs it (true)'),
-  flag('ip-masq', bool, 'MASQUERADE the default bridge (true)'),
-  flag('ipv6', bool, 'IPv6 on the default bridge'),
-  flag('log-level', string, 'debug, info, warn, error or fatal (info)', { short: 'l' }),
-  flag('max-concurrent-downloads', string, 'Layers downloaded at once (3)'),
-  flag('max-concurrent-uploads', string, 'Layers uploaded at once (5)'),
-  flag('max-download-attempts', string, 'Attempts of one request or transfer (5)'),
-  flag('metrics-addr', string, 'HOST:PORT that serves /metrics to Prometheus (none)'),
-  flag('mtu', string, 'MTU of the default bridge (1500)'),
-  flag('pidfile', string, 'File for the process id (EXEC-ROOT/coracle.pid)'),
-  flag('registry-mirror', list, 'Mirror of Docker Hub, or HOST=URL of any registry (many allowed)'),
-  flag(
-    'storage-driver',
-    string,
-    'overlay2 or copy (overlay2, where the kernel can mount it on the data root)',
-  ),
-  flag('tls', bool, 'Serve TCP with TLS; false: without is meant'),
-  flag('tlscacert', string, 'Certificates that clients are trusted by (~/.docker/ca.pem)'),
-  flag('tlscert', string, 'Certificate (~/.docker/cert.pem)'),
-  flag('tlskey', string, 'Key of the certificate (~/.docker/key.pem)'),
-  flag('tlsverify', bool, 'Serve TCP with TLS, and only clients that have a certificate'),
-  flag('validate', bool, 'Check the configuration and end'),
-];
+const KINDS = { text: string, boolean: bool, list } as const;
+
+/** Without --help, which every command has. */
+export const DAEMON_FLAGS: readonly FlagSpec[] = ALL.filter(({ name }) => name !== 'help').map(
+  ({ name, kind, help, short }) =>
+    flag(name, KINDS[kind], help, short === undefined ? {} : { short }),
+);
