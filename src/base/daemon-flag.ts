@@ -37,6 +37,7 @@ export const DAEMON_FLAGS: readonly DaemonFlag[] = [
   text('cpu-rt-period', 'Period of real-time for all containers, in microseconds (1000000)'),
   text('cpu-rt-runtime', 'Real-time of all containers together in a period, in microseconds (0)'),
   text('data-root', 'Directory of persistent state (/var/lib/coracle)', { short: 'g' }),
+  boolean('debug', 'Log everything (log level debug)', { short: 'D' }),
   list('default-address-pool', 'base=PREFIX,size=BITS of networks (many allowed)', {
     key: 'default-address-pools',
   }),

@@ -15,6 +15,15 @@ test('the pidfile is in the exec root unless told otherwise', () => {
   assert.equal(configOf([], '{"pidfile": "/run/f.pid"}').pidfile, '/run/f.pid');
 });
 
+test('--debug is a flag like others', () => {
+  for (const word of ['-D', '--debug', '--debug=true']) {
+    assert.equal(configOf([word]).logLevel, 'debug');
+  }
+  assert.equal(configOf(['--debug=false', '-l', 'warn']).logLevel, 'warn');
+  assert.equal(configOf(['-D'], '{"log-level": "info"}').logLevel, 'debug');
+  assert.throws(() => configOf(['-D'], '{"debug": false}'), /debug: \(from flag: true, from file/);
+});
+
 test('what is said twice or not known is refused with the text of dockerd', () => {
   assert.throws(() => configOf(['--pidfile', '/a'], '{"pidfile": "/b"}'), {
     message:

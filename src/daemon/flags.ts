@@ -25,10 +25,6 @@ export function parseFlags(argv: readonly string[]): Flags {
   let configFile: string | undefined;
   const rest = [...argv];
   for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
-    if (word === '-D' || word === '--debug') {
-      given.set('log-level', 'debug');
-      continue;
-    }
     const { name, definition, inline } = lookUp(word);
     const value = definition.kind === 'boolean' ? boolean(name, inline) : (inline ?? rest.shift());
     if (value === undefined) throw usage(`flag needs an argument: ${name}`);
