@@ -149,6 +149,8 @@ export class Ahead {
     if (this.#attach === undefined || attachment.streams.stdin) return;
     const stream = this.#attach(attachment.streams).catch(() => undefined); // too early
     this.#streams.set(attachment, stream);
+    // It may go before the start, and what nobody reads holds the program up.
+    attachment.once('close', async () => (await stream)?.destroy());
   }
 
   /** The start's from now on; undefined when it did not come to anything, and then it is undone. */

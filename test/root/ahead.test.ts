@@ -2,10 +2,12 @@
 // start ends it, and nothing is left of one that was for nothing. Needs root and `make build`.
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { WebSocket } from 'ws';
 import {
   makeEngineDirectory,
   type PrivateEngine,
@@ -216,6 +218,18 @@ test('a daemon that goes, by SIGTERM or by SIGKILL, leaves nothing of a launch a
     await must('DELETE', `/containers/${id}?force=1`);
     await nothingLeft(id);
   }
+});
+
+test('a client that attaches and goes before the start does not hold the container up', async () => {
+  const Cmd = ['sh', '-c', 'head -c 8000000 /dev/zero | tr "\\0" x'];
+  const id = await launchedAhead({}, { Cmd });
+  const path = `/containers/${id}/attach/ws?stream=1&stdout=1&stderr=1`;
+  const client = new WebSocket(`ws+unix:${engine.socket}:${path}`);
+  await once(client, 'open');
+  client.close();
+  await once(client, 'close');
+  await must('POST', `/containers/${id}/start`);
+  await nothingLeft(id);
 });
 
 test('docker run --rm tells what it always told when there is nothing to run', () => {
