@@ -56,7 +56,7 @@ export class EngineClient {
     return this.#version;
   }
 
-  /** Sends; a status of 400 and above throws an ClientError with the server's own message. */
+  /** Sends; a status of 400 and above throws a ClientError with the server's own message. */
   async call(method: string, path: string, options: CallOptions = {}): Promise<Reply> {
     return this.#send(method, path, options, false);
   }

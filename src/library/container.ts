@@ -2,6 +2,7 @@
 import type { Readable } from 'node:stream';
 import { type EngineClient, type QueryValue, readJsonLines } from '#client/client.ts';
 import { ClientError } from '#client/error.ts';
+import { pathStat } from '#client/path-stat.ts';
 import type { CommitReply, ContainerPathStat, FilesystemChange } from '#wire/archive.ts';
 import type { ContainerUpdateBody, PortBinding } from '#wire/container-config.ts';
 import type {
@@ -237,8 +238,7 @@ export class Container implements AsyncDisposable {
     const wish = { query: { path }, ...signalOf(options) };
     const reply = await this.#client.call('HEAD', this.#path('/archive'), wish);
     reply.body.resume();
-    const header = reply.headers.get('x-docker-container-path-stat') ?? '';
-    return JSON.parse(Buffer.from(header, 'base64').toString()) as ContainerPathStat;
+    return pathStat(reply);
   }
 
   /** Its whole root as a tar. */

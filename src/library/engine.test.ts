@@ -113,6 +113,32 @@ test('an error in a stream of progress is thrown', async (t) => {
   });
 });
 
+test('push and load name a platform in JSON, as the API has it, and a wrong one is refused', async (t) => {
+  const asked: (string | null)[] = [];
+  const record = (response: ServerResponse, request: IncomingMessage): void => {
+    asked.push(new URL(request.url ?? '', 'http://localhost').searchParams.get('platform'));
+    response.end();
+  };
+  const { engine } = await serve(t, {
+    'POST /images/team/app/push': record,
+    'POST /images/load': record,
+  });
+  const image = engine.images.get('team/app');
+  await image.push({ platform: 'linux/arm64/v8' });
+  await engine.images.load(Buffer.alloc(0), { platform: 'linux/amd64' });
+  await image.push();
+  const arm = '{"architecture":"arm64","os":"linux","variant":"v8"}';
+  assert.deepEqual(asked, [arm, '{"architecture":"amd64","os":"linux"}', null]);
+  await assert.rejects(image.push({ platform: 'linux' }), { code: 'invalid_argument' });
+});
+
+test('a path that the engine tells nothing about is an error of our class', async (t) => {
+  const { engine } = await serve(t, {
+    'HEAD /containers/abc/archive': (response) => response.end(),
+  });
+  await assert.rejects(engine.containers.get('abc').statPath('/x'), { code: 'corrupt' });
+});
+
 test('an abort ends a loop over events, and a line that is no JSON is an error', async (t) => {
   const event = { Type: 'container', Action: 'start', Actor: { ID: 'a', Attributes: {} } };
   const { engine } = await serve(t, { 'GET /events': lines([event], true) });

@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import { familiarName, parseReference, withDefaultTag } from '#base/reference.ts';
 import { type EngineClient, readJsonLines } from '#client/client.ts';
 import { ClientError } from '#client/error.ts';
+import { platformJson } from '#client/platform.ts';
 import type {
   AuthConfig,
   ImageDeleteItem,
@@ -23,7 +24,10 @@ export type TransferOptions = CallOptions & {
   readonly onProgress?: (message: ProgressMessage) => void;
 };
 
-export type BuildOptions = TransferOptions & {
+/** Without a registry behind it. */
+export type LoadOptions = Omit<TransferOptions, 'auth'>;
+
+export type BuildOptions = LoadOptions & {
   /** Names that the image gets. */
   readonly tags?: readonly string[];
   /** Where it is in the context: `Dockerfile` unless told. */
@@ -100,8 +104,9 @@ export class Images {
   }
 
   /** The images of a docker archive or an OCI layout; resolves with their names or ids. */
-  async load(tar: Readable | Uint8Array, options: TransferOptions = {}): Promise<string[]> {
-    const wish = { query: { quiet: true }, stream: tar, ...signalOf(options) };
+  async load(tar: Readable | Uint8Array, options: LoadOptions = {}): Promise<string[]> {
+    const query = { quiet: true, platform: platformJson(options.platform) };
+    const wish = { query, stream: tar, ...signalOf(options) };
     const reply = await this.#client.call('POST', '/images/load', wish);
     const names: string[] = [];
     await readProgress(reply.body, {
@@ -160,7 +165,7 @@ export class Image {
     const { fromImage, tag } = split(this.name);
     const path = `/images/${encodePath(fromImage)}/push`;
     const reply = await this.#client.call('POST', path, {
-      query: { tag, platform: options.platform },
+      query: { tag, platform: platformJson(options.platform) },
       headers: authHeader(options.auth),
       ...signalOf(options),
     });

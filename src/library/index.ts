@@ -28,7 +28,13 @@ export {
 export { Containers, type ListOptions } from './containers.ts';
 export { Engine, type EngineOptions, type EventOptions, type RunOptions } from './engine.ts';
 export { EngineError } from './error.ts';
-export { type BuildOptions, Image, Images, type TransferOptions } from './images.ts';
+export {
+  type BuildOptions,
+  Image,
+  Images,
+  type LoadOptions,
+  type TransferOptions,
+} from './images.ts';
 export { Network, Networks, type NetworkOptions } from './networks.ts';
 export { Process, type ProcessResult, Session, type Window } from './session.ts';
 export type { CreateOptions } from './spec.ts';

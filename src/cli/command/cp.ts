@@ -4,6 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import { formatSize } from '#base/bytes.ts';
 import { isEngineError } from '#base/error.ts';
 import type { EngineClient } from '#client/client.ts';
+import { pathStat } from '#client/path-stat.ts';
 import type { ContainerPathStat } from '#wire/archive.ts';
 import { CliError, type Context } from '../command.ts';
 import { pack } from '../copy/pack.ts';
@@ -20,7 +21,6 @@ import {
 } from '../copy/place.ts';
 import { unpack } from '../copy/unpack.ts';
 
-const STAT_HEADER = 'x-docker-container-path-stat';
 /** Bits of Go's os.FileMode. */
 const MODE_DIRECTORY = 2 ** 31;
 const MODE_LINK = 2 ** 27;
@@ -57,12 +57,7 @@ const pathOf = ({ container }: Place): string =>
 async function statPath(client: EngineClient, place: Place): Promise<ContainerPathStat> {
   const reply = await client.call('HEAD', pathOf(place), { query: { path: place.path } });
   reply.body.resume();
-  return parseStat(reply.headers.get(STAT_HEADER));
-}
-
-function parseStat(header: string | undefined): ContainerPathStat {
-  if (header === undefined) throw new CliError(1, 'the daemon told nothing about the path');
-  return JSON.parse(Buffer.from(header, 'base64').toString()) as ContainerPathStat;
+  return pathStat(reply);
 }
 
 const has = (mode: number, bit: number): boolean => Math.floor(mode / bit) % 2 === 1;
@@ -100,7 +95,7 @@ async function copyOut(
     await pipeline(reply.body, process.stdout, { end: false });
     return undefined;
   }
-  const stat = parseStat(reply.headers.get(STAT_HEADER));
+  const stat = pathStat(reply);
   const source: CopyInfo = {
     path,
     exists: true,

@@ -1,5 +1,6 @@
 // push: an image, or all tags of a repository, to its registry.
 import { familiarName, formatReference, repositoryOf } from '#base/reference.ts';
+import { platformJson } from '#client/platform.ts';
 import { CliError, type Context } from '../command.ts';
 import { CredentialStore } from '../credential.ts';
 import { imagePath } from '../each.ts';
@@ -19,13 +20,4 @@ export async function run({ args, client, configFolder, flags }: Context): Promi
   await showProgress(reply.body, { quiet });
   if (quiet) process.stdout.write(`${formatReference(name)}\n`);
   return 0;
-}
-
-function platformJson(text: string): string | undefined {
-  if (text === '') return undefined;
-  const [os = '', architecture = '', variant = ''] = text.toLowerCase().split('/');
-  if (os === '' || architecture === '') {
-    throw new CliError(1, `invalid platform ${JSON.stringify(text)}: it is os/arch[/variant]`);
-  }
-  return JSON.stringify({ architecture, os, ...(variant === '' ? {} : { variant }) });
 }
