@@ -3,7 +3,7 @@
 import type { TreeRecord } from '#runtime/visit.ts';
 import type { Deps } from './deps.ts';
 import { checkThere } from './guard.ts';
-import { OpenVisit } from './visit.ts';
+import { countVisit, OpenVisit } from './visit.ts';
 
 /**
  * What a start makes in the root so that something can be mounted there. dockerd has it in a layer
@@ -45,13 +45,13 @@ export async function openLayer(
   checkThere(record);
   const { visits } = deps.lives.of(record.id);
   const { path, lower, marks } = deps.snapshots.written(record.id);
-  const files = await deps.visits.layer(path, lower);
-  const own = new AsyncDisposableStack();
-  own.use(files);
+  await using own = new AsyncDisposableStack();
+  countVisit(own);
+  const files = own.use(await deps.visits.layer(path, lower));
   own.defer(() => {
     visits.delete(visit);
   });
-  const visit = parts.use(new OpenVisit(files, record, own));
+  const visit = parts.use(new OpenVisit(files, record, own.move()));
   visits.add(visit);
   return {
     visit,

@@ -75,15 +75,8 @@ export async function openVisit(
   wish: VisitWish = { alone: false },
 ): Promise<OpenVisit> {
   const { id } = deps.store.get(ref);
-  if (open >= VISITS_MAX) {
-    const text = `more than ${VISITS_MAX} copies of files at once: try again when one has ended`;
-    throw new EngineError('unavailable', text, { facts: { limit: 'VISITS_MAX', max: VISITS_MAX } });
-  }
-  open += 1;
   await using parts = new AsyncDisposableStack();
-  parts.defer(() => {
-    open -= 1;
-  });
+  countVisit(parts);
   const { files, record } = await look(deps, id, wish, parts);
   const { visits } = deps.lives.of(id);
   parts.defer(() => {
@@ -92,6 +85,18 @@ export async function openVisit(
   const visit = new OpenVisit(files, record, parts.move());
   visits.add(visit);
   return visit;
+}
+
+/** Until the parts are let go of. */
+export function countVisit(parts: AsyncDisposableStack): void {
+  if (open >= VISITS_MAX) {
+    const text = `more than ${VISITS_MAX} copies of files at once: try again when one has ended`;
+    throw new EngineError('unavailable', text, { facts: { limit: 'VISITS_MAX', max: VISITS_MAX } });
+  }
+  open += 1;
+  parts.defer(() => {
+    open -= 1;
+  });
 }
 
 type Looking = { readonly files: Visit; readonly record: ContainerRecord };
