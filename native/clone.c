@@ -159,10 +159,9 @@ static int make_like(struct walk *w, int source, int to, const char *name, const
 	if (S_ISDIR(st->st_mode)) {
 		if (mkdirat(to, name, 0700) < 0)
 			return -1;
-		int in = openat(source, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		int out = in < 0 ? -1 : openat(to, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		int result = out < 0 ? -1 : copy_below(w, in, out, depth + 1);
-		return closing(in, result < 0 ? closing(out, -1) : out);
+		int out = openat(to, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		int result = out < 0 ? -1 : copy_below(w, source, out, depth + 1);
+		return result < 0 ? closing(out, -1) : out;
 	}
 	if (S_ISREG(st->st_mode)) {
 		int in = open(proc, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOATIME);

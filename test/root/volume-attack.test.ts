@@ -20,6 +20,8 @@ import { makeScratch, removeScratch } from '../../tools/scratch.ts';
 import { NATIVE } from './native-path.ts';
 
 const WAIT_MS_MAX = 5000;
+/** Of native/volume.h. */
+const TREE_DEPTH_MAX = 300;
 const isRoot = process.getuid?.() === 0;
 const skip = isRoot ? false : 'needs root';
 const scratch = isRoot ? makeScratch('attack-') : '';
@@ -118,4 +120,19 @@ test('a volume of a directory of the host keeps what is mounted below it when th
   await next.mounts.release('c1');
   assert.ok(!existsSync(join(mountpoint, 'below')));
   assert.ok(existsSync(join(device, 'below/f')));
+});
+
+test('directories as deep as the limit are copied with the 1024 descriptors that a host gives', {
+  skip,
+}, async () => {
+  const [from, to] = ['deep', 'deep-copy'].map((name) => join(directory, name));
+  assert.ok(from && to);
+  mkdirSync(join(from, 'd/'.repeat(TREE_DEPTH_MAX - 1)), { recursive: true });
+  const few = join(directory, 'few-descriptors');
+  writeFileSync(few, `#!/bin/sh\nulimit -n 1024\nexec ${NATIVE} "$@"\n`, { mode: 0o755 });
+  await using copier = new NativeAgent(few);
+  await copier.perform([{ op: 'copy_tree', from, to }]);
+  mkdirSync(join(from, 'd/'.repeat(TREE_DEPTH_MAX + 1)), { recursive: true });
+  const again = copier.perform([{ op: 'copy_tree', from, to: `${to}-2` }]);
+  await assert.rejects(again, { message: /TOO_MANY/ });
 });
