@@ -221,7 +221,7 @@ static int copy_below(struct walk *w, int from, int to, int depth)
 		return closing(fd, -1);
 	int result = 0;
 	size_t before = w->length;
-	for (struct dirent *e; result == 0 && (e = readdir(stream));) {
+	for (struct dirent *e; result == 0 && (errno = 0, e = readdir(stream));) {
 		size_t length = strlen(e->d_name);
 		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
 			continue;
@@ -235,9 +235,9 @@ static int copy_below(struct walk *w, int from, int to, int depth)
 		w->length = before;
 		w->path[before] = '\0';
 	}
-	int saved = errno;
+	int saved = errno; /* readdir(3) fails by it alone */
 	closedir(stream);
-	return errno = saved, result;
+	return errno = saved, saved ? -1 : result;
 }
 
 /* All that is in directory `from` into the empty directory `to`, which then is like it. */

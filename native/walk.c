@@ -51,7 +51,7 @@ static int chown_below(int directory, dev_t device, const struct context *c, int
 	if (!stream)
 		return closing(fd, -1);
 	int result = 0;
-	for (struct dirent *e; result == 0 && (e = readdir(stream));) {
+	for (struct dirent *e; result == 0 && (errno = 0, e = readdir(stream));) {
 		struct stat st;
 		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
 			continue;
@@ -68,9 +68,9 @@ static int chown_below(int directory, dev_t device, const struct context *c, int
 		}
 		closing(entry, 0);
 	}
-	int saved = errno;
+	int saved = errno; /* readdir(3) fails by it alone */
 	closedir(stream);
-	return errno = saved, result;
+	return errno = saved, saved ? -1 : result;
 }
 
 /* After lookup_user and pivot_root: the path is the container's own. */
@@ -119,7 +119,7 @@ static int measure(int directory, struct usage *u, int depth)
 	if (!stream)
 		return closing(fd, errno == ENOENT ? 0 : -1);
 	int result = 0;
-	for (struct dirent *e; result == 0 && (e = readdir(stream));) {
+	for (struct dirent *e; result == 0 && (errno = 0, e = readdir(stream));) {
 		struct stat st;
 		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
 			continue;
@@ -136,9 +136,9 @@ static int measure(int directory, struct usage *u, int depth)
 				result = closing(child, measure(child, u, depth + 1));
 		}
 	}
-	int saved = errno;
+	int saved = errno; /* readdir(3) fails by it alone */
 	closedir(stream);
-	return errno = saved, result;
+	return errno = saved, saved ? -1 : result;
 }
 
 int op_tree_usage(struct context *c, const struct op *op)
