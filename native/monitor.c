@@ -276,7 +276,7 @@ static void on_connect(struct monitor *m)
 /* ---- the loop ---- */
 
 struct watched {
-	enum { LISTENER, SIGNALS, CLIENT, SYNC, OUTPUT, INPUT } kind;
+	enum { LISTENER, SIGNALS, SINK, CLIENT, SYNC, OUTPUT, INPUT } kind;
 	void *of;
 	int which;
 };
@@ -304,6 +304,7 @@ static void watch_all(struct monitor *m)
 	watch_count = 0;
 	watch(m->listener, POLLIN, LISTENER, NULL, 0);
 	watch(m->signals, POLLIN, SIGNALS, NULL, 0);
+	watch(sink_waits(), POLLOUT, SINK, NULL, 0);
 	for (struct client *c = m->clients; c; c = c->next) {
 		bool read = c->stream ? !c->starting && !c->in_ended && input_wanted(c->stream) : true;
 		if (!c->hung)
@@ -337,6 +338,7 @@ static void serve(struct monitor *m, const struct watched *w, short happened)
 	switch (w->kind) {
 	case LISTENER: on_connect(m); break;
 	case SIGNALS: on_child(m); break;
+	case SINK: sink_push(); break;
 	case SYNC: on_sync(m, p); break;
 	case OUTPUT: process_output(m, p, w->which); break;
 	case INPUT: write_input(p); break;

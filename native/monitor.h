@@ -94,6 +94,8 @@ struct sink_plan { /* the strings live as long as the monitor */
 };
 void sink_open(const struct sink_plan *plan);
 void sink_write(int which, const char *first, size_t first_length, const char *second, size_t second_length);
+int sink_waits(void);
+void sink_push(void);
 void sink_end(void);
 
 #endif

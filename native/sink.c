@@ -140,6 +140,15 @@ static void push_stream(void)
 	sink.out.used -= sent;
 }
 
+/* Where something waits for a receiver that has no room, or -1. */
+int sink_waits(void) { return sink.stream && sink.out.used ? sink.fd : -1; }
+
+void sink_push(void)
+{
+	if (sink_waits() >= 0)
+		push_stream();
+}
+
 /* One line, in two parts, with its newline or without. */
 void sink_write(int which, const char *first, size_t first_length, const char *second, size_t second_length)
 {

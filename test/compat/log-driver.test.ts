@@ -1,7 +1,7 @@
 // Log drivers through the docker CLI: what they keep, and what they send to whom.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -100,6 +100,33 @@ test('a unix syslog gets RFC 5424, comes later than the container, and goes', {
     );
     await daemon.ok('rm', '-f', 'local');
   } finally {
+    server.close();
+  }
+});
+
+test('what a slow syslog had no room for reaches it as soon as it reads, without another line', {
+  skip,
+}, async () => {
+  const path = join(daemon.engine.directory, 'slow.sock');
+  const options = ['--log-opt', `syslog-address=unix://${path}`];
+  let received = '';
+  const server = createServer({ pauseOnConnect: true }).listen(path);
+  await once(server, 'listening');
+  const connected = once(server, 'connection') as Promise<[Socket]>;
+  try {
+    const run = ['run', '-d', '--name', 'slow', '--log-driver', 'syslog', ...options, ...IMAGE];
+    await daemon.ok(...run, 'seq 1 9000; sleep 1000');
+    const isLast = /\b9000\n$/;
+    await until(async () => isLast.test((await daemon.docker('logs', 'slow')).stdout) || undefined);
+    const [socket] = await connected;
+    socket.on('data', (data) => {
+      received += String(data);
+    });
+    socket.resume();
+    await until(() => isLast.test(received) || undefined);
+    assert.equal(received.trimEnd().split('\n').length, 9000);
+  } finally {
+    await daemon.ok('rm', '-f', 'slow');
     server.close();
   }
 });
