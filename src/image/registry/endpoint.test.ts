@@ -5,7 +5,6 @@ import {
   domainOfServer,
   isBlocked,
   isInsecure,
-  parseMirror,
   readSources,
   refuseBlocked,
   upstreamOf,
@@ -55,11 +54,6 @@ test('mirrors come first and the registry itself last; "*" is for what has none 
     'https://quay.io  undefined',
   ]);
   assert.equal(readSources('constructor', { insecure: [], mirrors: {} }).length, 1);
-});
-
-test('a mirror that is no plain URL is refused with what is wrong', () => {
-  for (const text of ['mirror.example', 'ftp://x', 'https://u:p@x', 'https://x?a=b', 'https://x#y'])
-    assert.throws(() => parseMirror(text), /^EngineError: invalid mirror ".*": /);
 });
 
 test('blocked registries are known by name, port or what is above them', () => {

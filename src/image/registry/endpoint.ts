@@ -91,8 +91,9 @@ export function readSources(
   return [...before, upstreamOf(domain, insecure)];
 }
 
+/** Its path goes before that of the repository. */
 function mirrorSource(text: string, domain: string, insecure: readonly string[]): Source {
-  const url = parseMirror(text);
+  const url = new URL(text);
   const path = url.pathname.replace(/^\/+|\/+$/g, '');
   return {
     host: url.host,
@@ -108,18 +109,6 @@ function candidatesOf(scheme: string, host: string, insecure: readonly string[])
   const origin = `https://${host}`;
   if (!isInsecure(host, insecure)) return [{ origin, verify: true }];
   return [{ origin, verify: false }, http];
-}
-
-/** A mirror as the configuration has it; a path goes before that of the repository. */
-export function parseMirror(text: string): URL {
-  const bad = (why: string) =>
-    new EngineError('invalid_argument', `invalid mirror ${JSON.stringify(text)}: ${why}`);
-  if (!URL.canParse(text)) throw bad('it is a URL, as "https://mirror.example.com"');
-  const url = new URL(text);
-  if (!/^https?:$/.test(url.protocol)) throw bad('only http and https are spoken');
-  if (url.username !== '' || url.password !== '') throw bad('a user name has no place in it');
-  if (url.search !== '' || url.hash !== '') throw bad('a query or fragment has no place in it');
-  return url;
 }
 
 /** `docker login SERVER`, or the serveraddress of X-Registry-Auth, as the domain of a name. */

@@ -3,7 +3,7 @@
 import { Worker } from 'node:worker_threads';
 import { EngineError, errnoOf, messageOf } from '#base/error.ts';
 import { type Reference, withDefaultTag } from '#base/reference.ts';
-import { domainOfServer, parseMirror, refuseBlocked } from './endpoint.ts';
+import { domainOfServer, refuseBlocked } from './endpoint.ts';
 import { REGISTRY_LIMITS, type RegistryLimits } from './limit.ts';
 import {
   type Call,
@@ -42,9 +42,8 @@ export type OpenOptions = {
   readonly environment?: WorkerSettings['environment'];
 };
 
-/** Throws invalid_argument for a configuration that cannot be. Nothing is started yet. */
+/** Nothing is started yet. */
 export function openRegistries(config: RegistryConfig, options: OpenOptions = {}): Registries {
-  for (const urls of Object.values(config.mirrors)) for (const url of urls) parseMirror(url);
   const { environment = process.env } = options;
   const proxies = Object.entries(environment).filter(([name]) => /^(https?|no)_proxy$/i.test(name));
   const limits = { ...REGISTRY_LIMITS, ...options.limits };
