@@ -1,5 +1,5 @@
 // Connections by what they need: verified or not, with which authorities and certificates, through
-// which proxy. Those of the same kind are kept and used again.
+// which proxy. Those of the same kind are kept and used again, and end with the thread.
 import type { Dirent } from 'node:fs';
 import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -37,7 +37,7 @@ type Options = {
   readonly connectMs: number;
 };
 
-export class Connections implements AsyncDisposable {
+export class Connections {
   readonly #options: Options;
   readonly #kinds = new Map<string, Dispatcher>();
   readonly #identities = new Map<string, { readonly identity: Identity; readonly atMs: number }>();
@@ -142,10 +142,6 @@ export class Connections implements AsyncDisposable {
       this.#publicAuthorities = system.size > 0 ? [...system] : getCACertificates('bundled');
     }
     return this.#publicAuthorities;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([...this.#kinds.values()].map((dispatcher) => dispatcher.destroy()));
   }
 }
 

@@ -46,7 +46,7 @@ export function fieldOf({ headers }: Answer, name: string): string | undefined {
   return typeof value === 'object' ? value[0] : value;
 }
 
-export class Http implements AsyncDisposable {
+export class Http {
   readonly #connections: Connections;
   readonly #blocked: readonly string[];
   readonly #limits: RegistryLimits;
@@ -110,10 +110,6 @@ export class Http implements AsyncDisposable {
     const { code, message, cause, facts } = error;
     const retry = this.#answered.has(host) ? 'always' : 'never';
     return new TransferError(code, message, { retry, cause, facts });
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#connections[Symbol.asyncDispose]();
   }
 }
 
