@@ -1,13 +1,13 @@
-// Words of a Dockerfile line: blanks separate them, except inside quotes or after a backslash.
+// Words of a Dockerfile line: blanks separate them, except inside quotes or after what escapes.
 
-/** Splits into words; quotes and escapes stay for unquote(). */
-export function splitWords(text: string): readonly string[] {
+/** Splits into words; quotes and escapes stay. */
+export function splitWords(text: string, escapeChar = '\\'): readonly string[] {
   const words: string[] = [];
   let word = '';
   let quote = '';
   for (let i = 0; i < text.length; i += 1) {
     const char = text[i] ?? '';
-    if (char === '\\' && quote !== "'" && i + 1 < text.length) {
+    if (char === escapeChar && quote !== "'" && i + 1 < text.length) {
       word += char + text[i + 1];
       i += 1;
     } else if (quote === '' && /\s/.test(char)) {

@@ -1,6 +1,7 @@
 // The words of a line that begin here-documents: <<EOF, <<-EOF, 3<<"EOF".
 import type { Heredoc } from './source.ts';
-import { expandWord, splitWords } from './words.ts';
+import { splitWords } from '#image/change-words.ts';
+import { expandWord } from './words.ts';
 
 export type HeredocHead = Omit<Heredoc, 'content'>;
 

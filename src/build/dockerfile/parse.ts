@@ -1,11 +1,11 @@
 // Statements -> instructions. The texts of what is refused are buildkit's and dockerd's.
 import { isEngineError } from '#base/error.ts';
-import { parseDuration } from '#image/change-words.ts';
+import { parseDuration, splitWords } from '#image/change-words.ts';
 import { failure, fault, type Place } from './fault.ts';
 import { type FlagKind, type Flags, readFlags } from './flags.ts';
 import type { Command, Copy, Healthcheck, Instruction, Located, Pair } from './instruction.ts';
 import { parseSource, type Source, type Statement } from './source.ts';
-import { expandWord, splitWords } from './words.ts';
+import { expandWord } from './words.ts';
 
 /** From and to the same file: `FROM a AS b` may come so often. */
 const STAGE_NAME = /^[a-z][a-z0-9-_.]*$/;

@@ -1,6 +1,7 @@
 // Words and variables of a Dockerfile (Dockerfile reference, "Environment replacement"): quotes,
 // escapes, $NAME, ${NAME} with its modifiers. The same rules as a shell's, without its commands.
 import { EngineError } from '#base/error.ts';
+import { splitWords } from '#image/change-words.ts';
 import { matchPrefix, replacePattern } from './pattern.ts';
 
 export type Expansion = {
@@ -17,29 +18,6 @@ export type Expansion = {
 export const WORD_LENGTH_MAX = 1024 * 1024;
 /** ${a:-${b:-...}} */
 const DEPTH_MAX = 64;
-
-/** Splits at blanks outside quotes; quotes and escapes stay. */
-export function splitWords(text: string, escapeChar: string): readonly string[] {
-  const words: string[] = [];
-  let word = '';
-  let quote = '';
-  for (let at = 0; at < text.length; at += 1) {
-    const char = text[at] ?? '';
-    if (char === escapeChar && quote !== "'" && at + 1 < text.length) {
-      at += 1;
-      word += char + text[at];
-    } else if (quote === '' && /\s/.test(char)) {
-      if (word !== '') words.push(word);
-      word = '';
-    } else {
-      if (quote === '' && (char === '"' || char === "'")) quote = char;
-      else if (char === quote) quote = '';
-      word += char;
-    }
-  }
-  if (word !== '') words.push(word);
-  return words;
-}
 
 /** Quotes and escapes go, variables are replaced; the value stays one word. */
 export function expandWord(text: string, expansion: Expansion): string {
