@@ -158,6 +158,19 @@ function isPlain(endpoint: object): boolean {
   return Object.values(endpoint).every((value) => value === null || value === '' || value === 0);
 }
 
+/** What the engine fills in, as the docker CLI sends it. */
+export const UNCONNECTED = {
+  NetworkID: '',
+  EndpointID: '',
+  Gateway: '',
+  IPAddress: '',
+  IPPrefixLen: 0,
+  IPv6Gateway: '',
+  GlobalIPv6Address: '',
+  GlobalIPv6PrefixLen: 0,
+  DNSNames: null,
+} as const;
+
 function endpointOf(network: NetworkAttachment): object {
   if (network.target.trim() === '') throw invalid('no name set for network');
   if (network.mac !== '' && !isMac(network.mac.trim())) {
@@ -183,14 +196,6 @@ function endpointOf(network: NetworkAttachment): object {
     MacAddress: network.mac,
     DriverOpts: Object.keys(network.driverOpts).length === 0 ? null : network.driverOpts,
     GwPriority: network.priority,
-    NetworkID: '',
-    EndpointID: '',
-    Gateway: '',
-    IPAddress: '',
-    IPPrefixLen: 0,
-    IPv6Gateway: '',
-    GlobalIPv6Address: '',
-    GlobalIPv6PrefixLen: 0,
-    DNSNames: null,
+    ...UNCONNECTED,
   };
 }

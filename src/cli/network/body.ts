@@ -17,6 +17,7 @@ import type {
   NetworkConnectBody,
   NetworkCreateBody,
 } from '#wire/network.ts';
+import { UNCONNECTED } from '../create/network.ts';
 import { pairs } from '../create/security.ts';
 import { invalid } from '../flag-kind.ts';
 import type { Flags } from '../flags.ts';
@@ -135,15 +136,7 @@ export function planConnect(flags: Flags, container: string): NetworkConnectBody
     MacAddress: '',
     DriverOpts: driverOptions(flags.list('driver-opt')),
     GwPriority: flags.number('gw-priority'),
-    NetworkID: '',
-    EndpointID: '',
-    Gateway: '',
-    IPAddress: '',
-    IPPrefixLen: 0,
-    IPv6Gateway: '',
-    GlobalIPv6Address: '',
-    GlobalIPv6PrefixLen: 0,
-    DNSNames: null,
+    ...UNCONNECTED,
   };
   return { Container: container, EndpointConfig: endpoint };
 }
