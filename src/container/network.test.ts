@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { NetworkRecord } from '#network/engine.ts';
 import { parseNetworkMode } from '#network/mode.ts';
+import { plainNetwork } from '#network/testing-network.ts';
 import {
   checkEndpoint,
   checkNetworking,
@@ -20,20 +21,10 @@ const wish = (network: string, more: object = {}) => ({ ...PLAIN_WISH, network, 
 const SUBNETS = [
   { subnet: '10.5.0.0/24', gateway: '10.5.0.1', auxAddresses: {}, userConfigured: true },
 ];
-const NET: NetworkRecord = {
-  version: 1,
-  id: 'f'.repeat(64),
+const NET = plainNetwork({
   name: 'net',
-  createdAt: 0n,
-  driver: 'bridge',
-  ipv4: true,
-  ipv6: false,
-  internal: false,
-  attachable: false,
-  options: {},
-  labels: {},
   ipam: { driver: 'default', options: {}, subnets: SUBNETS },
-};
+});
 const find = (ref: string) => (ref === 'net' || ref === NET.id ? NET : undefined);
 
 test('a container is on the network of its mode, or on those that it lists', () => {

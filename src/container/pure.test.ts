@@ -4,6 +4,7 @@ import { DetachScanner, parseDetachKeys } from './detach-keys.ts';
 import { type ImageConfig, mergeConfig, mergeEnv } from './merge.ts';
 import { portKeys } from './publish.ts';
 import { generateName, parseName } from './name.ts';
+import { PLAIN_CONFIG } from './plain-spec.ts';
 import {
   checkRestartPolicy,
   nextDelayMs,
@@ -27,31 +28,7 @@ const image: ImageConfig = {
   stopSignal: 'SIGQUIT',
   healthcheck: undefined,
 };
-const config: ContainerConfig = {
-  hostname: '',
-  domainname: '',
-  user: '',
-  attachStdin: false,
-  attachStdout: true,
-  attachStderr: true,
-  exposedPorts: [],
-  tty: false,
-  openStdin: false,
-  stdinOnce: false,
-  env: [],
-  cmd: undefined,
-  healthcheck: undefined,
-  image: 'x',
-  volumes: [],
-  workingDir: '',
-  entrypoint: undefined,
-  networkDisabled: false,
-  onBuild: [],
-  labels: {},
-  stopSignal: undefined,
-  stopTimeout: undefined,
-  shell: undefined,
-};
+const config: ContainerConfig = { ...PLAIN_CONFIG, cmd: undefined, image: 'x' };
 
 function argv(change: Partial<ContainerConfig>, from = image): readonly string[] {
   const merged = mergeConfig({ ...config, ...change }, from);

@@ -1,19 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { EndpointWish, NetworkRecord } from './engine.ts';
+import { plainWish } from './testing-network.ts';
 import { checkWish, parseEndpointSysctls, parseInterfaceName } from './wish.ts';
-
-const WISH: EndpointWish = {
-  network: 'net',
-  aliases: [],
-  links: [],
-  ip: undefined,
-  ip6: undefined,
-  linkLocalIps: [],
-  mac: undefined,
-  driverOpts: {},
-  gwPriority: 0,
-};
 
 const record = (userConfigured: boolean, options: NetworkRecord['options'] = {}) =>
   ({
@@ -24,7 +13,7 @@ const record = (userConfigured: boolean, options: NetworkRecord['options'] = {})
 
 const fault = (network: NetworkRecord, wish: Partial<EndpointWish>): string => {
   try {
-    checkWish(network, { ...WISH, ...wish });
+    checkWish(network, plainWish('net', wish));
     return '';
   } catch (error) {
     return error instanceof Error ? error.message.replace('invalid endpoint settings:\n', '') : '';
