@@ -46,6 +46,22 @@ test('names that are no plain words are refused', async () => {
   }
 });
 
+test('a volume that could not be removed is still there, and can be removed again', async () => {
+  let refuse = true;
+  const remove = async (path: string): Promise<void> => {
+    if (refuse) throw new Error('the disk is gone');
+    await rm(path, { recursive: true, force: true });
+  };
+  const store = new VolumeStore(join(root, 'stays'), { ...needs, trash: { ...trash, remove } });
+  await store.load();
+  await store.create({ name: 'db' });
+  await assert.rejects(store.remove('db'), { message: 'the disk is gone' });
+  assert.equal(store.get('db').name, 'db');
+  refuse = false;
+  await store.remove('db');
+  assert.equal(store.find('db'), undefined);
+});
+
 test('a corrupt record is reported and a half-made volume is swept', async () => {
   const place = join(root, 'c');
   await mkdir(join(place, 'broken'), { recursive: true });

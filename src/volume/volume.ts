@@ -209,9 +209,14 @@ export class VolumeStore {
     const path = this.pathOf(name);
     const { perform, trash } = this.needs;
     const { limit, mountpoint } = volume;
-    if (limit?.kind === 'quota') await dropQuota(perform, mountpoint, limit.project);
-    // Renamed first: a crash leaves either the whole volume or something to be swept.
-    await trash.remove(path);
+    try {
+      if (limit?.kind === 'quota') await dropQuota(perform, mountpoint, limit.project);
+      // Renamed first: a crash leaves either the whole volume or something to be swept.
+      await trash.remove(path);
+    } catch (error) {
+      this.#volumes.set(name, volume);
+      throw error;
+    }
     await syncDirectory(this.root);
     this.tell('destroy', name);
   }
