@@ -131,11 +131,11 @@ export async function open(core: Core, request: SandboxRequest): Promise<Sandbox
   undo.add('close the links', () => core.ports.link(reserved.containerId, []));
   // Before anything that it names exists: whoever finds the record can take all of it away.
   if (request.hidden === true) core.hidden.add(request.containerId);
-  core.sandboxes.put(reserved);
   undo.add('forget the sandbox', () => {
-    core.sandboxes.delete(reserved.containerId);
     core.hidden.delete(reserved.containerId);
+    core.sandboxes.delete(reserved.containerId);
   });
+  core.sandboxes.put(reserved);
   const sandbox = await bringUp(core, reserved, request, undo);
   undo.commit();
   if (request.hidden !== true) tellConnected(core, sandbox);

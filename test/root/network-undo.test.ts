@@ -19,7 +19,7 @@ after(async () => {
 /** A record that is a directory cannot be replaced. */
 function withUnwritable<T>(service: NetworkService, name: string, work: () => Promise<T>) {
   const path = `${service.path(idOf(name))}.json`;
-  rmSync(path);
+  rmSync(path, { force: true });
   mkdirSync(`${path}/in-the-way`, { recursive: true });
   return work().finally(() => rmSync(path, { recursive: true }));
 }
@@ -62,5 +62,18 @@ test('a disconnect that cannot be recorded has happened all the same', async () 
   assert.deepEqual(service.sandbox(id)?.endpoints, endpoints.slice(0, 1));
   await service.remove('second');
   await service.close(id);
+  await service.remove('first');
+});
+
+test('a sandbox that could not be made ahead is seen when it is made after all', async () => {
+  const service = await host.service('ahead');
+  await service.create(networkRequest('first'));
+  const request = sandboxRequest('c', [wish('first')]);
+  await withUnwritable(service, 'c', () =>
+    assert.rejects(service.open({ ...request, hidden: true }), { code: 'EISDIR' }),
+  );
+  const sandbox = await service.open(request);
+  assert.deepEqual(service.sandbox(idOf('c')), sandbox);
+  await service.close(idOf('c'));
   await service.remove('first');
 });
