@@ -1,6 +1,6 @@
 // The fixture of tests that need a whole engine: a daemon on private paths below one temporary
 // folder, a command line against it, and a teardown that leaves nothing, also when the test failed.
-import { spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { type PrivateEngine, startEngine } from '../tools/private-engine.ts';
@@ -78,17 +78,32 @@ export async function runProgram(
   options: RunOptions,
 ): Promise<Result> {
   const [program = 'docker', ...args] = argv;
-  const child = spawn(program, args, { env: { ...env, ...options.env }, stdio: 'pipe' });
+  const child = spawn(program, args, {
+    env: { ...env, ...options.env },
+    stdio: 'pipe',
+    detached: true,
+  });
   const { promise: ended, resolve, reject } = Promise.withResolvers<number>();
   child.on('error', reject);
   child.on('close', (code, signal) => resolve(code ?? (signal === 'SIGKILL' ? 137 : 143)));
-  // The docker CLI passes SIGTERM on to the container; only SIGKILL ends it for sure.
-  const timer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs ?? COMMAND_MS_MAX);
+  const timer = setTimeout(() => killAll(child), options.timeoutMs ?? COMMAND_MS_MAX);
   child.stdin.on('error', () => {}); // ended without reading all of it, which tells nothing
   child.stdin.end(options.input ?? '');
   const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
   clearTimeout(timer);
   return { code, stdout, stderr };
+}
+
+/**
+ * What a shell started has its output open, and would be waited for. The docker CLI passes SIGTERM
+ * on to the container; only SIGKILL ends it for sure.
+ */
+function killAll({ pid }: ChildProcess): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }
 
 function call(socketPath: string, method: string, path: string, body: unknown): Promise<Reply> {

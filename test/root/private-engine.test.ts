@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { makeEngineDirectory, removeEngineDirectory } from '../../tools/private-engine.ts';
 import { cgroupsOf } from '../../tools/scratch.ts';
+import { runProgram } from '../daemon.ts';
 
 const HOLDER = join(import.meta.dirname, '../fixture/engine-holder.ts');
 const skip = process.getuid?.() === 0 ? false : 'needs root';
@@ -69,4 +70,14 @@ test('what a killed process left goes with the next engine, and nobody else’s 
   assert.ok(remains(living.directory).length > 2 && isRunning(living.daemon));
   await end(living.child, 'SIGTERM');
   assert.deepEqual(remains(living.directory), []);
+});
+
+test('a command of a test that takes too long ends with all that it started', async () => {
+  // The second process has the output open: only the end of both ends the first's output.
+  const argv = ['sh', '-c', 'echo $$; sleep 5; true'];
+  const startedAt = performance.now();
+  const { code, stdout } = await runProgram(argv, process.env, { timeoutMs: 100 });
+  assert.equal(code, 137);
+  assert.match(stdout, /^\d+\n$/);
+  assert.ok(performance.now() - startedAt < 4_000, 'it waited for what the shell had started');
 });
