@@ -60,8 +60,10 @@ export async function startDockerd(
   const socket = join(directory, 'docker.sock');
   const log = openSync(join(directory, 'dockerd.log'), 'w');
   const child = spawn(
-    'env',
+    'setpriv',
     [
+      // Also when this process is killed, or given up with a test that hangs.
+      ...['--pdeathsig', 'TERM'],
       ...(namespace === undefined ? [] : ['nsenter', `--net=${namespace}`]),
       'unshare',
       ...(namespace === undefined ? ['--net'] : []),
@@ -100,7 +102,13 @@ export async function startDockerd(
     return undefined;
   }
   if (image !== undefined) {
-    execFileSync('docker', ['-H', dockerd.host, 'load', '-q', '-i', image], { stdio: 'ignore' });
+    try {
+      const options = { stdio: 'ignore', timeout: START_MS_MAX } as const;
+      execFileSync('docker', ['-H', dockerd.host, 'load', '-q', '-i', image], options);
+    } catch (error) {
+      await dockerd[Symbol.asyncDispose]();
+      throw error;
+    }
   }
   return dockerd;
 }
