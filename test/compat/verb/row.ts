@@ -6,7 +6,8 @@ export type Known = {
   readonly run: string;
   /** Why Coracle differs on purpose, or what dockerd 20.10 did not know yet. */
   readonly differs: string;
-  /** What must be the same still. Nothing, if it is not here. */
-  readonly same?: 'code';
-};
+} & (
+  | { /** What must be the same still. */ readonly same: 'code' }
+  | { /** The code that Coracle ends with. */ readonly ours: number }
+);
 export type Table = Readonly<Record<string, readonly Row[]>>;
