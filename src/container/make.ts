@@ -23,7 +23,7 @@ import {
 import type { Spare, Task } from './port.ts';
 import type { ContainerRecord } from './record.ts';
 import { cgroupOf, checkSlice } from './slice.ts';
-import { layersOf, makeTop } from './sources.ts';
+import { isFile, layersOf, makeTop } from './sources.ts';
 import { holdVolumes } from './volumes.ts';
 
 export type Made = {
@@ -128,10 +128,6 @@ function devicesOf(record: ContainerRecord): readonly BoxDevice[] {
   if (!record.spec.host.privileged) return named;
   const taken = new Set(named.map((device) => device.path));
   return [...readHostDevices().filter((device) => !taken.has(device.path)), ...named];
-}
-
-function isFile(path: string): boolean {
-  return !(statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? true);
 }
 
 /** The host directories of -v that are missing, and empty tops. */

@@ -11,6 +11,11 @@ export function layersOf(deps: Pick<Deps, 'snapshots'>, chain: ChainId): readonl
   return deps.snapshots.layers(chain);
 }
 
+/** It is there, and no directory. */
+export function isFile(path: string): boolean {
+  return !(statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? true);
+}
+
 /** An empty top for a directory of the host, which looks like that directory (overlayfs.rst). */
 export function makeTop(
   mount: MountPoint,

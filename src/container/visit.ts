@@ -2,7 +2,6 @@
 // runtime/visit.ts. One that runs is looked at in place and goes on; one that is stopped stays so
 // until the look ends, because two mounts must not write one top (overlayfs.rst, "Sharing and
 // copying layers").
-import { statSync } from 'node:fs';
 import { EngineError } from '#base/error.ts';
 import type { Box } from '#runtime/box.ts';
 import type { Visit, VisitWish } from '#runtime/visit.ts';
@@ -15,7 +14,7 @@ import { networkNamespace, sourceOf } from './network.ts';
 import { isNotRunning, taskOf } from './pause.ts';
 import type { ContainerRecord } from './record.ts';
 import { cgroupOf } from './slice.ts';
-import { layersOf } from './sources.ts';
+import { isFile, layersOf } from './sources.ts';
 import { volumesOf } from './volumes.ts';
 
 /** Looks at once, each with a process of its own. */
@@ -178,7 +177,7 @@ function boxToLookAt(deps: Deps, record: ContainerRecord): Box {
     ...cgroupOf(deps, record.spec.host, 'skip'),
     directory: deps.store.directory(record.id),
     filesOf: deps.store.directory(files?.id ?? record.id),
-    isFile: (path) => !(statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? true),
+    isFile,
     layersOf: (chain) => layersOf(deps, chain),
   });
 }
