@@ -105,9 +105,6 @@ export const NETWORK_SYSCTLS = {
   'net.ipv4.ping_group_range': '0 2147483647',
 } as const;
 
-/** Size of /dev/shm when nothing is said. */
-export const SHM_BYTES = 64 * 1024 * 1024;
-
 /** Options that Docker gives a --tmpfs before the user's own. */
 export const TMPFS_OPTIONS: readonly string[] = ['noexec', 'nosuid', 'nodev'];
 
