@@ -3,7 +3,7 @@
 import { formatBinarySize } from '#base/bytes.ts';
 import type { CgroupGauge, CgroupNode, CgroupSubsystem, CgroupTree } from '#wire/cgroup.ts';
 import { wrapWords } from './explain.ts';
-import type { Paint } from './paint.ts';
+import { type Paint, printable } from './paint.ts';
 
 const USAGE_COLUMN = 46;
 const NAME_WIDTH = 14;
@@ -36,11 +36,6 @@ function below(node: CgroupNode, indent: string, paint: Paint): string[] {
     lines.push(...below(child, indent + (index === last ? '   ' : '│  '), paint));
   }
   return lines;
-}
-
-/** A process calls itself as it likes: with a colour of the terminal, or half of a character. */
-function printable(name: string): string {
-  return name.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, '?');
 }
 
 function titleOf({ Name: name, Container: container }: CgroupNode): string {

@@ -1,7 +1,7 @@
 // The branches of a root, as `explain` shows them below the operations that made it.
 import { formatSize } from '#base/bytes.ts';
 import type { BranchesReply } from '#wire/explain.ts';
-import type { Paint } from './paint.ts';
+import { type Paint, printable } from './paint.ts';
 
 /** Files that were copied up; the reply has more. */
 const SHOWN = 8;
@@ -30,7 +30,7 @@ export function branchLines(branches: BranchesReply, paint: Paint): string[] {
   const total = `${counted(copied.Files, 'file')}, ${formatSize(copied.Bytes)}`;
   lines.push(`  copied up, because it wrote to them: ${copied.Files === 0 ? 'nothing' : total}`);
   for (const { Path, Bytes } of copied.Largest.slice(0, SHOWN)) {
-    lines.push(paint('dim', `      ${Path} ${formatSize(Bytes)}`));
+    lines.push(paint('dim', `      ${printable(Path)} ${formatSize(Bytes)}`));
   }
   const more = copied.Files - Math.min(copied.Files, SHOWN);
   if (more > 0) lines.push(paint('dim', `      and ${counted(more, 'smaller one')}`));

@@ -84,3 +84,13 @@ test('keys are those of a terminal and of vi, several at once too', () => {
   assert.deepEqual(keysOf('\u001b[Aj\tx'), ['up', 'down', 'next']);
   assert.deepEqual(keysOf('\u001b[5~q'), ['pageup', 'quit']);
 });
+
+test('a name in an image writes nothing to the terminal but itself', () => {
+  const changes = [change('A', 'a\u001b]0;title\u0007\nb', 1)];
+  const layer = { DiffId: '', CreatedBy: 'RUN\t\u009b31m x', Bytes: 1, Wasted: 0 };
+  const reply = { ...REPLY, Layers: [{ ...layer, Changes: changes }] };
+  const shown = [plainText(reply, 0, false), ...draw(firstScreen(reply), 10, false)].join('\n');
+  assert.ok(shown.includes('+ a?]0;title??b\n'), shown);
+  assert.ok(shown.includes('RUN ?31m x\n'), shown);
+  assert.doesNotMatch(shown, /[\u001b\u0007\u009b]/);
+});

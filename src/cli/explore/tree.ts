@@ -1,7 +1,7 @@
 // The changes of one layer as a tree, with sums for directories. Pure.
 import { formatSize } from '#base/bytes.ts';
 import type { ExploreChange, ExploreLayer, ExploreReply } from '#wire/explore.ts';
-import { type Paint, painter } from '../paint.ts';
+import { type Paint, painter, printable } from '../paint.ts';
 
 export type Node = {
   readonly name: string;
@@ -57,7 +57,7 @@ export function rowText(node: Node, depth: number, paint: Paint, fold = ' '): st
   const size = formatSize(node.bytes).padStart(SIZE_WIDTH);
   const wasted = node.wasted === 0 ? '' : ` wastes ${formatSize(node.wasted)}`;
   const many = node.directory && node.files > 0 ? paint('dim', ` ${node.files} files`) : '';
-  const name = paint(style, `${mark} ${node.name}${node.directory ? '/' : ''}`);
+  const name = paint(style, `${mark} ${printable(node.name)}${node.directory ? '/' : ''}`);
   const indent = '  '.repeat(depth);
   return `${size} ${indent}${fold}${name}${many}${wasted === '' ? '' : paint('red', wasted)}`;
 }
@@ -101,5 +101,5 @@ export function plainText(reply: ExploreReply, depth: number, colours: boolean):
 }
 
 export function oneLine(text: string): string {
-  return text.replaceAll(/[\x00-\x1f\x7f\s]+/g, ' ').trim();
+  return printable(text.replaceAll(/\s+/g, ' ')).trim();
 }
