@@ -25,14 +25,14 @@ export class Metrics implements Disposable {
   readonly #actions = new Map<string, Histogram>(
     Object.values(TIMED).map((action) => [action, new Histogram()]),
   );
-  readonly #counts = { events: 0, checks: 0, failedChecks: 0 };
+  readonly #counts = { events: 0, healthy: 0, unhealthy: 0 };
   readonly #listener: Disposable;
 
   constructor(events: Pick<EventBus, 'watch'>) {
     this.#listener = events.watch((event) => {
       this.#counts.events += 1;
-      if (event.action.startsWith('health_status: unhealthy')) this.#counts.failedChecks += 1;
-      if (event.action.startsWith('health_status')) this.#counts.checks += 1;
+      if (event.action === 'health_status: healthy') this.#counts.healthy += 1;
+      if (event.action === 'health_status: unhealthy') this.#counts.unhealthy += 1;
     });
   }
 
@@ -87,11 +87,10 @@ export class Metrics implements Disposable {
     page.add('engine_daemon_events_total', 'counter', 'Events published', [
       [{}, this.#counts.events],
     ]);
-    page.add('engine_daemon_health_checks_total', 'counter', 'Changes of health', [
-      [{}, this.#counts.checks],
-    ]);
-    page.add('engine_daemon_health_checks_failed_total', 'counter', 'Changes to unhealthy', [
-      [{}, this.#counts.failedChecks],
+    // dockerd's counters of health are of single checks, which are nobody's event here.
+    page.add('coracle_health_changes_total', 'counter', 'Changes of health, by what it became', [
+      [{ health: 'healthy' }, this.#counts.healthy],
+      [{ health: 'unhealthy' }, this.#counts.unhealthy],
     ]);
     page.histograms('engine_daemon_container_actions_seconds', 'Time of actions', this.#actions);
     addProcess(page);

@@ -94,7 +94,14 @@ test('a client without one, or with a stranger’s, is not', { skip }, async () 
   assert.notEqual((await inside('docker', '-H', 'tcp://127.0.0.1:2376', 'version')).code, 0);
 });
 
-test('prometheus reads states, actions and usage', { skip }, async () => {
+test('prometheus reads states, actions, health and usage', { skip }, async () => {
+  const check = ['--health-cmd', 'true', '--health-interval', '100ms', '--network', 'none'];
+  const well = await daemon.ok('run', '-d', ...check, 'busybox', 'sleep', '100');
+  const status = ['inspect', '-f', '{{.State.Health.Status}}', well];
+  for (const end = Date.now() + WAIT_MS_MAX; Date.now() < end; await sleep(20)) {
+    if ((await daemon.ok(...status)) === 'healthy') break;
+  }
+  await daemon.ok('rm', '-f', well);
   const { stdout } = await inside(
     ...[process.execPath, '-e'],
     "fetch('http://127.0.0.1:9323/metrics').then((r) => r.text()).then((t) => process.stdout.write(t))",
@@ -110,6 +117,11 @@ test('prometheus reads states, actions and usage', { skip }, async () => {
     /^coracle_container_memory_bytes\{id="[0-9a-f]{12}",name="up",image="busybox"\} \d+$/m,
   );
   assert.match(stdout, /^engine_daemon_engine_info\{.*version="\d+\.\d+\.\d+"\} 1$/m);
+  assert.match(
+    stdout,
+    /^coracle_health_changes_total\{health="healthy"\} 1$/m,
+    'not of each check',
+  );
   const help = [...stdout.matchAll(/^# TYPE (\S+)/gm)].map((match) => match[1]);
   assert.equal(new Set(help).size, help.length, 'each name once');
 });
