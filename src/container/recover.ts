@@ -94,8 +94,6 @@ async function takeOver(deps: Deps, record: ContainerRecord, found: Found): Prom
     case 'running':
       deps.lives.of(record.id).task = found.task;
       // The daemon before may have died while it was frozen for a copy.
-      if (record.state.status === 'running') await found.task.resume().catch(() => {});
-      // A daemon that died while it copied a volume has left it frozen.
       if (record.state.status === 'running') {
         await quietly(deps, `let container ${record.id} go on`, () => found.task.resume());
       }
