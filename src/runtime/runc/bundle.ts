@@ -26,12 +26,15 @@ export function bundleSpec(box: Box, facts: HostFacts, shm: string): OciSpec {
         'mounts',
     );
   }
-  const odd = box.mounts.find((mount) => mount.kind === 'union' || 'chown' in mount);
+  // It opens a source by its path on the host: a link in a volume would lead it anywhere there.
+  const odd = box.mounts.find(
+    (mount) => mount.kind === 'union' || 'chown' in mount || 'below' in mount,
+  );
   if (odd !== undefined) {
     throw new EngineError(
       'not_implemented',
       `the mount at ${odd.target} needs the built-in runtime: an external one has no words for ` +
-        'mounts of images, for O and for U',
+        'mounts of images, for parts of volumes, for O and for U',
     );
   }
   const user = resolveUser(box.root.mount, box.process.user, box.process.groups);

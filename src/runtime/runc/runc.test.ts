@@ -136,6 +136,24 @@ test('--init and user namespaces are refused by name', () => {
   }
 });
 
+test('a part of a volume is refused: an external runtime would follow its links on the host', () => {
+  const mount = {
+    kind: 'bind',
+    source: '/volumes/v/_data',
+    target: '/part',
+    below: 'link',
+    file: false,
+    readonly: false,
+    recursive: true,
+    recursiveReadonly: 'no',
+    propagation: 'rprivate',
+  } as const;
+  assert.throws(() => bundleSpec(boxWith({ mounts: [mount] }), factsOf(1), '/run/c/shm'), {
+    code: 'not_implemented',
+    message: /^the mount at \/part needs the built-in runtime/,
+  });
+});
+
 test('64-bit integers stay exact in config.json', () => {
   assert.equal(jsonText({ value: 18_446_744_073_709_551_615n }), '{"value":18446744073709551615}');
 });
