@@ -303,11 +303,15 @@ async function until(condition: () => boolean): Promise<void> {
 }
 
 test('pids lists all processes of a container, and update changes its limits', async () => {
-  const task = await host.launch(host.box('sleep 100 & sleep 100'));
+  const task = await host.launch(host.box('sleep 100 & sleep 100 & wait'));
   await task.go();
-  await until(() => true);
-  const pids = await task.pids();
-  assert.ok(pids.includes(task.pid));
+  const children = () =>
+    readFileSync(`/proc/${task.pid}/task/${task.pid}/children`, 'utf8')
+      .trim()
+      .split(' ')
+      .map(Number);
+  await until(() => children().length === 2);
+  assert.deepEqual((await task.pids()).toSorted(), [task.pid, ...children()].toSorted());
   const limit = (mib: number, pidsLimit: number) => {
     const memory = mib * 1024 * 1024;
     return { resources: { memory, memorySwap: memory, pidsLimit }, deviceRules: [] };
