@@ -83,7 +83,8 @@ static int find_loop(const struct stat *image)
 		if (access(path, F_OK) < 0)
 			continue;
 		snprintf(path, sizeof path, "/dev/%s", e->d_name);
-		int fd = open(path, O_RDWR | O_CLOEXEC);
+		/* To read: udev looks anew at every disk that somebody could have written to. */
+		int fd = open(path, O_RDONLY | O_CLOEXEC);
 		if (fd >= 0 && ioctl(fd, LOOP_GET_STATUS64, &info) == 0 && info.lo_inode == image->st_ino &&
 		    info.lo_device == image->st_dev)
 			found = fd;
