@@ -47,6 +47,8 @@ export type BuildEvent =
   /** What will be built, in the order of the Dockerfile. */
   | { readonly kind: 'stages'; readonly stages: readonly number[] }
   | { readonly kind: 'stage-end'; readonly stage: number }
+  /** A stage has failed: others end now, whatever they wait for. */
+  | { readonly kind: 'failed' }
   /** Of `steps` in all. */
   | (OfStep & {
       readonly kind: 'step';

@@ -113,6 +113,7 @@ async function runStages(build: BuildShared, failed: AbortController): Promise<S
     return await build.stage(plan.target);
   } catch (error) {
     failed.abort(error);
+    await tell({ kind: 'failed' });
     // What others have begun must end before their folder goes.
     await Promise.allSettled(all);
     throw error;

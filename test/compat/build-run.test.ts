@@ -284,3 +284,18 @@ test('nothing of a build is left in memory or on the disk', { skip }, () => {
   const mounts = readFileSync('/proc/self/mountinfo', 'utf8');
   assert.doesNotMatch(mounts, new RegExp(`${daemon.engine.directory}/(?:data|run)/build`));
 });
+
+test('a failed stage ends a build of which another stage has more to tell than may wait', {
+  skip,
+}, async () => {
+  const { code, stdout } = await build(`FROM busybox AS first
+RUN sleep 1; exit 7
+FROM busybox AS much
+RUN head -c 20000000 /dev/zero | tr '\\0' x
+FROM scratch
+COPY --from=first /etc/passwd /a
+COPY --from=much /etc/passwd /b
+`);
+  assert.equal(code, 7);
+  assert.match(stdout, /^Step 4\/7/m);
+});

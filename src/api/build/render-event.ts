@@ -6,10 +6,10 @@ import type { OwnBuildEvent } from '#wire/build.ts';
 import { renderProgress } from '../image/progress.ts';
 
 /** Events that it has no use for: it shows stages side by side. */
-type Order = Extract<BuildEvent, { readonly kind: 'stages' | 'stage-end' }>;
+type Order = Extract<BuildEvent, { readonly kind: 'stages' | 'stage-end' | 'failed' }>;
 
 export function isOrder(event: BuildEvent): event is Order {
-  return event.kind === 'stages' || event.kind === 'stage-end';
+  return event.kind === 'stages' || event.kind === 'stage-end' || event.kind === 'failed';
 }
 
 export function renderEvent(event: Exclude<BuildEvent, Order>): OwnBuildEvent {

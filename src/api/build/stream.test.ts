@@ -55,6 +55,14 @@ test('a stage that waits with too much is held up until its turn', async () => {
   assert.equal(told().length, 'first'.length + WAITING_BYTES_MAX + 1);
 });
 
+test('a stage that is held up goes on when another one fails', async () => {
+  const { stream } = listen();
+  await stream.add({ kind: 'stages', stages: [0, 1] });
+  const much = stream.add(output(1, Buffer.alloc(WAITING_BYTES_MAX + 1, 'x')));
+  await stream.add({ kind: 'failed' });
+  await much;
+});
+
 test('what waited is told before the error of a build', async () => {
   const { stream, told } = listen();
   await stream.add({ kind: 'stages', stages: [0, 1, 2] });

@@ -23,6 +23,7 @@ export class ClassicStream {
   /** A letter of several bytes may come in two pieces. */
   readonly #decoders = new Map<string, StringDecoder>();
   #bytes = 0;
+  #failed = false;
   #room = Promise.withResolvers<void>();
 
   constructor(tell: Tell, options: { readonly quiet: boolean }) {
@@ -32,6 +33,10 @@ export class ClassicStream {
 
   async add(event: BuildEvent): Promise<void> {
     if (event.kind === 'stages') this.#order = event.stages;
+    if (event.kind === 'failed') {
+      this.#failed = true;
+      this.#makeRoom();
+    }
     // A stage that has no place in the order was asked for by one that has: it is told at once.
     if (!('stage' in event) || !this.#order.includes(event.stage)) return this.#say(event);
     const { stage } = event;
@@ -47,7 +52,9 @@ export class ClassicStream {
     if (event.kind !== 'output') return;
     this.#bytes += event.data.length;
     // Nobody that is told now waits for it: stages need earlier ones only.
-    while (this.#bytes > WAITING_BYTES_MAX && stage !== this.#order[0]) await this.#room.promise;
+    while (this.#bytes > WAITING_BYTES_MAX && stage !== this.#order[0] && !this.#failed) {
+      await this.#room.promise;
+    }
   }
 
   /** The turn of the next stage, and of those behind it that have ended. */
@@ -95,6 +102,7 @@ export class ClassicStream {
         return this.#line(`${event.text}\n`);
       case 'stages':
       case 'stage-end':
+      case 'failed':
       case 'warning':
         return;
       case 'pull':
