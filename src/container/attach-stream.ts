@@ -47,7 +47,8 @@ export class AttachStream extends Duplex {
     }
   }
 
-  connect(inner: Duplex): void {
+  /** With `over`, the end waits for it: a client asks for the exit code as soon as it sees the end. */
+  connect(inner: Duplex, over?: Promise<void>): void {
     if (this.destroyed || this.#ended) {
       inner.destroy();
       return;
@@ -56,10 +57,14 @@ export class AttachStream extends Duplex {
     inner.on('data', (chunk: Buffer) => {
       if (!this.#ended && !this.push(chunk)) inner.pause();
     });
-    inner.on('end', () => this.finish());
-    inner.on('close', () => this.finish());
+    const end = (): void => {
+      if (over === undefined) this.finish();
+      else over.then(() => this.finish());
+    };
+    inner.on('end', end);
+    inner.on('close', end);
     // A monitor that goes away ends the output; the exit is told elsewhere.
-    inner.on('error', () => this.finish());
+    inner.on('error', end);
     const held = this.#held;
     this.#held = undefined;
     held?.();

@@ -50,6 +50,7 @@ export class Exec {
   readonly containerId: string;
   readonly spec: ExecSpec;
   readonly started = Promise.withResolvers<void>();
+  readonly ended = Promise.withResolvers<void>();
   status: 'created' | 'running' | 'ended' = 'created';
   exitCode: number | null = null;
   pid = 0;
@@ -73,6 +74,7 @@ export class Exec {
     this.status = 'ended';
     this.exitCode = exitCode;
     this.#onEnd(this, exitCode);
+    this.ended.resolve();
   }
 
   /**
@@ -236,7 +238,8 @@ function serve(
   signal.addEventListener('abort', abort);
   // Health checks have one signal for all probes of a run: it must not keep their streams.
   stream.once('close', () => signal.removeEventListener('abort', abort));
-  stream.connect(inner);
+  // The exit comes by another connection than the output, and may be behind it.
+  stream.connect(inner, exec.ended.promise);
   return { stream, tty: spec.tty };
 }
 
