@@ -30,7 +30,9 @@ export async function collectAll(deps: ImageDeps): Promise<readonly ChainId[]> {
 }
 
 function chainsByDepth(deps: ImageDeps): readonly ChainId[] {
-  const depth = (chain: ChainId) => deps.snapshots.lower(chain).length;
+  // Not by lower(): where each layer is a whole tree, every one has a single directory.
+  const depth = (chain: ChainId | undefined): number =>
+    chain === undefined ? 0 : 1 + depth(deps.snapshots.layer(chain)?.parent);
   return deps.snapshots
     .list()
     .map((layer) => layer.chain)

@@ -3,8 +3,14 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { sha256 } from '#base/digest.ts';
+import { type ChainId, chainOn } from '#snapshot/chain.ts';
+import type { SnapshotDriver } from '#snapshot/driver.ts';
+import { OVERLAY } from '#snapshot/overlay.ts';
+import { SnapshotStore } from '#snapshot/store.ts';
 import { dockerArchive, dir, file, type ImageWish, tar } from '../../test/fixture/archive.ts';
 import { ImageBench } from '../../test/fixture/image-bench.ts';
+import { collectAll } from './collect.ts';
 
 async function withImage(run: (bench: ImageBench, wish: ImageWish) => Promise<void>) {
   await using bench = await ImageBench.open();
@@ -84,4 +90,20 @@ test('a layer in doubt that no image needs is removed', async () => {
       [],
     );
   });
+});
+
+test('what no image needs goes in one start, also where each layer is a whole tree', async () => {
+  await using bench = await ImageBench.open();
+  const driver: SnapshotDriver = { ...OVERLAY, whole: true };
+  let parent: ChainId | undefined;
+  for (let i = 0; i < 8; i += 1) {
+    const diffId = sha256(`${i}`);
+    const chain = chainOn(parent, diffId);
+    await using stage = await bench.snapshots.stage(parent);
+    await stage.commit({ chain, diffId, bytes: 0, tarBytes: 0 });
+    parent = chain;
+  }
+  await using snapshots = await SnapshotStore.open(bench.dataRoot, driver);
+  await collectAll({ ...bench.images.deps, snapshots });
+  assert.deepEqual(snapshots.list(), []);
 });
