@@ -24,6 +24,21 @@ export async function collect(
   return removed;
 }
 
+/**
+ * Holds what is worked with, and collects it when it is disposed of: its image may have gone
+ * meanwhile. All of it as chains, too: the lowest layer's has the digest of its plain archive, so
+ * that who holds one holds both.
+ */
+export function borrow(deps: ImageDeps, digests: readonly Digest[]): AsyncDisposable {
+  const lease = deps.leases.hold(digests);
+  return {
+    [Symbol.asyncDispose]: async () => {
+      lease[Symbol.dispose]();
+      await collect(deps, { chains: digests as readonly ChainId[], blobs: digests });
+    },
+  };
+}
+
 /** At boot and after the last container of a deleted image: everything is a candidate. */
 export async function collectAll(deps: ImageDeps): Promise<readonly ChainId[]> {
   return collect(deps, { chains: chainsByDepth(deps), blobs: deps.content.list() });

@@ -4,6 +4,7 @@
 import { EngineError } from '#base/error.ts';
 import type { TreeEntry, Visit } from '#kernel/native/visit.ts';
 import { toText } from '#tar/binary-path.ts';
+import { borrow } from './collect.ts';
 import type { ImageDeps } from './deps.ts';
 import { imageHistory } from './history.ts';
 import type { ImageRecord } from './record.ts';
@@ -42,13 +43,13 @@ export type OpenLayer = (path: string, lower: readonly string[]) => Promise<Visi
 export const EXPLORED_CHANGES_MAX = 2_000_000;
 
 export async function exploreImage(
-  deps: Pick<ImageDeps, 'snapshots' | 'leases' | 'store'>,
+  deps: ImageDeps,
   image: ImageRecord,
   openLayer: OpenLayer,
 ): Promise<Exploration> {
   // Nobody removes the layers meanwhile.
-  using _lease = deps.leases.hold(image.chains);
-  const steps = imageHistory(deps as ImageDeps, image).toReversed();
+  await using _borrowed = borrow(deps, image.chains);
+  const steps = imageHistory(deps, image).toReversed();
   const authors = image.history.flatMap((step, index) =>
     step.emptyLayer ? [] : [steps[index]?.createdBy ?? ''],
   );

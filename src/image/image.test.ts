@@ -19,6 +19,7 @@ import {
   tar,
 } from '../../test/fixture/archive.ts';
 import { ImageBench } from '../../test/fixture/image-bench.ts';
+import { exploreImage } from './explore.ts';
 import { MEDIA } from './manifest.ts';
 
 const signal = new AbortController().signal;
@@ -254,6 +255,26 @@ test('rmi takes the name, and with the last name the image, its layers and its b
   await remove(bench, 'b:1');
   assert.deepEqual(await bench.files(), empty);
   assert.deepEqual(actions(bench).slice(2), ['untag', 'untag', 'delete', 'untag', 'delete']);
+});
+
+test('an image that is removed while it is saved or explored leaves nothing behind', async () => {
+  await using bench = await ImageBench.open();
+  const empty = await bench.files();
+  const archive = await dockerArchive([{ layers: [base, upper], tags: ['a:1'] }]);
+  await bench.load(archive);
+  let chunks = 0;
+  for await (const _ of bench.images.save(['a:1'], signal)) {
+    if (chunks === 0) await remove(bench, 'a:1');
+    chunks += 1;
+  }
+  assert.deepEqual(await bench.files(), empty);
+  await bench.load(archive);
+  const opening = exploreImage(bench.images.deps, bench.images.resolve('a:1'), async () => {
+    await remove(bench, 'a:1');
+    throw new Error('the reader is gone');
+  });
+  await assert.rejects(opening, /the reader is gone/);
+  assert.deepEqual(await bench.files(), empty);
 });
 
 test('rmi by ID takes one repository with it, but not several', async () => {

@@ -29,7 +29,7 @@ class Shelf implements Registries {
   readonly blobs = new Map<string, Map<Digest, Buffer>>();
   readonly manifests = new Map<string, Buffer>();
   readonly log: string[] = [];
-  fail: ((digest: Digest) => void) | undefined;
+  fail: ((digest: Digest) => unknown) | undefined;
 
   repository(name: Parameters<Registries['repository']>[0]): Repository {
     const path = repositoryOf(name);
@@ -51,7 +51,7 @@ class Shelf implements Registries {
       },
       upload: async ({ digest, size }, path_, { onProgress }) => {
         await Promise.resolve();
-        this.fail?.(digest);
+        await this.fail?.(digest);
         const bytes = readFileSync(path_);
         assert.deepEqual([sha256(bytes), bytes.length], [digest, size]);
         onProgress?.(size);
@@ -226,6 +226,18 @@ test('a failed upload is the error, names nothing, and frees what was removed me
   assert.equal(shelf.manifests.size, 1);
   assert.deepEqual(bench.images.list(), []);
   assert.deepEqual(bench.images.deps.content.list(), []);
+});
+
+test('an image that is removed while it is pushed goes with all of its layers', async () => {
+  await using bench = await ImageBench.open();
+  const shelf = new Shelf();
+  await bench.load(await dockerArchive([{ layers: [base, upper], tags: ['reg.test/a:1'] }]));
+  let removed: Promise<unknown> | undefined;
+  shelf.fail = () =>
+    (removed ??= bench.images.remove('reg.test/a:1', { force: true, prune: true }));
+  await push(bench, shelf, 'reg.test/a', '1');
+  assert.deepEqual(bench.images.deps.content.list(), []);
+  assert.deepEqual(bench.snapshots.list(), []);
 });
 
 test('a push that is given up leaves nothing half-made, and the next one goes through', async () => {

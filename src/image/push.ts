@@ -126,7 +126,7 @@ async function pushOne(
     for (const digest of blobsOf(image)) hold(digest);
     await sendImage(deps, repository, { image, reference, hold }, options);
   } finally {
-    await collect(deps, { chains: [], blobs: [...blobs] });
+    await collect(deps, { chains: image.chains, blobs: [...blobs] });
   }
 }
 

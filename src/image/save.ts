@@ -5,6 +5,7 @@ import { type Digest, hexOf, sha256 } from '#base/digest.ts';
 import { EngineError } from '#base/error.ts';
 import { decompress } from '#tar/compression.ts';
 import { type EncodeItem, encodeTar } from '#tar/encode.ts';
+import { borrow } from './collect.ts';
 import { CONFIG_BYTES_MAX } from './config.ts';
 import { type ImageDeps, publish } from './deps.ts';
 import { MEDIA } from './manifest.ts';
@@ -95,7 +96,7 @@ async function* write(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   // What is being saved stays, even if its image is removed meanwhile.
   const blobs = chosen.flatMap(({ image }) => [image.id, ...image.layers.map((l) => l.digest)]);
-  using _lease = deps.leases.hold(blobs);
+  await using _borrowed = borrow(deps, blobs);
   const parts = new Map<string, Part>();
   const blob = (digest: Digest, part: Part): void => {
     parts.set(`blobs/sha256/${hexOf(digest)}`, part);

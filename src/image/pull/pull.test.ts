@@ -295,6 +295,21 @@ test('a failed pull leaves no image and no layer, and its blobs for the next lif
   });
 });
 
+test('a failed pull leaves no layer, also of a lowest one that comes plain', async () => {
+  await withShelf(async (bench, registry) => {
+    const layers = [await tar([dir('a')]), Buffer.from('no archive'.repeat(200))];
+    const layer = 'application/vnd.oci.image.layer.v1.tar';
+    const manifest = 'application/vnd.oci.image.manifest.v1+json';
+    registry.putImage('1', { layers }, { ...DOCKER_TYPES, manifest, layer });
+    registry.onPiece = async (digest) => {
+      if (digest !== sha256(layers[1] ?? '')) return;
+      while (bench.snapshots.list().length === 0) await new Promise(setImmediate);
+    };
+    await assert.rejects(pull(bench, 'a.b/c:1'), refusedWith('corrupt', /invalid tar archive/));
+    assert.deepEqual(bench.snapshots.list(), []);
+  });
+});
+
 test('partials go when they are old, when they are pruned, and when the disk is full', async () => {
   await withShelf(async (bench, registry) => {
     registry.putImage('1', await wishOf('left', 2));

@@ -12,6 +12,7 @@ import {
   withDefaultTag,
 } from '#base/reference.ts';
 import { type NewLayer, addImage } from '../add.ts';
+import { borrow } from '../collect.ts';
 import { type ChosenManifest, checkOs, chooseManifest } from '../choose.ts';
 import { CONFIG_BYTES_MAX, type ImageSpec, parseImageSpec } from '../config.ts';
 import { PARTIAL_AGE_MS_MAX } from '../content/partial.ts';
@@ -158,7 +159,7 @@ async function bringImage(deps: ImageDeps, chosen: ChosenManifest, pull: Pull): 
   const digests = [config, ...layers].map(({ digest }) => digest);
   let gone = false;
   try {
-    using _lease = deps.leases.hold(digests);
+    await using _borrowed = borrow(deps, digests);
     using _hold = deps.downloads.hold(digests);
     await bringHeld(deps, chosen, pull);
     gone = true; // what is left of partials was made a blob by somebody else
