@@ -4,7 +4,7 @@ import { isEngineError } from '#base/error.ts';
 import { toText } from '#tar/binary-path.ts';
 import { isFile } from './archive-path.ts';
 import type { Deps } from './deps.ts';
-import { openLayer } from './layer-visit.ts';
+import { type LayerLook, openLayer } from './layer-visit.ts';
 import type { Branch } from './port.ts';
 import type { ContainerRecord } from './record.ts';
 
@@ -46,10 +46,23 @@ export async function branchesOf(
 
 async function read(deps: Deps, record: ContainerRecord): Promise<Branches> {
   await using parts = new AsyncDisposableStack();
-  const { differences, marks } = await openLayer(deps, record.id, parts);
+  const look = await openLayer(deps, record.id, parts);
+  try {
+    return await count(deps, record, look);
+  } catch (error) {
+    throw look.visit.reason(error);
+  }
+}
+
+async function count(
+  deps: Deps,
+  record: ContainerRecord,
+  { visit, differences, marks }: LayerLook,
+): Promise<Branches> {
   const copied: { readonly path: string; readonly bytes: number }[] = [];
   let [bytes, files] = [0, 0];
   for await (const records of differences({ data: false, everyFile: true })) {
+    visit.touch();
     for (const entry of records) {
       if (entry.kind !== 'entry' || entry.gone) continue;
       bytes += entry.hardLink ? 0 : entry.allocated;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Deps } from './deps.ts';
+import { branchesOf } from './branches.ts';
 import { openLayer } from './layer-visit.ts';
 import { Lives } from './live.ts';
 import type { Pid } from './state.ts';
@@ -39,3 +40,37 @@ test('looks at layers are as many at once as any others', async () => {
   await using again = new AsyncDisposableStack();
   await openLayer(deps, record.id, again);
 });
+
+for (const moment of ['while it is opened', 'while it is read'] as const) {
+  test(`a container that is removed ${moment} ends a look at its layer, which says so`, async () => {
+    const record = plainRecord('a', { status: 'created' });
+    const lives = new Lives();
+    const remove = () => lives.of(record.id).cutVisits('the container is removed');
+    let killed = false;
+    const files = {
+      kill: () => {
+        killed = true;
+      },
+      walk: async function* () {
+        if (moment === 'while it is read') remove();
+        if (killed) throw new Error('ended with SIGKILL');
+        yield [];
+      },
+      [Symbol.asyncDispose]: async () => {},
+    };
+    const deps = {
+      store: { get: () => record, list: () => [] },
+      lives,
+      snapshots: { written: () => ({ path: '/top', lower: [], marks: true }), branches: () => [] },
+      visits: {
+        layer: async () => {
+          if (moment === 'while it is opened') remove();
+          return files;
+        },
+      },
+    } as unknown as Deps;
+    const message = `copying files of container ${record.id} was ended: the container is removed`;
+    await assert.rejects(branchesOf(deps, record), { code: 'unavailable', message });
+    assert.equal(lives.of(record.id).visits.size, 0);
+  });
+}

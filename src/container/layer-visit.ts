@@ -1,9 +1,11 @@
 // A look at what a container has written: its top layer beside the layers that it stands on. It may
 // run meanwhile: the layer is only read.
-import type { TreeRecord } from '#runtime/visit.ts';
+import type { EngineError } from '#base/error.ts';
+import type { TreeRecord, Visit } from '#runtime/visit.ts';
 import type { Deps } from './deps.ts';
 import { checkThere } from './guard.ts';
-import { countVisit, OpenVisit } from './visit.ts';
+import type { Cuttable } from './live.ts';
+import { countVisit, OpenVisit, wasEnded } from './visit.ts';
 
 /**
  * What a start makes in the root so that something can be mounted there. dockerd has it in a layer
@@ -47,7 +49,23 @@ export async function openLayer(
   const { path, lower, marks } = deps.snapshots.written(record.id);
   await using own = new AsyncDisposableStack();
   countVisit(own);
-  const files = own.use(await deps.visits.layer(path, lower));
+  // No lock is held, so that it can be removed even while this is being opened.
+  let cut: EngineError | undefined;
+  const opening: Cuttable = {
+    cut: (why) => {
+      cut = wasEnded(record, why);
+    },
+  };
+  visits.add(opening);
+  let files: Visit;
+  try {
+    files = own.use(await deps.visits.layer(path, lower));
+  } catch (error) {
+    throw cut ?? error;
+  } finally {
+    visits.delete(opening);
+  }
+  if (cut !== undefined) throw cut;
   own.defer(() => {
     visits.delete(visit);
   });

@@ -52,8 +52,7 @@ export class OpenVisit implements AsyncDisposable, Cuttable {
   }
 
   cut(why: string): void {
-    const text = `copying files of container ${this.record.id} was ended: ${why}`;
-    this.#cut ??= new EngineError('unavailable', text);
+    this.#cut ??= wasEnded(this.record, why);
     this.files.kill();
   }
 
@@ -66,6 +65,10 @@ export class OpenVisit implements AsyncDisposable, Cuttable {
     clearTimeout(this.#timer);
     await this.#parts.disposeAsync();
   }
+}
+
+export function wasEnded({ id }: ContainerRecord, why: string): EngineError {
+  return new EngineError('unavailable', `copying files of container ${id} was ended: ${why}`);
 }
 
 export async function openVisit(
