@@ -60,7 +60,7 @@ async function standingStill<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   if (!wish.pause || state.status !== 'running') return work();
-  await pause(deps, id);
+  await pause(deps, id, { forCommit: true });
   try {
     return await work();
   } finally {
@@ -68,9 +68,10 @@ async function standingStill<T>(
   }
 }
 
-/** It may have been unpaused, or have ended, by somebody else. */
+/** It may have been unpaused, have ended, or be paused anew, by somebody else. */
 async function goOn(deps: Deps, id: string): Promise<void> {
-  if (deps.store.find(id)?.state.status === 'paused') await unpause(deps, id);
+  const state = deps.store.find(id)?.state;
+  if (state?.status === 'paused' && state.forCommit) await unpause(deps, id);
 }
 
 /** What a container has written, as a plain archive; `change` may leave entries out. */

@@ -9,7 +9,7 @@ const exit = { exitCode: 0, oomKilled: false, error: '', finishedAt: 2n };
 const STATES: Readonly<Record<Status, State>> = {
   created: { status: 'created' },
   running: { status: 'running', pid: 1 as Pid, startedAt: 1n },
-  paused: { status: 'paused', pid: 1 as Pid, startedAt: 1n },
+  paused: { status: 'paused', pid: 1 as Pid, startedAt: 1n, forCommit: false },
   restarting: { status: 'restarting', exit, startedAt: 1n },
   exited: { status: 'exited', exit, startedAt: 1n },
   removing: { status: 'removing', before: { status: 'created' } },

@@ -7,7 +7,11 @@ import type { Task } from './port.ts';
 
 const NO_PROCESS = 'ESRCH';
 
-export async function pause(deps: Deps, ref: string): Promise<void> {
+export async function pause(
+  deps: Deps,
+  ref: string,
+  { forCommit }: { readonly forCommit: boolean } = { forCommit: false },
+): Promise<void> {
   const { id } = deps.store.get(ref);
   using _lock = await deps.locks.acquire(id);
   const record = deps.store.get(id);
@@ -16,7 +20,7 @@ export async function pause(deps: Deps, ref: string): Promise<void> {
   const { pid, startedAt } = record.state;
   await onTask(deps, id, (task) => task.pause());
   await deps.store.put(
-    { ...record, state: { status: 'paused', pid, startedAt } },
+    { ...record, state: { status: 'paused', pid, startedAt, forCommit } },
     { durable: false },
   );
   publish(deps, record, 'pause');

@@ -128,8 +128,15 @@ function decodeState(raw: unknown, depth: number): State {
     case 'created':
       return { status: 'created' };
     case 'running':
+      return { status: 'running', pid: pid(state['pid']), startedAt: time('startedAt') };
     case 'paused':
-      return { status: state['status'], pid: pid(state['pid']), startedAt: time('startedAt') };
+      return {
+        status: 'paused',
+        pid: pid(state['pid']),
+        startedAt: time('startedAt'),
+        // Absent in a record that was written before there was one.
+        forCommit: state['forCommit'] === true,
+      };
     case 'restarting':
     case 'exited':
       return {

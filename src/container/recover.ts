@@ -13,6 +13,7 @@ import { isRunning } from './guard.ts';
 import { makeBox, runDirectoryOf, runNameOf } from './make-box.ts';
 import { planNamespaces } from './namespace.ts';
 import { networkNamespace, sourceOf } from './network.ts';
+import type { Task } from './port.ts';
 import type { ContainerRecord } from './record.ts';
 import { removeLocked } from './remove.ts';
 import { shouldStartAtBoot } from './restart-policy.ts';
@@ -93,10 +94,9 @@ async function takeOver(deps: Deps, record: ContainerRecord, found: Found): Prom
   switch (found.kind) {
     case 'running':
       deps.lives.of(record.id).task = found.task;
-      // The daemon before may have died while it was frozen for a copy.
-      if (record.state.status === 'running') {
-        await quietly(deps, `let container ${record.id} go on`, () => found.task.resume());
-      }
+      await quietly(deps, `let container ${record.id} go on`, () =>
+        letGoOn(deps, record, found.task),
+      );
       watchExit(deps, record.id, found.task);
       return;
     case 'exited':
@@ -107,6 +107,22 @@ async function takeOver(deps: Deps, record: ContainerRecord, found: Found): Prom
     default:
       return found satisfies never;
   }
+}
+
+/**
+ * The daemon before may have died while it was frozen for a copy, which no record tells, or for a
+ * commit. What somebody has paused stays so.
+ */
+async function letGoOn(deps: Deps, record: ContainerRecord, task: Task): Promise<void> {
+  const { state } = record;
+  if (!isRunning(state) || (state.status === 'paused' && !state.forCommit)) return;
+  await task.resume();
+  if (state.status === 'running') return;
+  const { pid, startedAt } = state;
+  await deps.store.put(
+    { ...record, state: { status: 'running', pid, startedAt } },
+    { durable: false },
+  );
 }
 
 async function find(deps: Deps, record: ContainerRecord): Promise<Found> {

@@ -9,7 +9,13 @@ export type Running = {
   readonly pid: Pid;
   readonly startedAt: bigint;
 };
-export type Paused = { readonly status: 'paused'; readonly pid: Pid; readonly startedAt: bigint };
+export type Paused = {
+  readonly status: 'paused';
+  readonly pid: Pid;
+  readonly startedAt: bigint;
+  /** By a commit, which lets it go on: so does the next daemon, where this one died meanwhile. */
+  readonly forCommit: boolean;
+};
 /** Ended, and the restart policy will start it again. */
 export type Restarting = {
   readonly status: 'restarting';

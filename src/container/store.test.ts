@@ -17,7 +17,8 @@ const exit = { exitCode: 3, oomKilled: true, error: 'why', finishedAt: 5n };
 const STATES: readonly State[] = [
   { status: 'created' },
   { status: 'running', pid: 42 as Pid, startedAt: 1n },
-  { status: 'paused', pid: 42 as Pid, startedAt: 1n },
+  { status: 'paused', pid: 42 as Pid, startedAt: 1n, forCommit: false },
+  { status: 'paused', pid: 42 as Pid, startedAt: 1n, forCommit: true },
   { status: 'restarting', exit, startedAt: 1n },
   { status: 'exited', exit, startedAt: 1n },
   { status: 'removing', before: { status: 'exited', exit, startedAt: 1n } },

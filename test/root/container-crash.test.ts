@@ -1,7 +1,7 @@
 // The daemon is killed with SIGKILL at any moment; the next one must find everything as it was told
 // to clients, and nothing that nobody knows. Needs root and `make build`.
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { get } from 'node:http';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -133,6 +133,40 @@ test('what made a container is told with its times by every later daemon, until 
     engine = await startHere();
     assert.equal(await explain(), told);
   }
+  await removeAll(engine);
+  await checkEmpty();
+  await engine.kill('SIGTERM');
+});
+
+test('what was paused for a commit when the daemon was killed goes on, what somebody paused does not', async () => {
+  let engine = await startHere();
+  const fill = 'head -c 96m /dev/urandom > /big; mkfifo /ready; exec sleep 1000';
+  const busy = await create(engine, { Cmd: ['sh', '-c', fill] });
+  const still = await create(engine, { Cmd: ['sleep', '1000'] });
+  for (const id of [busy, still]) await call(engine.socket, 'POST', `/containers/${id}/start`);
+  await call(engine.socket, 'POST', `/containers/${still}/pause`);
+  const top = join(directory, 'data/tops', busy);
+  while (!readdirSync(top, { recursive: true }).some((name) => String(name).endsWith('/ready'))) {
+    await sleep(20);
+  }
+  const before = (await stateOf(engine, busy))['Pid'];
+  const committed = call(engine.socket, 'POST', `/commit?container=${busy}`).catch(() => 'cut');
+  while ((await stateOf(engine, busy))['Status'] !== 'paused') await sleep(1);
+  await engine.kill('SIGKILL');
+  assert.equal(await committed, 'cut');
+  engine = await startHere();
+  assert.equal((await stateOf(engine, busy))['Status'], 'running');
+  assert.equal((await stateOf(engine, still))['Status'], 'paused');
+  const pid = Number((await stateOf(engine, busy))['Pid']);
+  const made = await call(engine.socket, 'POST', `/containers/${busy}/exec`, {
+    Cmd: ['echo', 'thawed'],
+    AttachStdout: true,
+  });
+  const { Id } = JSON.parse(made.body) as { Id: string };
+  const output = await hijack(engine.socket, `/exec/${Id}/start`, { Detach: false, Tty: false });
+  assert.equal((await readAll(output)).stdout, 'thawed\n');
+  assert.equal(pid, before);
+  assert.equal((await call(engine.socket, 'POST', `/containers/${still}/unpause`)).status, 204);
   await removeAll(engine);
   await checkEmpty();
   await engine.kill('SIGTERM');

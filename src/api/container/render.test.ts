@@ -36,7 +36,7 @@ test('the Status column of ps', () => {
   assert.equal(text({ status: 'created' }), 'Created');
   assert.equal(text({ status: 'running', pid, startedAt: now - 5n * SECOND }), 'Up 5 seconds');
   assert.equal(
-    text({ status: 'paused', pid, startedAt: now - 120n * SECOND }),
+    text({ status: 'paused', pid, startedAt: now - 120n * SECOND, forCommit: false }),
     'Up 2 minutes (Paused)',
   );
   assert.equal(text({ status: 'exited', exit, startedAt: 0n }), 'Exited (3) 2 minutes ago');
