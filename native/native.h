@@ -147,7 +147,7 @@ performer op_tree_dir, op_tree_file, op_tree_data, op_tree_hole, op_tree_symlink
 	op_tree_source, op_tree_copy, op_tree_spread;
 int tree_main(const char *root);
 /* visit.c, records.c */
-performer op_tree_enter, op_tree_layer, op_tree_image, op_tree_owner, op_tree_settle, op_tree_stat, op_tree_user,
+performer op_tree_enter, op_tree_layer, op_tree_image, op_tree_below, op_tree_owner, op_tree_settle, op_tree_stat, op_tree_user,
 	op_tree_walk, op_tree_next;
 /* spawn.c: from a plan to a process that waits at its ready step */
 enum packet { PACKET_JOINED = 1, PACKET_TERMINAL, PACKET_READY, PACKET_RESULTS, PACKET_FAILED };

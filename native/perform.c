@@ -117,6 +117,7 @@ static const struct {
 	[OP_chown_tree] = { op_chown_tree, INSIDE },
 	[OP_tree_enter] = { op_tree_enter, IN_TREE },
 	[OP_tree_layer] = { op_tree_layer, IN_TREE },
+	[OP_tree_below] = { op_tree_below, IN_TREE },
 	[OP_tree_image] = { op_tree_image, IN_TREE },
 	[OP_tree_owner] = { op_tree_owner, IN_TREE },
 	[OP_tree_settle] = { op_tree_settle, IN_TREE },

@@ -6,7 +6,9 @@
  *
  * Where there is something to compare with, only what differs is told, as Docker counts it: by owner,
  * mode, device and capabilities, and of what is no directory by size and time. A directory that is the
- * same is told only before something in it; with EVERY_FILE, files are told in any case.
+ * same is told only before something in it; with EVERY_FILE, files are told in any case. SAME_INODE is for
+ * two images that share their lower layers, on one file system: what is another file is told though it
+ * looks the same. A union shows the inode numbers of its layers (overlayfs.rst, "Inode properties").
  *
  * Records: u32 kind, and for
  *   RECORD_ENTRY  s path below the start, u32 flags, stat (visit.c), u64 size before, s link, u32 count, (s name, s value)*
@@ -33,7 +35,7 @@
 
 enum { RECORD_ENTRY = 1, RECORD_DATA = 2, RECORD_ZEROS = 3 };
 /* of tree_walk */
-enum { WANT_DATA = 1, COMPARE = 2, ABSENT_IS_GONE = 4, EVERY_FILE = 8 };
+enum { WANT_DATA = 1, COMPARE = 2, ABSENT_IS_GONE = 4, EVERY_FILE = 8, SAME_INODE = 16 };
 /* of an entry */
 enum { WAS_THERE = 1, IS_SAME = 2, IS_GONE = 4, IS_OPAQUE = 8, IS_LINK = 16, WAS_FILE = 32 };
 
@@ -416,6 +418,8 @@ static int tell_entry(struct context *c, struct walk *w, struct told *e, int bel
 	/* Made by whoever made the container, not in it. */
 	bool expected = (below < 0 || !S_ISDIR(e->st->st_mode)) && has(w->omit, w->path);
 	bool quiet = expected || (below >= 0 && is_same(e->fd, e->st, below, before));
+	if (quiet && w->flags & SAME_INODE && !S_ISDIR(e->st->st_mode))
+		quiet = e->st->st_ino == before->st_ino;
 	/* Who sets a time back hides a change; that it lies in the layer tells nevertheless. */
 	if (!S_ISDIR(e->st->st_mode))
 		return expected || (quiet && !(w->flags & EVERY_FILE)) ? 0 : tell_file(c, w, e);

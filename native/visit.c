@@ -107,6 +107,12 @@ int op_tree_image(struct context *c, const struct op *op)
 	return c->root < 0 ? -1 : 0;
 }
 
+int op_tree_below(struct context *c, const struct op *op)
+{
+	c->tree->below = image_view(c, &op->a[0], op->a[1].u);
+	return c->tree->below < 0 ? -1 : 0;
+}
+
 #define CAP(name) (1u << (name))
 
 static int keep_powers_over_files(void)

@@ -169,7 +169,8 @@ function refuseBrowser({ headers }: IncomingMessage): void {
 
 function setCommonHeaders(response: ServerResponse, deps: ApiDeps): void {
   response.setHeader('Api-Version', API_VERSION);
-  response.setHeader('Docker-Experimental', 'false');
+  // docker's client sends --squash only to who says so.
+  response.setHeader('Docker-Experimental', 'true');
   response.setHeader('Ostype', 'linux');
   // Old Go clients take the system's name out of the parentheses.
   response.setHeader('Server', `Docker/${deps.facts.version} (linux)`);

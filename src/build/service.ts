@@ -13,6 +13,7 @@ import { pruneCache, type PruneOptions } from './prune.ts';
 import type { BuildRequest, OnBuildEvent } from './request.ts';
 import { BUILD_LABEL } from './run.ts';
 import type { BuildDeps, BuildShared } from './shared.ts';
+import { squash } from './squash.ts';
 import type { State } from './state.ts';
 
 export type { BuildSource } from './open.ts';
@@ -68,7 +69,7 @@ export class BuildService {
       const build = await openBuild(this.#deps, { source, request, tell, signal }, parts);
       if (request.checkOnly) return undefined;
       const state = await runStages(build, failed);
-      return await keepImage(build, state);
+      return await keepImage(build, request.squash ? await squash(build, state) : state);
     } catch (error) {
       if (cancelled.aborted) throw new EngineError('cancelled', 'the build was cancelled');
       throw error;
@@ -91,12 +92,10 @@ export class BuildService {
   }
 }
 
-function checkRequest({ squash, tags }: BuildRequest): void {
+function checkRequest({ tags }: BuildRequest): void {
   if (tags.some((tag) => parseReference(tag).digest !== undefined)) {
     throw new EngineError('invalid_argument', 'invalid tag: it has a digest');
   }
-  if (!squash) return;
-  throw new EngineError('not_implemented', 'squash is not supported: use a stage and COPY --from');
 }
 
 /** All that the target needs begins at once; each stage waits for what it stands on. */

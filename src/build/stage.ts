@@ -22,7 +22,15 @@ import { resolveRun } from './run-plan.ts';
 import { runStep } from './run.ts';
 import { say } from './say.ts';
 import type { BuildShared } from './shared.ts';
-import { chainOfState, digestOf, hashOf, imageState, nextState, scratchState } from './state.ts';
+import {
+  chainOfState,
+  digestOf,
+  hashOf,
+  imageState,
+  nextState,
+  scratchState,
+  stageState,
+} from './state.ts';
 import type { State } from './state.ts';
 import { nop, type StepWish } from './step.ts';
 import { whyMissed } from './why-missed.ts';
@@ -112,7 +120,7 @@ export class StageBuilder {
   async #base(): Promise<State> {
     const { base, stage } = this.#planned;
     const { build } = this;
-    if (typeof base !== 'string') return { ...(await build.stage(base.index)), cmdIsOwn: false };
+    if (typeof base !== 'string') return stageState(await build.stage(base.index));
     const { instruction, place } = stage.from;
     const { escapeChar } = build.file.source;
     const lookup = build.args.global;

@@ -2,10 +2,11 @@
 // state from the one before.
 import { createHash } from 'node:crypto';
 import type { Nanoseconds } from '#base/clock.ts';
+import { sha256 } from '#base/digest.ts';
 import type { ImageConfig, ImageSpec } from '#image/config.ts';
 import type { ImageId, ImageRecord, LayerBlob } from '#image/record.ts';
 import { type ChainId, chainOf } from '#snapshot/chain.ts';
-import { EMPTY_CONFIG } from '#image/config.ts';
+import { EMPTY_CONFIG, encodeImageSpec } from '#image/config.ts';
 import type { Platform } from '#image/platform.ts';
 
 export type State = {
@@ -15,7 +16,12 @@ export type State = {
   readonly parent: ImageId | undefined;
   /** CMD was said in this stage. */
   readonly cmdIsOwn: boolean;
+  /** What FROM of this stage named; undefined = nothing (scratch). */
+  readonly from: StageBase | undefined;
 };
+
+/** An image, or where another stage has ended. */
+export type StageBase = Pick<State, 'spec' | 'layers'> & { readonly id: ImageId };
 
 export function scratchState(platform: Platform): State {
   return {
@@ -35,10 +41,22 @@ export function scratchState(platform: Platform): State {
     layers: [],
     parent: undefined,
     cmdIsOwn: false,
+    from: undefined,
   };
 }
 
 export function imageState(image: ImageRecord): State {
+  const state = stateOf(image);
+  return { ...state, from: { ...state, id: image.id } };
+}
+
+/** Where another stage goes on. */
+export function stageState(state: State): State {
+  const id = sha256(encodeImageSpec(state.spec));
+  return { ...state, cmdIsOwn: false, from: { spec: state.spec, layers: state.layers, id } };
+}
+
+function stateOf(image: ImageRecord): Omit<State, 'from'> {
   const { created, author, dockerVersion, architecture, variant, os, osVersion } = image;
   return {
     spec: {

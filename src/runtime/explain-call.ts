@@ -190,6 +190,7 @@ const CALLS: Callers = {
   tree_opaque: (op) => `fsetxattr(${q(op.path)}, "trusted.overlay.opaque", "y")`,
   tree_xattr: (op) => `fsetxattr(${q(op.path)}, ${q(op.name)}, ${op.value.length} bytes)`,
   tree_enter: (op) => `setns(open("/proc/${op.pid}/ns/mnt"), CLONE_NEWNS)`,
+  tree_below: (op) => `open_tree(overlay of ${op.lower.length} layers)`,
   tree_image: (op) => `open_tree(overlay of ${op.lower.length} layers)`,
   tree_layer: (op) => `open(${q(op.path)}, O_PATH) /* above ${op.lower.length} layers */`,
   tree_owner: (op) => `setfsuid(${op.uid}); setfsgid(${op.gid})`,

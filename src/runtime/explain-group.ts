@@ -89,6 +89,7 @@ const GROUP_OF = {
   tree_xattr: 'union mount',
   tree_finish: 'union mount',
   tree_enter: 'union mount',
+  tree_below: 'union mount',
   tree_image: 'union mount',
   tree_layer: 'union mount',
   tree_owner: 'union mount',

@@ -156,6 +156,7 @@ const WHY: Reasons = {
   tree_opaque: 'Hides all that the layers below have in this directory.',
   tree_xattr: 'An extended attribute, such as file capabilities.',
   tree_enter: 'A look into the files of a running container, as it sees them.',
+  tree_below: 'The layers of another image, to compare with.',
   tree_image: 'The layers of an image as one root, for reading.',
   tree_layer: 'What one layer has, compared with all below it.',
   tree_owner: 'New files belong to the root of the container, whoever that is outside.',

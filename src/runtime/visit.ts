@@ -34,6 +34,8 @@ export interface Visits {
   layer(path: string, lower: readonly string[]): Promise<Visit>;
   /** The layers of an image as one root, the top one first; only to be read. */
   image(lower: readonly string[]): Promise<Visit>;
+  /** The same of an image that stands on another one, to be compared with it; `base` has layers. */
+  imageOn(lower: readonly string[], base: readonly string[]): Promise<Visit>;
 }
 
 export function createVisits(nativePath: string, facts: HostFacts): Visits {
@@ -52,6 +54,12 @@ export function createVisits(nativePath: string, facts: HostFacts): Visits {
       const joined = takesLayers(facts) ? 0 : 1;
       const image: Op = { op: 'tree_image', lower: lower.map(binary), joined };
       return NativeVisit.open(nativePath, [image, SETTLE]);
+    },
+    imageOn: (lower, base) => {
+      const joined = takesLayers(facts) ? 0 : 1;
+      const image: Op = { op: 'tree_image', lower: lower.map(binary), joined };
+      const below: Op = { op: 'tree_below', lower: base.map(binary), joined };
+      return NativeVisit.open(nativePath, [image, below, SETTLE]);
     },
     layer: (path, lower) => {
       const joined = takesLayers(facts) ? 0 : 1;

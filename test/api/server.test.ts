@@ -14,7 +14,7 @@ test('HEAD and GET /_ping answer with what clients negotiate by', async () => {
     assert.equal(text, method === 'GET' ? 'OK' : '');
     assert.equal(headers['api-version'], '1.51');
     assert.equal(headers['ostype'], 'linux');
-    assert.equal(headers['docker-experimental'], 'false');
+    assert.equal(headers['docker-experimental'], 'true');
     assert.equal(headers['builder-version'], '1');
     assert.equal(headers['swarm'], 'inactive');
     assert.equal(headers['cache-control'], 'no-cache, no-store, must-revalidate');

@@ -219,15 +219,7 @@ test('requests that are no builds get an answer, not an end', { skip }, async ()
       'cachefrom={}',
       'ulimits=[1]',
     ],
-    ...[
-      't=UPPER',
-      't=a@sha256:0',
-      'memory=x',
-      'platform=%00',
-      'squash=1',
-      'version=2',
-      'target=%2e%2e',
-    ],
+    ...['t=UPPER', 't=a@sha256:0', 'memory=x', 'platform=%00', 'version=2', 'target=%2e%2e'],
     ...[
       'dockerfile=%00',
       `dockerfile=${'d'.repeat(70_000)}`,

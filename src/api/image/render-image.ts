@@ -44,7 +44,8 @@ export function renderImage(
     RepoTags: image.repoTags,
     RepoDigests: image.repoDigests,
     Parent: image.parent ?? '',
-    Comment: image.comment,
+    // As dockerd: an image that says none itself has that of its last step.
+    Comment: image.comment || (image.history.at(-1)?.comment ?? ''),
     ...(image.created === undefined ? {} : { Created: formatTime(image.created) }),
     DockerVersion: image.dockerVersion,
     Author: image.author,

@@ -48,7 +48,7 @@ const MANAGER_ONLY: readonly (readonly [Method, string])[] = [
 ];
 
 const plugins = notImplemented('plugins');
-const checkpoints = refuse('not_found', 'page not found');
+const checkpoints = notImplemented('checkpoints');
 
 export const SWARM_ROUTES: readonly Route[] = [
   ...MANAGER_ONLY.map(([method, path]) => ({ method, path, handler: manager })),

@@ -54,7 +54,7 @@ export async function getInfo(exchange: Exchange): Promise<void> {
     NoProxy: '',
     Name: facts.hostname,
     Labels: facts.labels,
-    ExperimentalBuild: false,
+    ExperimentalBuild: true,
     ServerVersion: facts.version,
     Runtimes: facts.runtimes,
     DefaultRuntime: facts.defaultRuntime,

@@ -22,7 +22,7 @@ export function releaseFacts(facts: SystemFacts): Version {
           ApiVersion: API_VERSION,
           Arch: arch,
           BuildTime: facts.buildTime,
-          Experimental: 'false',
+          Experimental: 'true',
           GitCommit: facts.gitCommit,
           // Clients print it; the engine is not written in Go, so it says what runs it.
           GoVersion: `node ${process.version}`,
@@ -40,6 +40,7 @@ export function releaseFacts(facts: SystemFacts): Version {
     Os: 'linux',
     Arch: arch,
     KernelVersion: facts.kernelVersion,
+    Experimental: true,
     BuildTime: facts.buildTime,
   };
 }

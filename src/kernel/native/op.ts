@@ -121,6 +121,7 @@ export const OPS = {
   tree_spread: '',
   layer_copy: 'from:s to:s how:u',
   layer_merge: 'from:s to:s',
+  tree_below: 'lower:l joined:u',
 } as const;
 
 export type OpName = keyof typeof OPS;

@@ -65,9 +65,10 @@ export type WalkWish = {
   readonly data: boolean;
   /**
    * Only what differs from the layers below: `marks` are those of an overlay (whiteouts), without
-   * them what is absent is gone.
+   * them what is absent is gone; `layers`: so, and every other file is told, whatever it looks
+   * like.
    */
-  readonly compare?: 'marks' | 'absence';
+  readonly compare?: 'marks' | 'absence' | 'layers';
   /** What is no directory is told even if it looks the same. */
   readonly everyFile?: boolean;
   /** Paths below the start that are left out unless they were there before. */
@@ -94,6 +95,12 @@ const WANT_DATA = 1;
 const COMPARE = 2;
 const ABSENT_IS_GONE = 4;
 const EVERY_FILE = 8;
+const SAME_INODE = 16;
+const COMPARES = {
+  marks: COMPARE,
+  absence: COMPARE | ABSENT_IS_GONE,
+  layers: COMPARE | ABSENT_IS_GONE | SAME_INODE,
+} as const;
 /** Of records that are asked for at a time; the next ones are made meanwhile. */
 const ANSWER_BYTES = 192 * 1024;
 
@@ -143,10 +150,9 @@ export class NativeVisit implements Visit {
 
   async *walk(wish: WalkWish): AsyncGenerator<readonly TreeRecord[], void, undefined> {
     const { directory, name, omit = [], hidden = [], base = '' } = wish;
-    const compare = wish.compare === undefined ? 0 : COMPARE;
-    const absence = wish.compare === 'absence' ? ABSENT_IS_GONE : 0;
+    const compare = wish.compare === undefined ? 0 : COMPARES[wish.compare];
     const every = wish.everyFile === true ? EVERY_FILE : 0;
-    const flags = (wish.data ? WANT_DATA : 0) | compare | absence | every;
+    const flags = (wish.data ? WANT_DATA : 0) | compare | every;
     await this.#perform([{ op: 'tree_walk', directory, name, flags, omit, hidden, base }]);
     const ask = (): Promise<readonly OpResult[]> => {
       const asked = this.#perform([{ op: 'tree_next', bytes: ANSWER_BYTES }]);

@@ -97,7 +97,7 @@ export const THINGS: Table = {
     'docker run --rm -v cp:/etc busybox ls /etc | head -3; docker run --rm -v nc:/etc:nocopy busybox ls /etc | sort | head -3; docker volume rm cp nc',
   ],
   'the system': [
-    'docker version --format "{{.Server.Os}} {{.Server.Arch}} {{.Server.Experimental}}"; docker version --format json | head -c 10',
+    'docker version --format "{{.Server.Os}} {{.Server.Arch}}"; docker version --format json | head -c 10',
     {
       run: 'docker info --format "{{.OSType}} {{.Architecture}} {{.NCPU}} {{.Driver}} {{.LoggingDriver}} {{.CgroupDriver}} {{.CgroupVersion}} {{.Containers}} {{.ContainersRunning}} {{.ContainersPaused}} {{.ContainersStopped}} {{.Images}} {{.IndexServerAddress}} {{.Swarm.LocalNodeState}} {{.MemoryLimit}} {{.SwapLimit}} {{.OomKillDisable}} {{.IPv4Forwarding}} {{.Debug}} {{.HTTPProxy}} {{.Isolation}} {{.LiveRestoreEnabled}} {{.DockerRootDir}}"',
       differs: 'containers always outlive the daemon',
@@ -106,7 +106,7 @@ export const THINGS: Table = {
     'docker system df; docker system df --format "{{.Type}} {{.TotalCount}} {{.Active}} {{.Size}} {{.Reclaimable}}"; docker system df -v | cut -c 1-40; docker system df --format json; docker system df -v --format "{{len .Images}} {{len .Containers}} {{len .Volumes}} {{len .BuildCache}}"',
     'docker system prune -f; docker system prune -af --volumes --filter label=nosuch; docker system prune -f --filter nosuch=1; docker builder prune -f',
     'docker swarm leave; docker swarm init 2>&1 | wc -l; docker node ls; docker service ls; docker secret ls; docker config ls; docker stack ls; docker swarm ca; docker swarm join-token worker',
-    'docker plugin ls; docker plugin inspect nosuch; docker checkpoint ls nosuch; docker search --limit 200 x; docker login -u x -p y 127.0.0.1:1 2>&1 | head -1; docker logout',
+    'docker plugin ls; docker plugin inspect nosuch; docker search --limit 200 x; docker login -u x -p y 127.0.0.1:1 2>&1 | head -1; docker logout',
     'docker inspect; docker inspect nosuch; docker inspect -f "{{.Name}}" --type volume nosuch; docker nosuch; docker ps extra; docker run',
   ],
 };
