@@ -1,43 +1,37 @@
 // What of the cache goes on `builder prune`: what was not used for the longest time goes first.
-import type { ImageService } from '#image/image.ts';
-import { type BuildCache, type CacheEntry, digestsOf } from './cache.ts';
-import type { CacheMounts } from './cache-mounts.ts';
+import { digestsOf } from './cache.ts';
+import { type CacheUsage, cacheUsage, type UsageDeps } from './usage.ts';
 
 export type PruneOptions = {
-  /** Directories of RUN --mount=type=cache, too. */
+  /** What images have, too. */
   readonly all: boolean;
   /** Only what was not used since then. */
   readonly until: bigint | undefined;
   /** Bytes that may stay. */
   readonly keepBytes: number;
+  readonly fits: (usage: CacheUsage) => boolean;
 };
 
 export async function pruneCache(
-  deps: {
-    readonly cache: BuildCache;
-    readonly cacheMounts: CacheMounts;
-    readonly images: Pick<ImageService, 'collectFree'>;
-  },
-  { all, keepBytes, until }: PruneOptions,
+  deps: UsageDeps,
+  { all, fits, keepBytes, until }: PruneOptions,
 ): Promise<{ readonly deleted: readonly string[]; readonly bytes: number }> {
   const { cache, cacheMounts, images } = deps;
-  const entries = cache.list().toSorted((a, b) => (a.lastUsed < b.lastUsed ? -1 : 1));
-  let kept = entries.reduce((sum, { bytes }) => sum + bytes, 0);
-  const removed: CacheEntry[] = [];
-  for (const entry of entries) {
+  const usages = await cacheUsage(deps);
+  let kept = usages.reduce((sum, { bytes }) => sum + bytes, 0);
+  const removed: CacheUsage[] = [];
+  let mountBytes = 0;
+  for (const usage of usages.toSorted((a, b) => (a.lastUsed < b.lastUsed ? -1 : 1))) {
     if (keepBytes > 0 && kept <= keepBytes) break;
-    if (until !== undefined && entry.lastUsed >= until) continue;
-    await cache.remove(entry.key);
-    kept -= entry.bytes;
-    removed.push(entry);
+    if (until !== undefined && usage.lastUsed >= until) continue;
+    if ((usage.shared && !all) || !fits(usage)) continue;
+    if (usage.entry !== undefined) await cache.remove(usage.id);
+    else if (await cacheMounts.remove(usage.id)) mountBytes += usage.bytes;
+    else continue;
+    kept -= usage.bytes;
+    removed.push(usage);
   }
-  let bytes = await images.collectFree(removed.flatMap(digestsOf));
-  const deleted = removed.map(({ key }) => key);
-  if (all && until === undefined && keepBytes === 0) {
-    for (const mount of await cacheMounts.removeFree()) {
-      bytes += mount.bytes;
-      deleted.push(mount.name);
-    }
-  }
-  return { deleted, bytes };
+  const layers = removed.flatMap(({ entry }) => (entry === undefined ? [] : digestsOf(entry)));
+  const bytes = mountBytes + (await images.collectFree(layers));
+  return { deleted: removed.map(({ id }) => id), bytes };
 }

@@ -11,6 +11,8 @@ import type { BuildShared } from './shared.ts';
 const SECRET_MODE = 0o400;
 const CACHE_MODE = 0o755;
 const SCRIPT_MODE = 0o755;
+/** A script may be long, and every `system df` sends it. */
+const DESCRIPTION_LENGTH_MAX = 1000;
 export const SCRIPT_DIRECTORY = '/dev/pipes';
 
 /** A mount whose source is decided. */
@@ -34,6 +36,8 @@ export type RunMounts = {
 type Wish = {
   readonly mounts: readonly ResolvedMount[];
   readonly scripts: ReadonlyMap<string, string>;
+  /** As `docker history` says it. */
+  readonly argv: readonly string[];
   readonly place: Place;
 };
 
@@ -57,7 +61,7 @@ export async function runMounts(
         mounts.push(bindMount(each));
         break;
       case 'cache':
-        mounts.push(await cacheMount(build, mount, parts));
+        mounts.push(await cacheMount(build, mount, wish, parts));
         break;
       case 'tmpfs': {
         const tmpfsOptions = { sizeBytes: mount.size, mode: mount.mode ?? 0, options: [] };
@@ -152,6 +156,7 @@ async function lockCaches(
 async function cacheMount(
   build: BuildShared,
   mount: RunMount,
+  { argv }: Pick<Wish, 'argv'>,
   parts: AsyncDisposableStack,
 ): Promise<MountSpec> {
   const { uid, gid, mode = CACHE_MODE } = mount;
@@ -161,7 +166,7 @@ async function cacheMount(
   if (mount.sharing === 'private') {
     for (let at = 1; cacheMounts.inUse(name); at += 1) name = `${base}-${at}`;
   }
-  parts.use(cacheMounts.use(name));
+  parts.use(cacheMounts.use(name, describeCache(mount, argv)));
   const path = join(cacheMounts.folder, name);
   const made = await mkdir(path, { recursive: true });
   if (made !== undefined) {
@@ -169,4 +174,11 @@ async function cacheMount(
     await chown(path, uid, gid);
   }
   return bind(path, mount.target, mount.readOnly);
+}
+
+/** BuildKit's words. */
+function describeCache({ id, target }: RunMount, argv: readonly string[]): string {
+  const said = id === target ? '' : ` with id ${JSON.stringify(id)}`;
+  const text = `cached mount ${target} from exec ${argv.join(' ')}${said}`;
+  return text.slice(0, DESCRIPTION_LENGTH_MAX);
 }

@@ -6,7 +6,6 @@ import { familiarReference, parseReference, withDefaultTag } from '#base/referen
 import { addImage } from '#image/add.ts';
 import { encodeImageSpec } from '#image/config.ts';
 import type { ImageId } from '#image/record.ts';
-import { type CacheEntry, chainOfEntry } from './cache.ts';
 import { keptLayers } from './layer.ts';
 import { type BuildSource, openBuild } from './open.ts';
 import { pruneCache, type PruneOptions } from './prune.ts';
@@ -15,6 +14,7 @@ import { BUILD_LABEL } from './run.ts';
 import type { BuildDeps, BuildShared } from './shared.ts';
 import { squash } from './squash.ts';
 import type { State } from './state.ts';
+import { type CacheUsage, cacheUsage } from './usage.ts';
 
 export type { BuildSource } from './open.ts';
 
@@ -31,7 +31,8 @@ export class BuildService {
 
   /** What a daemon that died has left: contexts, secrets, and containers of steps. */
   async recover(): Promise<void> {
-    const { containers, folder, memoryFolder } = this.#deps;
+    const { cacheMounts, containers, folder, memoryFolder } = this.#deps;
+    await cacheMounts.load();
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const builds = new Set(await readdir(folder));
     for (const { id, merged } of containers.list()) {
@@ -76,12 +77,8 @@ export class BuildService {
     }
   }
 
-  usage(): readonly (CacheEntry & { readonly inUse: boolean })[] {
-    const { store } = this.#deps.images.deps;
-    return this.#deps.cache.list().map((entry) => {
-      const chain = chainOfEntry(entry);
-      return { ...entry, inUse: chain !== undefined && store.usesChain(chain) };
-    });
+  usage(): Promise<readonly CacheUsage[]> {
+    return cacheUsage(this.#deps);
   }
 
   /** Removes entries of the cache; the layers go when nothing else needs them. */

@@ -2,7 +2,7 @@
 // only the cache needs.
 import { join } from 'node:path';
 import { BuildCache } from '#build/cache.ts';
-import { CacheMounts } from '#build/cache-mounts.ts';
+import { CacheMounts, type MountDisk } from '#build/cache-mounts.ts';
 import { EphemeralImages } from '#build/ephemeral.ts';
 import { BuildService } from '#build/service.ts';
 import type { BuildDeps } from '#build/shared.ts';
@@ -11,10 +11,10 @@ import { NO_BRIDGE } from '#network/predefined.ts';
 
 export type BuildParts = Pick<BuildDeps, 'cache' | 'cacheMounts' | 'ephemeral'>;
 
-export function makeBuildParts({ dataRoot }: Config): BuildParts {
+export function makeBuildParts({ dataRoot }: Config, disk: MountDisk): BuildParts {
   return {
     cache: new BuildCache(dataRoot),
-    cacheMounts: new CacheMounts(join(dataRoot, 'build-mounts')),
+    cacheMounts: new CacheMounts(join(dataRoot, 'build-mounts'), disk),
     ephemeral: new EphemeralImages(),
   };
 }

@@ -25,6 +25,7 @@ import { exploreImage } from '#image/explore.ts';
 import { ImageService } from '#image/image.ts';
 import { UnpackPool } from '#image/layer/pool.ts';
 import { detectFeatures } from '#kernel/cgroup/features.ts';
+import { OpError } from '#kernel/native/encode.ts';
 import { NativeAgent } from '#kernel/native/agent.ts';
 import type { Agent } from '#kernel/native/native.ts';
 import { NO_BRIDGE } from '#network/predefined.ts';
@@ -38,6 +39,7 @@ import { TopCopies } from '#snapshot/top-copies.ts';
 import { VolumeService } from '#volume/service.ts';
 import type { VolumeNeeds } from '#volume/volume.ts';
 import { busyboxPath, nativePath } from './asset.ts';
+import type { MountDisk } from '#build/cache-mounts.ts';
 import { makeBuildParts, openBuilds } from './builds.ts';
 import { makeCgroupPort } from './cgroup-port.ts';
 import { type Cgroups, openCgroups } from './cgroups.ts';
@@ -76,7 +78,7 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
   const needsOfStores = { config, agent, trash, log, host };
   const { store, snapshots, copies, runs } = await openStores(needsOfStores, parts);
   const registries = parts.use(new SwitchRegistries(config.registry));
-  const build = makeBuildParts(config);
+  const build = makeBuildParts(config, makeMountDisk(parts.use(new NativeAgent(native))));
   const pinned: ImageNeeds['pinned'] = (hold) => build.cache.load(hold);
   const needsOfImages = { snapshots, registries, publisher: events, report, pinned };
   const images = await openImages(config, store, needsOfImages, parts);
@@ -264,6 +266,26 @@ async function removeBy(janitor: NativeAgent, paths: readonly string[]): Promise
   } catch {
     await removeTrees(paths);
   }
+}
+
+/** A cache mount with more files is told without its size. */
+const MOUNT_ENTRIES_MAX = 5_000_000;
+
+/** Of an agent of its own, that starts when it is needed: only who asks waits for a large tree. */
+function makeMountDisk(agent: NativeAgent): MountDisk {
+  return {
+    removeTrees: (paths) => removeBy(agent, paths),
+    measure: async (path) => {
+      try {
+        const op = { op: 'tree_usage', path, limit: MOUNT_ENTRIES_MAX } as const;
+        const [result] = await agent.perform([op]);
+        return Number(result?.output.readBigUInt64LE(0) ?? 0n);
+      } catch (error) {
+        if (error instanceof OpError) return 0;
+        throw error;
+      }
+    },
+  };
 }
 
 type ImageNeeds = Parameters<typeof ImageService.open>[0];

@@ -88,7 +88,7 @@ export async function startServer(): Promise<TestServer> {
     builds: {
       build: () => Promise.reject(new EngineError('invalid_argument', 'Cannot locate Dockerfile')),
       prune: () => Promise.resolve({ deleted: [], bytes: 0 }),
-      usage: () => [],
+      usage: () => Promise.resolve([]),
     },
     volumes: noVolumes(),
     networks,

@@ -6,6 +6,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { cannotRun, type Daemon, type Result, runProgram, startDaemon } from '../daemon.ts';
 import { ROOT } from '../../tools/source.ts';
 
@@ -298,4 +299,49 @@ COPY --from=much /etc/passwd /b
 `);
   assert.equal(code, 7);
   assert.match(stdout, /^Step 4\/7/m);
+});
+
+type Cached = {
+  readonly Type: string;
+  readonly Description: string;
+  readonly InUse: boolean;
+  readonly Shared: boolean;
+  readonly Size: number;
+  readonly UsageCount: number;
+  readonly LastUsedAt: string;
+};
+
+async function cacheMounts(): Promise<readonly Cached[]> {
+  const { json } = await daemon.api('GET', '/system/df?type=build-cache');
+  const { BuildCache } = json as { readonly BuildCache: readonly Cached[] };
+  return BuildCache.filter(({ Type }) => Type === 'exec.cachemount');
+}
+
+test('a cache mount is in system df, and goes by builder prune unless a step holds it', {
+  skip,
+}, async () => {
+  await daemon.ok('builder', 'prune', '-af');
+  const run = (id: string, what: string): Promise<string> =>
+    built(`FROM busybox\nRUN --mount=type=cache,id=${id},target=/c ${what}\n`, '--no-cache');
+  await run('kept', 'head -c 5000 /dev/zero >/c/a; ln /c/a /c/b');
+  await run('kept', 'true');
+  const [mount] = await cacheMounts();
+  assert.equal(mount?.Size, 5000);
+  assert.equal(mount?.UsageCount, 2);
+  assert.equal(mount?.Description, 'cached mount /c from exec /bin/sh -c true with id "kept"');
+  assert.deepEqual([mount?.InUse, mount?.Shared], [false, false]);
+  assert.match(await daemon.ok('system', 'df', '-v'), / +exec\.cachemount +5kB /);
+  await daemon.ok('builder', 'prune', '-f', '--filter', 'until=1h');
+  await daemon.ok('builder', 'prune', '-f', '--filter', 'type=regular');
+  assert.equal((await cacheMounts()).length, 1);
+  const held = run('held', 'touch /c/x; sleep 1; ls /c');
+  while ((await cacheMounts()).every(({ InUse }) => !InUse)) await sleep(20);
+  const out = await daemon.ok('builder', 'prune', '-f', '--filter', 'type=exec.cachemount');
+  assert.match(out, /Total reclaimed space: 5kB/);
+  assert.deepEqual(
+    (await cacheMounts()).map(({ InUse }) => InUse),
+    [true],
+  );
+  assert.match(await held, /^x$/m);
+  assert.match(await run('held', 'ls /c'), /^x$/m);
 });

@@ -11,13 +11,14 @@ import {
   sendEmpty,
   sendJson,
 } from '../exchange.ts';
-import { parseFilters } from '../filters.ts';
+import { type Filters, parseFilters } from '../filters.ts';
 import type { Route } from '../router.ts';
 import { publicMessage } from '../status.ts';
 import { parseBuild } from './parse.ts';
 import type { BuildPort } from './port.ts';
 import { fetchRemoteSource } from './remote.ts';
 import type { BuildEvent } from '#build/request.ts';
+import type { CacheUsage } from '#build/usage.ts';
 import { isOrder, renderEvent } from './render-event.ts';
 import { ClassicStream } from './stream.ts';
 
@@ -56,7 +57,10 @@ async function build(exchange: Exchange): Promise<void> {
 }
 
 /** A cache has no labels: `system prune --filter label=` has none of it to take. */
-const PRUNE_FILTERS = ['until', 'id', 'type', 'unused-for', 'label', 'label!'];
+const PRUNE_FILTERS = [
+  ...['until', 'unused-for', 'label', 'label!'],
+  ...['id', 'type', 'description', 'inuse', 'shared', 'private'],
+];
 
 /** Left open when a build ends before its end: the answer still has to go out. */
 function bodyOf(http: IncomingMessage): AsyncIterable<Uint8Array> {
@@ -76,7 +80,12 @@ async function prune(exchange: Exchange): Promise<void> {
     const nothing: BuildPruneReply = { CachesDeleted: null, SpaceReclaimed: 0 };
     return sendJson(exchange, 200, nothing);
   }
-  const { bytes, deleted } = await deps.builds.prune({ all: query.bool('all'), until, keepBytes });
+  const { bytes, deleted } = await deps.builds.prune({
+    all: query.bool('all'),
+    until,
+    keepBytes,
+    fits: fitsOf(filters),
+  });
   const reply: BuildPruneReply = {
     CachesDeleted: deleted.length === 0 ? null : deleted,
     SpaceReclaimed: bytes,
@@ -84,14 +93,38 @@ async function prune(exchange: Exchange): Promise<void> {
   sendJson(exchange, 200, reply);
 }
 
+/** As BuildKit: each field once; a flag without a value is one that is set. */
+function fitsOf(filters: Pick<Filters, 'get'>): (usage: CacheUsage) => boolean {
+  const one = (name: string): string | undefined => {
+    const values = filters.get(name) ?? [];
+    if (values.length < 2) return values[0];
+    throw new EngineError('invalid_argument', 'filters expect only one value');
+  };
+  const [id, type, description] = [one('id'), one('type'), one('description')];
+  const [inUse, shared, own] = [one('inuse'), one('shared'), one('private')];
+  const is = (wish: string | undefined, value: string): boolean =>
+    wish === undefined || wish === value;
+  const has = (wish: string | undefined, value: boolean): boolean =>
+    wish === undefined || (wish !== 'false' && wish !== '0') === value;
+  return (usage) =>
+    (id === undefined || usage.id.includes(id)) &&
+    is(type, usage.type) &&
+    is(description, usage.description) &&
+    has(inUse, usage.inUse) &&
+    has(shared, usage.shared) &&
+    has(own, !usage.shared);
+}
+
 /** The newest first; what an image has too costs nothing by itself. */
-export function renderBuildCache(builds: Pick<BuildPort, 'usage'>): readonly BuildCacheRecord[] {
-  return builds.usage().map((entry) => ({
-    ID: entry.key.slice(0, 25),
-    Type: 'regular',
-    Description: entry.createdBy,
-    InUse: false,
-    Shared: entry.inUse,
+export async function renderBuildCache(
+  builds: Pick<BuildPort, 'usage'>,
+): Promise<readonly BuildCacheRecord[]> {
+  return (await builds.usage()).map((entry) => ({
+    ID: entry.id.slice(0, 25),
+    Type: entry.type,
+    Description: entry.description,
+    InUse: entry.inUse,
+    Shared: entry.shared,
     Size: entry.bytes,
     CreatedAt: formatTime(entry.created),
     LastUsedAt: entry.uses === 0 ? null : formatTime(entry.lastUsed),

@@ -40,7 +40,7 @@ export async function getDiskUsage(exchange: Exchange): Promise<void> {
       ? await summaries(deps, views, { size: true, networks: deps.networks.records(), version })
       : [],
     Volumes: wants('volume') ? await volumeUsages(deps) : [],
-    BuildCache: wants('build-cache') ? renderBuildCache(deps.builds) : [],
+    BuildCache: wants('build-cache') ? await renderBuildCache(deps.builds) : [],
   };
   sendJson(exchange, 200, usage);
 }
