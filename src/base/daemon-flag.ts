@@ -65,7 +65,9 @@ export const DAEMON_FLAGS: readonly DaemonFlag[] = [
     short: 'H',
     key: 'hosts',
   }),
-  text('host-gateway-ip', 'What --add-host NAME:host-gateway means (the address of the bridge)'),
+  list('host-gateway-ip', 'What --add-host NAME:host-gateway means (the address of the bridge)', {
+    key: 'host-gateway-ips',
+  }),
   boolean('icc', 'Let containers on the default bridge talk to each other (true)'),
   boolean('init', 'Run an init in every container'),
   list('insecure-registry', 'HOST[:PORT] or CIDR that may be asked without TLS (many allowed)', {

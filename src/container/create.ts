@@ -17,6 +17,7 @@ import { publish } from './event.ts';
 import { settleLinks } from './link.ts';
 import { parseLogConfig } from './log-config.ts';
 import { checkLog } from './log-plan.ts';
+import { withDefaults } from './host-default.ts';
 import { hostnameOf, mergeConfig } from './merge.ts';
 import { planMounts } from './mount-point.ts';
 import { generateName, NAME_TRIES_MAX, parseName } from './name.ts';
@@ -35,7 +36,8 @@ import { checkSlice } from './slice.ts';
 import type { ContainerSpec, HostConfig } from './spec.ts';
 import { parseUsernsMode } from './userns.ts';
 
-export async function create(deps: Deps, wish: ContainerSpec): Promise<CreateAnswer> {
+export async function create(deps: Deps, asked: ContainerSpec): Promise<CreateAnswer> {
+  const wish = { ...asked, host: withDefaults(asked.host, deps.settings.hostDefaults) };
   using _slice = deps.slices.hold(deps.slices.place(wish.host));
   const { warnings } = checkSpec(deps, wish);
   const spec = {

@@ -8,6 +8,7 @@ import type { Visits } from '#runtime/visit.ts';
 import type { ContainerSlices } from '#slice/port.ts';
 import type { VolumeService } from '#volume/service.ts';
 import type { Lives } from './live.ts';
+import type { HostDefaults } from './host-default.ts';
 import type { ContainerLocks } from './lock.ts';
 import type { OomPort } from './oom.ts';
 import type { Copies, Images, ResourceChecker, Runtime, Snapshots } from './port.ts';
@@ -31,6 +32,7 @@ export type Settings = {
   /** The kernel takes all layers of a union in one option (before Linux 6.8). */
   readonly layersJoined: boolean;
   readonly init: boolean;
+  readonly hostDefaults: HostDefaults;
   readonly logConfig: HostConfig['logConfig'];
   readonly ulimits: HostConfig['ulimits'];
   readonly security: Security;

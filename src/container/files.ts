@@ -37,12 +37,11 @@ export async function writeOwnFiles(
   const { sandbox } = network;
   const isHost = network.source.kind === 'host';
   const resolvConf = sandbox?.resolvConf ?? deps.networks.plainResolvConf(dnsOf(host), isHost);
-  const gateway = deps.networks.hostGateway();
   const hosts = hostsText({
     ...ownHost(record, sandbox?.endpoints ?? []),
     extraHosts: host.extraHosts.map(parseExtraHost),
     links: network.links.hosts,
-    hostGateway: gateway === undefined ? [] : [gateway],
+    hostGateway: deps.networks.hostGateways(),
     // A container on the host's network sees the names that the host sees.
     ...(isHost ? { base: await readHostHosts() } : {}),
     ipv6: host.sysctls['net.ipv6.conf.all.disable_ipv6'] !== '1',

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { makeConfig, parseConfigFile } from './config.ts';
+import { IDLE, KEYS, REFUSED } from './config-key.ts';
 import { parseFlags } from './flags.ts';
+import { parseProxies, proxyFacts, useProxies } from './proxies.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
 
 function configOf(argv: readonly string[], file = '') {
   const flags = parseFlags(argv);
@@ -35,16 +41,123 @@ test('what is said twice or not known is refused with the text of dockerd', () =
   });
 });
 
-test('a file of dockerd is taken with what has nothing to set, and refused with what is not so', () => {
-  const taken = '{"userland-proxy":false,"shutdown-timeout":5,"iptables":true,"features":{}}';
-  assert.deepEqual([...parseConfigFile(taken, parseFlags([])).keys()], []);
-  for (const [file, text] of [
-    ['{"iptables":false}', /iptables can be nothing but true: leave it out/],
-    ['{"userns-remap":"default"}', /userns-remap can be nothing but ""/],
-    ['{"experimental":"yes"}', /the value of experimental is no boolean/],
-  ] as const) {
-    assert.throws(() => parseConfigFile(file, parseFlags([])), text);
+/** Of dockerd 20.10 and 28 together (daemon/config of moby). */
+const DOCKERD_KEYS =
+  'allow-direct-routing allow-nondistributable-artifacts api-cors-header authorization-plugins bip ' +
+  'bip6 bridge bridge-accept-fwmark builder cdi-spec-dirs cgroup-parent cluster-advertise ' +
+  'cluster-store cluster-store-opts containerd containerd-namespace containerd-plugin-namespace ' +
+  'containerd-plugins-namespace cpu-rt-period cpu-rt-runtime cri-containerd data-root debug ' +
+  'default-address-pools default-cgroupns-mode default-gateway default-gateway-v6 default-init ' +
+  'default-ipc-mode default-network-opts default-runtime default-shm-size default-ulimits ' +
+  'deprecated-key-path dns dns-opts dns-search exec-opts exec-root experimental features ' +
+  'firewall-backend fixed-cidr fixed-cidr-v6 graph group host-gateway-ip host-gateway-ips hosts ' +
+  'http-proxy https-proxy icc init init-path insecure-registries ip ip-forward ip-forward-no-drop ' +
+  'ip-masq ip6tables iptables ipv6 labels live-restore log-driver log-format log-level log-opts ' +
+  'max-concurrent-downloads max-concurrent-uploads max-download-attempts metrics-addr mtu ' +
+  'network-control-plane-mtu network-diagnostic-port no-new-privileges no-proxy ' +
+  'node-generic-resources oom-score-adjust pidfile proxies raw-logs registry-mirrors rootless ' +
+  'runtimes seccomp-profile selinux-enabled shutdown-timeout storage-driver storage-opts ' +
+  'swarm-default-advertise-addr swarm-raft-election-tick swarm-raft-heartbeat-tick tls tlscacert ' +
+  'tlscert tlskey tlsverify userland-proxy userland-proxy-path userns-remap';
+
+test('each key of dockerd is taken, sets nothing, or is refused, as docs/daemon.md says', () => {
+  const page = readFileSync(join(ROOT, 'docs/daemon.md'), 'utf8');
+  const section = page.split('## Keys of daemon.json\n')[1] ?? '';
+  const [taken = '', idle = '', refused = ''] = section.split(/^\| key \|.*\n.*\n/m);
+  const known = [KEYS, IDLE, REFUSED].flatMap((table) => Object.keys(table));
+  assert.equal(new Set(known).size, known.length, 'each in one table');
+  const lacking = DOCKERD_KEYS.split(' ').filter((key) => !known.includes(key));
+  assert.deepEqual(lacking, []);
+  for (const key of Object.keys(KEYS)) assert.ok(taken.includes(`\`${key}\``), key);
+  const rows = Object.entries(IDLE).map(([key, { why }]) => `| \`${key}\` | ${why} |`);
+  assert.equal(idle.split('\n\n')[0], rows.join('\n'));
+  const others = Object.entries(REFUSED).map(([key, { only, why }]) => {
+    const value = only === undefined ? '' : `\`${JSON.stringify(only)}\``;
+    return `| \`${key}\` | ${value} | ${why} |`;
+  });
+  assert.equal(refused.split('\n\n')[0]?.trim(), others.join('\n'));
+});
+
+test('what sets nothing is told with what is so, unless the file says that very thing', () => {
+  const file =
+    '{"userland-proxy":false,"live-restore":true,"shutdown-timeout":5,"iptables":true,' +
+    '"features":{"buildkit":true},"authorization-plugins":[],"log-format":"text"}';
+  assert.deepEqual(configOf([], file).idle, {
+    'shutdown-timeout': 'containers outlive the daemon, always',
+    features: 'they are of builders and stores that are not here',
+    'log-format': 'lines are JSON',
+  });
+  assert.throws(() => configOf([], '{"experimental":"yes"}'), /of experimental is no boolean/);
+  for (const [key, { kind, only, why }] of Object.entries(REFUSED)) {
+    if (only !== undefined) configOf([], JSON.stringify({ [key]: only }));
+    const value = {
+      text: 'x',
+      boolean: !only,
+      texts: ['x'],
+      map: {},
+      number: 1,
+      size: 1,
+      list: [],
+    };
+    const message = `${key} cannot be ${JSON.stringify(value[kind])} here: ${why}`;
+    assert.throws(() => configOf([], JSON.stringify({ [key]: value[kind] })), { message });
   }
+});
+
+test('what containers get that say nothing of it is checked with the texts of dockerd', () => {
+  const file = {
+    'default-shm-size': '32M',
+    'default-ipc-mode': 'shareable',
+    'default-cgroupns-mode': 'private',
+    'storage-opts': ['overlay2.override_kernel_check=true', 'overlay2.size=2G'],
+  };
+  assert.deepEqual(configOf([], JSON.stringify(file)).hostDefaults, {
+    shmSize: 32 * 1024 * 1024,
+    ipcMode: 'shareable',
+    cgroupnsMode: 'private',
+    storageOpt: { size: '2G' },
+  });
+  for (const [key, value, text] of [
+    ['default-ipc-mode', 'host', /IPC mode "host" is not supported as default value; use "share/],
+    [
+      'default-cgroupns-mode',
+      'x',
+      /invalid default cgroup namespace \(x\): use "host" or "private"/,
+    ],
+    ['default-shm-size', 'x', /invalid default-shm-size x/],
+    [
+      'storage-opts',
+      ['dm.basesize=2G'],
+      /unknown storage-opt dm.basesize=2G: there is overlay2.si/,
+    ],
+    ['proxies', { ftp: 'x' }, /proxies has no ftp: there are http-proxy, https-proxy, no-proxy/],
+    ['host-gateway-ips', ['10.0.0.1', '10.0.0.2'], /can be one IPv4 and one IPv6 address/],
+    [
+      'default-network-opts',
+      { bridge: { a: 1 } },
+      /default-network-opts of bridge: they are texts/,
+    ],
+  ] as const) {
+    assert.throws(() => configOf([], JSON.stringify({ [key]: value })), text);
+  }
+});
+
+test('proxies of the file go before those of the environment, and are shown without passwords', () => {
+  const environment = { http_proxy: 'http://old:1', no_proxy: 'a' };
+  useProxies(
+    parseProxies({ 'http-proxy': 'http://u:secret@new:2', 'https-proxy': '' }),
+    environment,
+  );
+  assert.deepEqual(environment, {
+    http_proxy: 'http://u:secret@new:2',
+    HTTP_PROXY: 'http://u:secret@new:2',
+    no_proxy: 'a',
+  });
+  assert.deepEqual(proxyFacts(environment), {
+    http: 'http://xxxxx:xxxxx@new:2/',
+    https: '',
+    none: 'a',
+  });
 });
 
 test('how cgroups are called is said as in daemon.json, and the parent must be called so', () => {

@@ -2,6 +2,7 @@
 // the file. An unknown key, or one that is a flag too, is refused with dockerd's text.
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { EngineError, errnoOf, messageOf } from '#base/error.ts';
 import { LOG_LEVELS, type LogLevel } from '#base/log.ts';
 import { checkUlimit } from '#container/check.ts';
@@ -9,10 +10,13 @@ import type { RegistryConfig } from '#image/registry/registry.ts';
 import { CGROUP_DRIVERS, type CgroupDriver, namingOf } from '#kernel/cgroup/naming.ts';
 import { type DriverName, DRIVERS } from '#snapshot/driver.ts';
 import type { RealtimeBudget } from '#kernel/cgroup/resources.ts';
+import { IDLE, KEYS, type Kind, REFUSED } from './config-key.ts';
 import type { Flags } from './flags.ts';
+import { type HostDefaults, parseHostDefaults } from './host-default.ts';
 import { makeNetworkConfig, type NetworkConfig } from './network-config.ts';
 import { parseMetricsAddress } from './metrics.ts';
 import { makeRegistryConfig } from './registry-config.ts';
+import { type Proxies, parseProxies } from './proxies.ts';
 import { parseTls, type TlsConfig } from './tls.ts';
 
 export type Ulimit = { readonly name: string; readonly soft: number; readonly hard: number };
@@ -48,6 +52,10 @@ export type Config = {
   readonly labels: readonly string[];
   readonly tls: TlsConfig;
   readonly metricsAddress: { readonly host: string; readonly port: number } | undefined;
+  readonly proxies: Proxies;
+  readonly hostDefaults: HostDefaults;
+  /** Keys of dockerd that set nothing here, each with what is so. */
+  readonly idle: Readonly<Record<string, string>>;
 };
 
 export const DATA_ROOT = '/var/lib/coracle';
@@ -57,90 +65,6 @@ const CONFIG_BYTES_MAX = 1024 * 1024;
 const SUN_PATH_MAX = 107;
 /** What stands below the exec root: "/c/" + 32 digits of the id + "/monitor.sock". */
 const MONITOR_PATH_LENGTH = '/c//monitor.sock'.length + 32;
-
-type Kind = 'text' | 'boolean' | 'number' | 'texts' | 'map' | 'list';
-const KEYS: Readonly<Record<string, Kind>> = {
-  'data-root': 'text',
-  'exec-root': 'text',
-  pidfile: 'text',
-  'log-level': 'text',
-  hosts: 'texts',
-  bridge: 'text',
-  bip: 'text',
-  bip6: 'text',
-  'fixed-cidr': 'text',
-  'fixed-cidr-v6': 'text',
-  'default-gateway': 'text',
-  'default-gateway-v6': 'text',
-  'default-address-pools': 'list',
-  icc: 'boolean',
-  mtu: 'number',
-  ipv6: 'boolean',
-  ip: 'text',
-  'ip-forward': 'boolean',
-  'ip-masq': 'boolean',
-  dns: 'texts',
-  'dns-search': 'texts',
-  'dns-opts': 'texts',
-  'host-gateway-ip': 'text',
-  'firewall-backend': 'text',
-  'cgroup-parent': 'text',
-  'exec-opts': 'texts',
-  'cpu-rt-period': 'number',
-  'cpu-rt-runtime': 'number',
-  'firewall-table': 'text',
-  'registry-mirrors': 'texts',
-  'insecure-registries': 'texts',
-  'block-registries': 'texts',
-  'certs-dir': 'text',
-  'max-concurrent-downloads': 'number',
-  'max-concurrent-uploads': 'number',
-  'max-download-attempts': 'number',
-  'download-rate': 'text',
-  'default-runtime': 'text',
-  runtimes: 'map',
-  init: 'boolean',
-  group: 'text',
-  'default-ulimits': 'map',
-  'log-driver': 'text',
-  'log-opts': 'map',
-  'no-new-privileges': 'boolean',
-  'seccomp-profile': 'text',
-  'storage-driver': 'text',
-  labels: 'texts',
-  debug: 'boolean',
-  'live-restore': 'boolean',
-  tls: 'boolean',
-  tlsverify: 'boolean',
-  tlscacert: 'text',
-  tlscert: 'text',
-  tlskey: 'text',
-  'metrics-addr': 'text',
-};
-
-type Value = boolean | number | string;
-/**
- * Keys of dockerd that have nothing to set here, so that its file can be taken as it is: with any
- * value, or with the one that says what is so anyhow.
- */
-const NOTHING_TO_SET: Readonly<Record<string, { readonly kind: Kind; readonly only?: Value }>> = {
-  'shutdown-timeout': { kind: 'number' }, // containers outlive the daemon
-  'userland-proxy': { kind: 'boolean' }, // there is none
-  'userland-proxy-path': { kind: 'text' },
-  'containerd-namespace': { kind: 'text' },
-  'containerd-plugins-namespace': { kind: 'text' },
-  experimental: { kind: 'boolean' },
-  features: { kind: 'map' }, // of builders and stores that are not ours
-  'swarm-default-advertise-addr': { kind: 'text' },
-  'node-generic-resources': { kind: 'texts' },
-  'allow-nondistributable-artifacts': { kind: 'texts' },
-  iptables: { kind: 'boolean', only: true },
-  ip6tables: { kind: 'boolean', only: true },
-  'selinux-enabled': { kind: 'boolean', only: false },
-  'userns-remap': { kind: 'text', only: '' },
-  'default-ipc-mode': { kind: 'text', only: 'private' },
-  'log-format': { kind: 'text', only: 'text' },
-};
 
 type Values = ReadonlyMap<string, unknown>;
 
@@ -168,8 +92,7 @@ export function parseConfigFile(text: string, flags: Flags): Values {
     throw new EngineError('invalid_argument', 'it is not a JSON object');
   }
   const values = new Map<string, unknown>(Object.entries(raw));
-  takeAway(values);
-  const unknown = [...values.keys()].filter((key) => !Object.hasOwn(KEYS, key));
+  const unknown = [...values.keys()].filter((key) => kindOf(key) === undefined);
   if (unknown.length > 0) {
     throw new EngineError(
       'invalid_argument',
@@ -177,6 +100,7 @@ export function parseConfigFile(text: string, flags: Flags): Values {
     );
   }
   for (const [key, value] of values) checkKind(key, value);
+  for (const [key, value] of values) refuse(key, value);
   const twice = [...flags.given].filter(([key]) => values.has(key));
   if (twice.length > 0) {
     const list = twice.map(
@@ -191,27 +115,36 @@ export function parseConfigFile(text: string, flags: Flags): Values {
   return values;
 }
 
-/** What has nothing to set, but for its kind, which is checked as that of every key. */
-function takeAway(values: Map<string, unknown>): void {
-  for (const [key, { kind, only }] of Object.entries(NOTHING_TO_SET)) {
-    if (!values.has(key)) continue;
-    const value = values.get(key);
-    checkKind(key, value, kind);
-    if (only !== undefined && value !== only) {
-      const text = `${key} can be nothing but ${JSON.stringify(only)}: leave it out`;
-      throw new EngineError('invalid_argument', text);
-    }
-    values.delete(key);
-  }
+function kindOf(key: string): Kind | undefined {
+  const own = <V>(table: Readonly<Record<string, V>>): V | undefined =>
+    Object.hasOwn(table, key) ? table[key] : undefined;
+  return own(KEYS) ?? own(IDLE)?.kind ?? own(REFUSED)?.kind;
 }
 
-function checkKind(key: string, value: unknown, kind: Kind | undefined = KEYS[key]): void {
+function refuse(key: string, value: unknown): void {
+  const refused = Object.hasOwn(REFUSED, key) ? REFUSED[key] : undefined;
+  if (refused === undefined || isDeepStrictEqual(value, refused.only)) return;
+  const text = `${key} cannot be ${JSON.stringify(value)} here: ${refused.why}`;
+  throw new EngineError('invalid_argument', text);
+}
+
+/** Keys of the file that set nothing here, each with what is so. */
+function idleOf(values: Values): Readonly<Record<string, string>> {
+  const idle = Object.entries(IDLE).filter(
+    ([key, { same }]) => values.has(key) && values.get(key) !== same,
+  );
+  return Object.fromEntries(idle.map(([key, { why }]) => [key, why]));
+}
+
+function checkKind(key: string, value: unknown): void {
+  const kind = kindOf(key);
   const strings = (list: unknown): boolean =>
     Array.isArray(list) && list.every((each) => typeof each === 'string');
   const good =
     (kind === 'text' && typeof value === 'string') ||
     (kind === 'boolean' && typeof value === 'boolean') ||
     (kind === 'number' && typeof value === 'number') ||
+    (kind === 'size' && (typeof value === 'number' || typeof value === 'string')) ||
     (kind === 'list' && Array.isArray(value)) ||
     (kind === 'texts' && strings(value)) ||
     (kind === 'map' && typeof value === 'object' && value !== null && !Array.isArray(value));
@@ -255,6 +188,9 @@ export function makeConfig(flags: Flags, file: Values): Config {
     labels: labels ?? [],
     tls: parseTls(values),
     metricsAddress: metrics === '' ? undefined : parseMetricsAddress(metrics),
+    proxies: parseProxies(values.get('proxies')),
+    hostDefaults: parseHostDefaults(values),
+    idle: idleOf(values),
   };
 }
 

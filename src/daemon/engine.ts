@@ -217,6 +217,7 @@ function makeSettings(config: Config, cgroups: Cgroups): Settings {
     layersJoined: !takesLayers(cgroups.host),
     noBridge: config.network.defaultBridge.bridge === NO_BRIDGE,
     init: config.init,
+    hostDefaults: config.hostDefaults,
     logConfig: config.logConfig,
     ulimits: config.ulimits,
     security: {

@@ -12,6 +12,7 @@ import { MASKED_PATHS, READONLY_PATHS } from '#runtime/baseline.ts';
 import type { HostFacts } from '#runtime/facts.ts';
 import type { Config } from './config.ts';
 import { fileSystemOf } from './file-system.ts';
+import { proxyFacts } from './proxies.ts';
 import { registryFacts } from './registry-config.ts';
 import { randomUUID } from 'node:crypto';
 
@@ -70,6 +71,7 @@ export async function collectFacts(
     logDrivers: LOG_DRIVERS,
     defaultLogDriver: config.logConfig.type,
     labels: config.labels,
+    proxies: proxyFacts(process.env),
     warnings: [
       ...warningsOf(features),
       ...(forwards(config) ? [] : ['WARNING: IPv4 forwarding is disabled']),

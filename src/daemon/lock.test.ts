@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -24,4 +24,12 @@ test('one daemon at a time has a data root, and a stale file of a dead one is no
   await assert.rejects(lockDataRoot(root), { code: 'conflict' });
   await lock[Symbol.asyncDispose]();
   await using _again = await lockDataRoot(root);
+});
+
+test('a data root of dockerd is refused, and left as it is', async () => {
+  const theirs = join(root, 'docker');
+  await mkdir(join(theirs, 'network/files'), { recursive: true });
+  await writeFile(join(theirs, 'network/files/local-kv.db'), '');
+  await assert.rejects(lockDataRoot(theirs), /is a data root of dockerd .*name another one/);
+  assert.deepEqual(await readdir(theirs), ['network']);
 });

@@ -2,7 +2,7 @@
 // as good: binding is atomic, and the name is free the moment its owner dies, however it dies
 // (unix(7)). Abstract names belong to a network namespace, so a file with the owner's pid and start
 // time tells of an owner in another one.
-import { readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -12,6 +12,7 @@ import { EngineError, errnoOf } from '#base/error.ts';
 const LOCK_FILE = 'daemon.lock';
 
 export async function lockDataRoot(dataRoot: string): Promise<AsyncDisposable> {
+  refuseDockerd(dataRoot);
   await mkdir(dataRoot, { recursive: true, mode: 0o710 });
   const { dev, ino } = statSync(dataRoot, { bigint: true });
   const server = createServer((socket) => socket.destroy());
@@ -38,6 +39,17 @@ export async function lockDataRoot(dataRoot: string): Promise<AsyncDisposable> {
       server.close();
     },
   };
+}
+
+/** Every dockerd since 1.9 has made it. */
+const DOCKERD_FILE = 'network/files/local-kv.db';
+
+/** A daemon.json that was moved here may name it; each engine would sweep what the other has. */
+function refuseDockerd(dataRoot: string): void {
+  if (!existsSync(join(dataRoot, DOCKERD_FILE))) return;
+  const why = `${dataRoot} is a data root of dockerd (it has ${DOCKERD_FILE})`;
+  const what = 'name another one, and bring images over by docker save and coracle load';
+  throw new EngineError('conflict', `${why}: ${what}`);
 }
 
 /** The pid in the file, if that very process still lives. */

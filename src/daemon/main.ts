@@ -16,6 +16,7 @@ import { type Engine, openEngine } from './engine.ts';
 import { type Flags, helpText, parseFlags } from './flags.ts';
 import { lockDataRoot } from './lock.ts';
 import { Metrics, serveMetrics } from './metrics.ts';
+import { useProxies } from './proxies.ts';
 import { applyReload, tellReload } from './reload.ts';
 import { SwitchLog } from './switch-log.ts';
 import {
@@ -43,6 +44,9 @@ export async function main(argv: readonly string[]): Promise<number> {
     if (flags.validate) {
       // One of systemd's sockets may be meant, which are not here.
       listeners(config, [0]);
+      for (const [key, why] of Object.entries(config.idle)) {
+        process.stderr.write(`${key} changes nothing here: ${why}\n`);
+      }
       process.stderr.write('configuration OK\n');
       return 0;
     }
@@ -62,6 +66,8 @@ async function run(flags: Flags, config: Config): Promise<void> {
     throw new EngineError('forbidden', 'the daemon must be run by root');
   }
   const log = new SwitchLog(createLog(config.logLevel));
+  tellIdle(log, config);
+  useProxies(config.proxies, process.env);
   keepGoing(log);
   const ended = endSignal();
   // systemd passes a reload on as soon as the process is there; unheard, the signal would end it.
@@ -80,6 +86,12 @@ async function run(flags: Flags, config: Config): Promise<void> {
   engine.begin();
   const signal = await ended;
   log.info('ending', { signal });
+}
+
+/** Of dockerd's file: what sets nothing here, so that nobody waits for what it did there. */
+function tellIdle(log: Log, { idle }: Config): void {
+  if (Object.keys(idle).length === 0) return;
+  log.info('keys of the configuration file that change nothing here', idle);
 }
 
 /** Throws for what cannot be served, or must not be. */

@@ -59,7 +59,8 @@ test('flags have the names that dockerd gives them', () => {
     firewallBackend: 'iptables',
     firewallTable: 'mine',
     dns: { servers: ['1.1.1.1', '8.8.8.8'], search: ['example.com'], options: ['ndots:2'] },
-    hostGateway: '10.1.0.3',
+    hostGateways: ['10.1.0.3'],
+    defaultOptions: {},
   });
 });
 

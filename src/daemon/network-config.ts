@@ -1,10 +1,11 @@
 // The daemon's flags and keys about networks, as dockerd names them. Pure.
 import { EngineError } from '#base/error.ts';
-import { parseCidr, parseIp, readIp } from '#base/ip-address.ts';
+import { formatIp, parseCidr, parseIp, readIp } from '#base/ip-address.ts';
 import { FIREWALL_BACKENDS, type FirewallBackendName } from '#kernel/netfilter/firewall.ts';
 import { parseTableName } from '#kernel/netfilter/state.ts';
 import { checkInterfaceName } from '#kernel/netlink/message.ts';
 import { type AddressPool, DEFAULT_POOLS, parsePools } from '#network/ipam/pool.ts';
+import type { DefaultOptions } from '#network/core.ts';
 import { type DefaultBridge, NO_BRIDGE, subnetRequest } from '#network/predefined.ts';
 
 export type NetworkConfig = {
@@ -21,8 +22,10 @@ export type NetworkConfig = {
     readonly search: readonly string[] | undefined;
     readonly options: readonly string[] | undefined;
   };
-  /** What --add-host x:host-gateway means; "" = the default bridge's address. */
-  readonly hostGateway: string;
+  /** What --add-host x:host-gateway means; none = the default bridge's address. */
+  readonly hostGateways: readonly string[];
+  /** Options of new networks of a driver. */
+  readonly defaultOptions: DefaultOptions;
 };
 
 const MTU_MIN = 68;
@@ -46,8 +49,6 @@ export function makeNetworkConfig(values: Values): NetworkConfig {
     const value = values.get(key) as readonly string[] | undefined;
     return value === undefined || value.length === 0 ? undefined : value;
   };
-  const hostGateway = text('host-gateway-ip');
-  if (hostGateway !== '') parseIp(hostGateway);
   const table = text('firewall-table');
   return {
     defaultBridge: makeBridge(text, flag, values),
@@ -56,8 +57,35 @@ export function makeNetworkConfig(values: Values): NetworkConfig {
     firewallBackend: parseBackend(text('firewall-backend')),
     firewallTable: table === '' ? '' : parseTableName(table),
     dns: { servers: texts('dns'), search: texts('dns-search'), options: texts('dns-opts') },
-    hostGateway,
+    hostGateways: parseHostGateways(text('host-gateway-ip'), texts('host-gateway-ips') ?? []),
+    defaultOptions: parseDefaultOptions(values.get('default-network-opts')),
   };
+}
+
+/** dockerd's rule: one of each family at most; the first key is its older one. */
+function parseHostGateways(one: string, list: readonly string[]): readonly string[] {
+  if (one !== '' && list.length > 0) {
+    throw invalid('host-gateway-ip and host-gateway-ips are the same: leave one out');
+  }
+  const all = (one === '' ? list : [one]).map((text) => parseIp(text));
+  if (new Set(all.map(({ family }) => family)).size < all.length) {
+    throw invalid('host-gateway-ips can be one IPv4 and one IPv6 address');
+  }
+  return all.map(formatIp);
+}
+
+/** {"bridge": {"com.docker.network.driver.mtu": "1400"}} */
+function parseDefaultOptions(value: unknown): DefaultOptions {
+  const byDriver: Record<string, Readonly<Record<string, string>>> = {};
+  for (const [driver, options] of Object.entries((value ?? {}) as Record<string, unknown>)) {
+    const isMap = typeof options === 'object' && options !== null && !Array.isArray(options);
+    const entries = isMap ? Object.entries(options) : [];
+    if (!isMap || entries.some(([, each]) => typeof each !== 'string')) {
+      throw invalid(`default-network-opts of ${driver}: they are texts by their names`);
+    }
+    byDriver[driver] = Object.fromEntries(entries);
+  }
+  return byDriver;
 }
 
 function parseBackend(name: string): FirewallBackendName {

@@ -108,7 +108,8 @@ export async function openNetworks(needs: NetworkNeeds): Promise<Networks> {
     // The data root's path tells daemons of one host apart, and is the same for every start.
     pools: [...network.pools, ulaPool(`${config.dataRoot} ${machineId()}`)],
     defaultBridge: { ...network.defaultBridge, bridge: bridgeOf(config) },
-    hostGateway: network.hostGateway,
+    hostGateways: network.hostGateways,
+    defaultOptions: network.defaultOptions,
     hostHasIpv6,
   });
   const all = parts.move();

@@ -59,6 +59,7 @@ const RELOADED = [
   'runtimes',
   'defaultRuntime',
   'registry',
+  'idle',
 ] as const satisfies readonly (keyof Config)[];
 
 /** Applies what can change, and answers which keys cannot without a restart. */

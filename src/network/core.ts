@@ -16,6 +16,9 @@ import type { NetworkStore } from './network-store.ts';
 import type { ExplainPart, NamePart, Plug, Plugged, PortPart, RatePart } from './parts.ts';
 import type { SandboxStore } from './sandbox-store.ts';
 
+/** By driver: options of new networks that do not say them (`default-network-opts`). */
+export type DefaultOptions = Readonly<Record<string, Readonly<Record<string, string>>>>;
+
 export type Core = {
   readonly networks: NetworkStore;
   readonly sandboxes: SandboxStore;
@@ -35,6 +38,7 @@ export type Core = {
   /** By container id; and "networks" for making and removing networks. */
   readonly locks: KeyedLock;
   readonly pools: readonly AddressPool[];
+  readonly defaultOptions: DefaultOptions;
   readonly hostHasIpv6: boolean;
   readonly report: UndoReport;
 };

@@ -122,10 +122,18 @@ export async function create(
   if (core.networks.list().length >= NETWORKS_MAX) {
     throw new EngineError('limit_exceeded', `there are ${NETWORKS_MAX} networks already`);
   }
-  const record = await planNetwork(core, request, { id: newId(), createdAt: now() });
+  const whole = withDefaultOptions(core, request);
+  const record = await planNetwork(core, whole, { id: newId(), createdAt: now() });
   await core.networks.put(record);
   announce(core, 'create', record);
   return { id: record.id, warnings: [] };
+}
+
+/** The request's own go first. A network that borrows its settings has those, and no others. */
+function withDefaultOptions(core: Core, request: NetworkRequest): NetworkRequest {
+  if (request.configOnly || request.configFrom !== '') return request;
+  const defaults = core.defaultOptions[driverName(core, request.driver)];
+  return { ...request, options: { ...defaults, ...request.options } };
 }
 
 export const isPredefined = (record: NetworkRecord): boolean =>

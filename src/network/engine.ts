@@ -281,6 +281,6 @@ export interface NetworkEngine {
   recover(running: ReadonlySet<string>): Promise<void>;
   /** The text of /etc/resolv.conf of a container without a sandbox: mode none, or the host's. */
   plainResolvConf(dns: SandboxRequest['dns'], sharesHost: boolean): string;
-  /** The address that `--add-host x:host-gateway` means. */
-  hostGateway(): string | undefined;
+  /** The addresses that `--add-host x:host-gateway` means. */
+  hostGateways(): readonly string[];
 }

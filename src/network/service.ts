@@ -11,7 +11,7 @@ import { accountOf } from './account.ts';
 import { Activity } from './activity.ts';
 import { planSandbox } from './attach.ts';
 import { close } from './close.ts';
-import { type Core, pluggedOf, socketsOf } from './core.ts';
+import { type Core, type DefaultOptions, pluggedOf, socketsOf } from './core.ts';
 import { create, isPredefined, prune, remove } from './create.ts';
 import type { NetworkDrivers } from './driver/drivers.ts';
 import type {
@@ -53,8 +53,9 @@ export type NetworkOptions = {
   readonly report: UndoReport;
   readonly pools: readonly AddressPool[];
   readonly defaultBridge: DefaultBridge;
-  /** --host-gateway-ip; "" = the default bridge's own address. */
-  readonly hostGateway: string;
+  readonly defaultOptions: DefaultOptions;
+  /** --host-gateway-ip; none = the default bridge's own address. */
+  readonly hostGateways: readonly string[];
   readonly hostHasIpv6: boolean;
 };
 
@@ -62,20 +63,20 @@ export class NetworkService implements NetworkEngine {
   /** Records that could not be read, and flags that could not be followed. */
   readonly problems: readonly string[];
   readonly #core: Core;
-  readonly #hostGateway: string;
+  readonly #hostGateways: readonly string[];
 
   private constructor(
     core: Core,
-    found: { readonly problems: readonly string[]; readonly hostGateway: string },
+    found: { readonly problems: readonly string[]; readonly hostGateways: readonly string[] },
   ) {
     this.#core = core;
     this.problems = found.problems;
-    this.#hostGateway = found.hostGateway;
+    this.#hostGateways = found.hostGateways;
   }
 
   /** Reads the records and makes the predefined networks; the kernel is only looked at. */
   static async open(options: NetworkOptions): Promise<NetworkService> {
-    const { drivers, ports, dataRoot, execRoot, defaultBridge, hostGateway } = options;
+    const { drivers, ports, dataRoot, execRoot, defaultBridge, hostGateways } = options;
     const networks = new NetworkStore(join(dataRoot, 'networks'));
     const sandboxes = new SandboxStore(join(execRoot, 'net'));
     const core: Core = {
@@ -94,7 +95,7 @@ export class NetworkService implements NetworkEngine {
     adopt(core);
     return new NetworkService(core, {
       problems: [...unread, ...problems, ...unwanted],
-      hostGateway,
+      hostGateways,
     });
   }
 
@@ -233,9 +234,10 @@ export class NetworkService implements NetworkEngine {
     return this.#core.names.plainResolvConf(dns, sharesHost);
   }
 
-  hostGateway(): string | undefined {
-    if (this.#hostGateway !== '') return this.#hostGateway;
+  hostGateways(): readonly string[] {
+    if (this.#hostGateways.length > 0) return this.#hostGateways;
     const bridge = this.#core.networks.named('bridge');
-    return bridge?.ipam.subnets.find(({ gateway }) => gateway !== undefined)?.gateway;
+    const own = bridge?.ipam.subnets.find(({ gateway }) => gateway !== undefined)?.gateway;
+    return own === undefined ? [] : [own];
   }
 }

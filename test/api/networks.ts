@@ -82,8 +82,8 @@ export class RecordingNetworks implements NetworkEngine {
   plainResolvConf() {
     return '';
   }
-  hostGateway() {
-    return undefined;
+  hostGateways() {
+    return [];
   }
 }
 

@@ -52,6 +52,7 @@ export const FACTS: SystemFacts = {
   logDrivers: ['json-file', 'none'],
   defaultLogDriver: 'json-file',
   labels: [],
+  proxies: { http: '', https: '', none: '' },
   warnings: [],
   maskedPaths: ['/proc/kcore'],
   readonlyPaths: ['/proc/sys'],

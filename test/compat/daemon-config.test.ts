@@ -179,6 +179,50 @@ test('SIGHUP while it starts is followed when it has started', { skip }, async (
   }
 });
 
+test('what the file says of containers, networks and proxies is so, and what sets nothing is told', {
+  skip,
+}, async () => {
+  const file = join(folder, 'defaults.json');
+  const option = 'com.docker.network.driver.mtu';
+  const keys = {
+    'default-shm-size': '32M',
+    'default-ipc-mode': 'shareable',
+    'default-cgroupns-mode': 'private',
+    'default-network-opts': { bridge: { [option]: '1400' } },
+    'host-gateway-ips': ['10.9.8.7', 'fd00::7'],
+    proxies: { 'http-proxy': 'http://me:secret@proxy.example:3128' },
+    'live-restore': true,
+    'shutdown-timeout': 5,
+  };
+  writeFileSync(file, JSON.stringify(keys));
+  await using other = await startDaemon(['--config-file', file]);
+  assert.equal(
+    await other.ok('info', '-f', '{{.HTTPProxy}}'),
+    'http://xxxxx:xxxxx@proxy.example:3128/',
+  );
+  assert.match(
+    other.engine.log(),
+    /"shutdown-timeout":"containers outlive[^}]*change nothing here/,
+  );
+  assert.ok(!other.engine.log().includes('live-restore'));
+  await other.ok('network', 'create', 'lan');
+  await other.ok('network', 'create', '-o', `${option}=1300`, 'own');
+  const mtu = ['network', 'inspect', '-f', `{{index .Options "${option}"}}`, 'lan', 'own'];
+  assert.equal(await other.ok(...mtu), '1400\n1300');
+  const look = 'df -k /dev/shm | tail -1; cat /proc/self/cgroup; cat /etc/hosts';
+  const seen = await other.ok(
+    ...['run', '--name', 'one', '--network', 'lan', '--add-host', 'up:host-gateway'],
+    ...['busybox', 'sh', '-c', look],
+  );
+  assert.match(seen, /^shm +32768 /);
+  assert.match(seen, /:\/$/m);
+  assert.match(seen, /^10\.9\.8\.7\tup\nfd00::7\tup$/m);
+  const shown = '{{.HostConfig.ShmSize}} {{.HostConfig.IpcMode}} {{.HostConfig.CgroupnsMode}}';
+  assert.equal(await other.ok('inspect', '-f', shown, 'one'), '33554432 shareable private');
+  await other.ok('create', '--name', 'two', '--shm-size', '8m', '--ipc', 'private', 'busybox');
+  assert.equal(await other.ok('inspect', '-f', shown, 'two'), '8388608 private private');
+});
+
 test('--validate says whether a configuration is good', { skip }, async () => {
   const file = join(folder, 'other.json');
   writeFileSync(file, '{"mtu": 1400}');

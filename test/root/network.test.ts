@@ -505,11 +505,11 @@ test('the default bridge follows the flags, and an existing bridge keeps its add
     gateway: '10.83.0.7',
   };
   const before = await host.service('flags');
-  assert.equal(before.hostGateway(), '172.17.0.1');
+  assert.deepEqual(before.hostGateways(), ['172.17.0.1']);
   const { id } = before.inspect('bridge').record;
   const service = await host.service('flags', { defaultBridge: asked });
   assert.equal(service.inspect('bridge').record.id, id);
-  assert.equal(service.hostGateway(), '10.83.0.1');
+  assert.deepEqual(service.hostGateways(), ['10.83.0.1']);
   const sandbox = await service.open(sandboxRequest('f', [wish('bridge')]));
   assert.deepEqual([first(sandbox).ip, first(sandbox).gateway], ['10.83.0.128', '10.83.0.7']);
   const stuck = await host.service('flags');

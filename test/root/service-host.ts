@@ -212,7 +212,8 @@ export class ServiceHost implements AsyncDisposable {
       report: (what, error) => this.reports.push(`${what}: ${String(error)}`),
       pools: [...DEFAULT_POOLS, ulaPool(name)],
       defaultBridge: DEFAULT_BRIDGE,
-      hostGateway: '',
+      hostGateways: [],
+      defaultOptions: {},
       hostHasIpv6: true,
       ...change,
     });

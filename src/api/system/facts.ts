@@ -48,6 +48,8 @@ export type SystemFacts = {
   readonly logDrivers: readonly string[];
   readonly defaultLogDriver: string;
   readonly labels: readonly string[];
+  /** Without their passwords. */
+  readonly proxies: { readonly http: string; readonly https: string; readonly none: string };
   readonly warnings: readonly string[];
   /** The default lists of a container; shown by inspect. */
   readonly maskedPaths: readonly string[];
