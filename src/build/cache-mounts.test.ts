@@ -10,7 +10,9 @@ const NAME = 'a'.repeat(64);
 function open(folder: string): CacheMounts {
   return new CacheMounts(folder, {
     measure: () => Promise.resolve(0),
-    removeTrees: async (paths) => paths.forEach((path) => rmSync(path, { recursive: true })),
+    removeTrees: async (paths) => {
+      for (const path of paths) rmSync(path, { recursive: true });
+    },
   });
 }
 
