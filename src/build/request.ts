@@ -28,6 +28,8 @@ export type BuildRequest = {
   readonly checkOnly: boolean;
   /** Contents by id. */
   readonly secrets: ReadonlyMap<string, Uint8Array>;
+  /** Ids of ssh agents that the client answers for. */
+  readonly agents: ReadonlySet<string>;
   /** Keep intermediate containers of steps that failed. */
   readonly keepContainers: boolean;
 };
@@ -64,6 +66,8 @@ export type BuildEvent =
   /** The image after the step. */
   | (OfStep & { readonly kind: 'image'; readonly id: string })
   | (OfStep & { readonly kind: 'note'; readonly text: string })
+  /** A step has connected to an ssh agent of the client, which answers by this name. */
+  | { readonly kind: 'agent'; readonly id: string; readonly connection: string }
   | { readonly kind: 'built'; readonly id: string; readonly tags: readonly string[] };
 
 export type OnBuildEvent = (event: BuildEvent) => void | Promise<void>;

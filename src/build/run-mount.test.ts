@@ -27,6 +27,8 @@ test('a mount has what it says, and the rest by its type', () => {
   assert.equal(parse('type=tmpfs,dst=/x,size=2m').size, 2 * 1024 * 1024);
   assert.equal(parse('type=secret,id=s').target, '/run/secrets/s');
   assert.equal(parse('type=secret,target=/etc/token').id, 'token');
+  assert.equal(parse('type=ssh').id, 'default');
+  assert.equal(parse('type=ssh,target=/my/sock').id, 'default');
 });
 
 test('what a mount cannot mean is refused with its line', () => {
@@ -40,6 +42,7 @@ test('what a mount cannot mean is refused with its line', () => {
     ['type=cache,target=/x,uid=-1', /invalid id -1/],
     ['type=cache,target=/x,from=y', /begins empty/],
     ['target=/x,from=y,rw', /can only be read/],
+    ['type=ssh,source=/run/sock', /ssh does not support source/],
   ] as const) {
     assert.throws(() => parse(text), message, text);
   }

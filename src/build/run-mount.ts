@@ -20,6 +20,8 @@ export type RunMount = {
   readonly targetSaid: boolean;
 };
 
+/** What `coracle build --ssh default` gives. */
+export const AGENT_DEFAULT = 'default';
 const TYPES = ['bind', 'cache', 'tmpfs', 'secret', 'ssh'] as const;
 const SHARING = ['shared', 'private', 'locked'] as const;
 const KEYS = new Set([
@@ -56,7 +58,7 @@ export function parseRunMount(text: string, place: Place): RunMount {
     target: target === '' && type === 'secret' ? `/run/secrets/${id || source}` : target,
     source,
     from: values.get('from') ?? '',
-    id: id || (type === 'secret' ? source || target.replace(/^.*\//, '') : target),
+    id: id || idOf(type, source, target),
     readOnly: type === 'bind' ? !flag('rw', 'readwrite') : flag('ro', 'readonly'),
     required: flag('required'),
     sharing,
@@ -69,6 +71,11 @@ export function parseRunMount(text: string, place: Place): RunMount {
   };
 }
 
+function idOf(type: RunMount['type'], source: string, target: string): string {
+  if (type === 'ssh') return AGENT_DEFAULT;
+  return type === 'secret' ? source || target.replace(/^.*\//, '') : target;
+}
+
 /** What is read nowhere would be believed to do something. */
 function refuse(
   type: RunMount['type'],
@@ -78,6 +85,9 @@ function refuse(
 ): void {
   if (type === 'cache' && (values.has('from') || values.has('source') || values.has('src'))) {
     throw fault(place, `'${text}': a cache begins empty here, it takes nothing from elsewhere`);
+  }
+  if (type === 'ssh' && (values.has('source') || values.has('src'))) {
+    throw fault(place, `'${text}': ssh does not support source: the client gives it, by id`);
   }
   const isWritten = ['rw', 'readwrite'].some((key) => values.get(key) === 'true');
   if (type === 'bind' && isWritten && values.has('from')) {

@@ -5,8 +5,9 @@ import { chmod, chown, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { MountSpec } from '#container/spec.ts';
 import { failure, type Place } from './dockerfile/fault.ts';
-import type { RunMount } from './run-mount.ts';
+import { AGENT_DEFAULT, type RunMount } from './run-mount.ts';
 import type { BuildShared } from './shared.ts';
+import { listenForStep } from './ssh-agent.ts';
 
 const SECRET_MODE = 0o400;
 const CACHE_MODE = 0o755;
@@ -31,6 +32,8 @@ export type RunMounts = {
   readonly env: readonly string[];
   /** There is one in it. */
   readonly secret: boolean;
+  /** Where the first ssh agent is. */
+  readonly agent: string | undefined;
 };
 
 type Wish = {
@@ -50,6 +53,7 @@ export async function runMounts(
   const mounts: MountSpec[] = [];
   const env: string[] = [];
   let hasSecret = false;
+  let agent: string | undefined;
   for (const [name, script] of wish.scripts) {
     const path = await writeHidden(build, script, SCRIPT_MODE, parts);
     mounts.push(bind(path, `${SCRIPT_DIRECTORY}/${name}`, true));
@@ -81,16 +85,16 @@ export async function runMounts(
         break;
       }
       case 'ssh': {
-        if (!mount.required) break;
-        const text =
-          'RUN --mount=type=ssh: the classic build API has no way to the client’s ssh agent';
-        throw failure(wish.place, text, { code: 'not_implemented' });
+        if (!isGiven(build, mount, wish.place)) break;
+        agent ??= mount.target;
+        mounts.push(bind(await listenForStep(build, mount, parts), mount.target, true));
+        break;
       }
       default:
         throw mount.type satisfies never;
     }
   }
-  return { mounts, env, secret: hasSecret };
+  return { mounts, env, secret: hasSecret, agent };
 }
 
 const PLAIN = {
@@ -133,6 +137,14 @@ function secretOf(build: BuildShared, mount: RunMount, place: Place): Uint8Array
     throw failure(place, `secret ${mount.id}: not found`, { code: 'not_found' });
   }
   return secret;
+}
+
+function isGiven(build: BuildShared, { id, required }: RunMount, place: Place): boolean {
+  const given = build.request.agents.has(id);
+  if (given || !required) return given;
+  const how = `coracle build --ssh ${id}${id === AGENT_DEFAULT ? '' : '=SOCKET'}`;
+  const text = `no ssh agent ${JSON.stringify(id)} was forwarded by the client, which line ${place.start} requires: give it with '${how}'`;
+  throw failure(place, text, { code: 'not_found' });
 }
 
 function cacheName({ id, uid, gid }: RunMount): string {

@@ -11,6 +11,9 @@ import type { StageBuilder } from './stage.ts';
 import { chainOfState, imageRef } from './state.ts';
 import { toBinary } from '#tar/binary-path.ts';
 
+/** As buildkit counts them, those with a target of their own too. */
+const AGENT_TARGET = '/run/buildkit/ssh_agent.';
+
 export type RunPlan = {
   readonly argv: readonly string[];
   readonly mounts: readonly ResolvedMount[];
@@ -30,8 +33,13 @@ export async function resolveRun(
   const { shell } = stage.state.spec.config;
   const mounts: ResolvedMount[] = [];
   const inputs: unknown[] = [];
+  let agents = 0;
   for (const text of instruction.mounts) {
-    const mount = parseRunMount(stage.expand(text, place), place);
+    const parsed = parseRunMount(stage.expand(text, place), place);
+    const isAgent = parsed.type === 'ssh';
+    const target = isAgent && parsed.target === '' ? `${AGENT_TARGET}${agents}` : parsed.target;
+    if (isAgent) agents += 1;
+    const mount = { ...parsed, target };
     const { resolved, input } = await resolveMount(stage, mount, place);
     mounts.push(resolved);
     inputs.push(input);

@@ -5,6 +5,7 @@ import { PLAIN_WISH } from '#container/endpoint.ts';
 import { PLAIN_CONFIG, PLAIN_HOST } from '#container/plain-spec.ts';
 import type { ContainerSpec } from '#container/spec.ts';
 import type { Ingest } from '#image/content/content.ts';
+import { envMap } from './config-change.ts';
 import { failure, type Place } from './dockerfile/fault.ts';
 import { findMountPoints, layerWithout } from './mount-points.ts';
 import { type ResolvedMount, type RunMounts, runMounts } from './run-mounts.ts';
@@ -15,6 +16,9 @@ import { chainOfState, imageRef, type State } from './state.ts';
 
 /** Containers of builds carry it, so that those of a daemon that died are found. */
 export const BUILD_LABEL = 'coracle.build';
+
+/** Where ssh and its like look for an agent. */
+const AGENT_VARIABLE = 'SSH_AUTH_SOCK';
 
 export type RunWish = {
   readonly argv: readonly string[];
@@ -75,10 +79,13 @@ function specOf(
   build: BuildShared,
   state: State,
   wish: RunWish,
-  { mounts, env }: RunMounts,
+  { agent, mounts, env }: RunMounts,
 ): ContainerSpec {
   const { request } = build;
   const { config } = state.spec;
+  const said = [...wish.env, ...env];
+  const isSaid = envMap([...config.env, ...said]).has(AGENT_VARIABLE);
+  const agentEnv = agent === undefined || isSaid ? [] : [`${AGENT_VARIABLE}=${agent}`];
   return {
     name: undefined,
     platform: undefined,
@@ -91,7 +98,7 @@ function specOf(
       cmd: wish.argv,
       // What the image has is not run in a build.
       entrypoint: [''],
-      env: [...wish.env, ...env],
+      env: [...said, ...agentEnv],
       user: config.user,
       workingDir: config.workingDir === '' ? '/' : config.workingDir,
       healthcheck: {

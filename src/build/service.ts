@@ -1,6 +1,7 @@
 // Builds: a Dockerfile and its context become an image. One call is one build; what it makes on the
 // way is kept by leases until it ends, then by the cache and the image.
 import { mkdir, readdir, rm } from 'node:fs/promises';
+import type { Duplex } from 'node:stream';
 import { EngineError } from '#base/error.ts';
 import { familiarReference, parseReference, withDefaultTag } from '#base/reference.ts';
 import { addImage } from '#image/add.ts';
@@ -75,6 +76,11 @@ export class BuildService {
       if (cancelled.aborted) throw new EngineError('cancelled', 'the build was cancelled');
       throw error;
     }
+  }
+
+  /** What a step has opened and its client was told of. */
+  takeAgentCall(name: string): Duplex {
+    return this.#deps.agentCalls.take(name);
   }
 
   usage(): Promise<readonly CacheUsage[]> {

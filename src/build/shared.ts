@@ -13,6 +13,7 @@ import type { Dockerfile } from './dockerfile/dockerfile.ts';
 import type { EphemeralImages } from './ephemeral.ts';
 import type { BuildPlan } from './graph.ts';
 import type { BuildRequest, OnBuildEvent } from './request.ts';
+import type { AgentCalls } from './ssh-agent.ts';
 import type { State } from './state.ts';
 
 export type BuildDeps = {
@@ -22,9 +23,10 @@ export type BuildDeps = {
   readonly cache: BuildCache;
   readonly cacheMounts: CacheMounts;
   readonly ephemeral: EphemeralImages;
+  readonly agentCalls: AgentCalls;
   /** Contexts that are being received, one folder a build. */
   readonly folder: string;
-  /** The same for what must not be on a disk: secrets. */
+  /** The same for what must not be on a disk: secrets; and sockets. */
   readonly memoryFolder: string;
   /** "bridge", or "none" where there is no bridge. */
   readonly defaultNetwork: string;

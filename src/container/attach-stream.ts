@@ -47,7 +47,9 @@ export class AttachStream extends Duplex {
     }
   }
 
-  /** With `over`, the end waits for it: a client asks for the exit code as soon as it sees the end. */
+  /**
+   * With `over`, the end waits for it: a client asks for the exit code as soon as it sees the end.
+   */
   connect(inner: Duplex, over?: Promise<void>): void {
     if (this.destroyed || this.#ended) {
       inner.destroy();

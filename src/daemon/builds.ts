@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { BuildCache } from '#build/cache.ts';
 import { CacheMounts, type MountDisk } from '#build/cache-mounts.ts';
 import { EphemeralImages } from '#build/ephemeral.ts';
+import { AgentCalls } from '#build/ssh-agent.ts';
 import { BuildService } from '#build/service.ts';
 import type { BuildDeps } from '#build/shared.ts';
 import type { Config } from './config.ts';
@@ -35,6 +36,7 @@ export async function openBuilds(
     ...parts,
     images,
     containers,
+    agentCalls: new AgentCalls(),
     visits: deps.visits,
     folder: join(config.dataRoot, 'build'),
     memoryFolder: join(config.execRoot, 'build'),

@@ -4,6 +4,8 @@ import { familiarName, parseReference, withDefaultTag } from '#base/reference.ts
 import { type EngineClient, readJsonLines } from '#client/client.ts';
 import { ClientError } from '#client/error.ts';
 import { platformJson } from '#client/platform.ts';
+import { AgentForward } from '#client/ssh-agent.ts';
+import type { AgentCallEvent, OwnBuildEvent } from '#wire/build.ts';
 import type {
   AuthConfig,
   ImageDeleteItem,
@@ -40,6 +42,11 @@ export type BuildOptions = LoadOptions & {
   readonly pull?: boolean;
   /** Of the steps: a network's name, `host` or `none`. */
   readonly network?: string;
+  /**
+   * Sockets of ssh agents on this machine, by the ids that `RUN --mount=type=ssh` asks for. Steps
+   * can list keys and have them sign, no more. For this engine, not for Docker's.
+   */
+  readonly ssh?: Readonly<Record<string, string>>;
 };
 
 export class Images {
@@ -74,7 +81,10 @@ export class Images {
 
   /** Of a context, which is a tar with a Dockerfile in it; `onProgress` has what the steps say. */
   async build(context: Readable | Uint8Array, options: BuildOptions = {}): Promise<Image> {
-    const { args, labels, network, noCache, platform, pull, tags, target } = options;
+    const { args, labels, network, noCache, platform, pull, ssh = {}, tags, target } = options;
+    const sockets = new Map(Object.entries(ssh));
+    // Who cannot be asked is told to the step: its connection ends.
+    using forward = new AgentForward(this.#client, sockets, () => {});
     const reply = await this.#client.call('POST', '/build', {
       query: {
         t: tags,
@@ -88,6 +98,7 @@ export class Images {
         platform,
         rm: true,
       },
+      headers: sockets.size === 0 ? {} : agentsHeader(sockets),
       stream: context,
       ...signalOf(options),
     });
@@ -95,6 +106,8 @@ export class Images {
     await readProgress(reply.body, {
       ...options,
       onProgress: (message) => {
+        const call = agentCall(message);
+        if (call !== undefined) return forward.answer(call);
         id = builtId(message.aux) ?? id;
         options.onProgress?.(message);
       },
@@ -182,6 +195,17 @@ export class Image {
   #path(rest: string): string {
     return `/images/${encodePath(this.name)}${rest}`;
   }
+}
+
+function agentsHeader(sockets: ReadonlyMap<string, string>): Readonly<Record<string, string>> {
+  const own = JSON.stringify({ Ssh: [...sockets.keys()] });
+  return { 'X-Coracle-Build': Buffer.from(own).toString('base64') };
+}
+
+function agentCall(
+  message: ProgressMessage & { readonly coracle?: OwnBuildEvent },
+): AgentCallEvent | undefined {
+  return message.coracle?.kind === 'agent' ? message.coracle : undefined;
 }
 
 function builtId(aux: unknown): string | undefined {

@@ -40,7 +40,15 @@ export type OwnBuildEvent =
     }
   | { readonly kind: 'image'; readonly step: number; readonly id: string }
   | { readonly kind: 'note'; readonly step: number; readonly text: string }
+  | AgentCallEvent
   | { readonly kind: 'built'; readonly id: string; readonly tags: readonly string[] };
+
+/** A step has connected to this ssh agent: `POST /coracle/build/agents/{connection}` answers it. */
+export type AgentCallEvent = {
+  readonly kind: 'agent';
+  readonly id: string;
+  readonly connection: string;
+};
 
 export type BuildPruneReply = {
   readonly CachesDeleted: readonly string[] | null;

@@ -89,6 +89,9 @@ export async function startServer(): Promise<TestServer> {
     builds: {
       build: () => Promise.reject(new EngineError('invalid_argument', 'Cannot locate Dockerfile')),
       prune: () => Promise.resolve({ deleted: [], bytes: 0 }),
+      takeAgentCall: () => {
+        throw new EngineError('not_found', 'no step waits');
+      },
       usage: () => Promise.resolve([]),
     },
     volumes: noVolumes(),

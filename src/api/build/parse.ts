@@ -61,6 +61,7 @@ export function parseBuild(query: Query, http: IncomingMessage): ParsedBuild {
         auths.get(registry === 'docker.io' ? HUB : registry) ?? auths.get(registry),
       checkOnly: own.checkOnly,
       secrets: own.secrets,
+      agents: own.agents,
       keepContainers: query.has('rm') && !query.bool('rm') && !query.bool('forcerm'),
     },
   };
@@ -140,17 +141,24 @@ function parseAuths(http: IncomingMessage): ReadonlyMap<string, RegistryAuth> {
   return auths;
 }
 
-type Own = Pick<BuildRequest, 'checkOnly' | 'secrets'> & Pick<ParsedBuild, 'events'>;
+type Own = Pick<BuildRequest, 'agents' | 'checkOnly' | 'secrets'> & Pick<ParsedBuild, 'events'>;
 
 /** X-Coracle-Build, of our own command: what the classic API has no place for. Never logged. */
 function parseOwn(http: IncomingMessage): Own {
   const header = http.headers['x-coracle-build'];
-  if (typeof header !== 'string') return { checkOnly: false, events: false, secrets: new Map() };
+  if (typeof header !== 'string') {
+    return { agents: new Set(), checkOnly: false, events: false, secrets: new Map() };
+  }
   const raw = new Fields('X-Coracle-Build', parseJson(Buffer.from(header, 'base64').toString()));
   const contents = new Map<string, Uint8Array>();
   // Names of secrets are as they are written; fields of Docker's JSON are of any case.
   for (const [id, value] of Object.entries(raw.get('Secrets') ?? {})) {
     contents.set(id, Buffer.from(String(value), 'base64'));
   }
-  return { checkOnly: raw.bool('Check'), events: raw.bool('Events'), secrets: contents };
+  return {
+    agents: new Set(raw.strings('Ssh')),
+    checkOnly: raw.bool('Check'),
+    events: raw.bool('Events'),
+    secrets: contents,
+  };
 }

@@ -1,5 +1,6 @@
 // POST /build, POST /build/prune and what /system/df tells of the cache.
 import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { formatTime, now, parseMoment } from '#base/clock.ts';
 import { EngineError, isEngineError } from '#base/error.ts';
 import type { BuildCacheRecord, BuildMessage, BuildPruneReply } from '#wire/build.ts';
@@ -12,6 +13,7 @@ import {
   sendJson,
 } from '../exchange.ts';
 import { type Filters, parseFilters } from '../filters.ts';
+import { hijack } from '../hijack.ts';
 import type { Route } from '../router.ts';
 import { publicMessage } from '../status.ts';
 import { parseBuild } from './parse.ts';
@@ -132,9 +134,37 @@ export async function renderBuildCache(
   }));
 }
 
+/** The client of a build comes for a connection that one of its steps has made to an ssh agent. */
+async function answerAgentCall(exchange: Exchange): Promise<void> {
+  const { deps, params, upgrade } = exchange;
+  if (upgrade === undefined) {
+    throw new EngineError('invalid_argument', 'it takes the connection over: send Upgrade: tcp');
+  }
+  const step = deps.builds.takeAgentCall(params['connection'] ?? '');
+  const { output: client } = await hijack(exchange, true);
+  join(client, step);
+  join(step, client);
+}
+
+/** Bytes and ends go over; who breaks off breaks off the other. */
+function join(from: Duplex, to: Duplex): void {
+  from.pipe(to);
+  from.once('close', () => {
+    const isWhole = from.readableEnded && from.writableFinished;
+    if (!isWhole) to.destroy();
+  });
+  if (from.destroyed) to.destroy();
+}
+
 export const BUILD_ROUTES: readonly Route[] = [
   { method: 'POST', path: '/build', handler: build },
   { method: 'POST', path: '/build/prune', handler: prune },
+  {
+    method: 'POST',
+    path: '/coracle/build/agents/{connection}',
+    handler: answerAgentCall,
+    hijacks: true,
+  },
   // A classic build ends with its connection.
   { method: 'POST', path: '/build/cancel', handler: (exchange) => sendEmpty(exchange, 204) },
 ];

@@ -108,6 +108,9 @@ export class ClassicStream {
       case 'pull':
         if (!this.#quiet) await this.#tell(renderProgress(event.progress as Progress));
         return;
+      case 'agent':
+        // Only who has offered an agent is told.
+        return this.#tell({ coracle: event });
       case 'built':
         await this.#tell({ aux: { ID: event.id } });
         if (this.#quiet) {

@@ -2,11 +2,13 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { readJsonLines } from '#client/client.ts';
+import { AgentForward } from '#client/ssh-agent.ts';
 import type { OwnBuildEvent } from '#wire/build.ts';
 import { type BuildContext, openDirectory } from '../build/context.ts';
 import { makeDisplay, showPlace, Steps } from '../build/display.ts';
 import { parseOutput, writeOutput } from '../build/output.ts';
 import { readSecrets } from '../build/secret.ts';
+import { openAgents } from '../build/ssh.ts';
 import { CliError, type Context } from '../command.ts';
 import { registryConfig } from '../credential.ts';
 import type { Ulimit } from '../create/kinds.ts';
@@ -32,6 +34,9 @@ export async function run(context: Context): Promise<number> {
   const path = args[0] ?? '.';
   const outputs = flags.list('output').map(parseOutput);
   const source = openSource(path, flags);
+  await using agents = await openAgents(flags.list('ssh'), process.env);
+  const problems = new Set<string>();
+  using forward = new AgentForward(client, agents.sockets, (text) => problems.add(text));
   const reply = await client.call('POST', '/build', {
     query: queryOf(flags, source, path),
     ...(source === undefined ? {} : { stream: Readable.from(source.archive) }),
@@ -41,10 +46,11 @@ export async function run(context: Context): Promise<number> {
         Events: true,
         Check: flags.bool('check'),
         Secrets: readSecrets(flags.list('secret')),
+        Ssh: [...agents.sockets.keys()],
       }),
     },
   });
-  const result = await show(reply.body, context, source);
+  const result = await show(reply.body, context, { source, forward, problems });
   if (flags.bool('check')) return checkResult(result.warnings);
   const { id, tags } = result;
   for (const output of outputs) await writeOutput(client, id, output);
@@ -145,10 +151,17 @@ type Result = {
   readonly warnings: readonly Extract<OwnBuildEvent, { kind: 'warning' }>[];
 };
 
+type Watched = {
+  readonly source: BuildContext | undefined;
+  readonly forward: AgentForward;
+  /** Of agents that could not be asked; told after the steps. */
+  readonly problems: ReadonlySet<string>;
+};
+
 async function show(
   body: Readable,
   { flags }: Context,
-  source: BuildContext | undefined,
+  { forward, problems, source }: Watched,
 ): Promise<Result> {
   const kind = displayKind(flags);
   const explain = flags.bool('explain');
@@ -165,6 +178,10 @@ async function show(
       if (message.aux !== undefined) built = { ...built, id: message.aux.ID };
       const event = message.coracle;
       if (event === undefined) continue;
+      if (event.kind === 'agent') {
+        forward.answer(event);
+        continue;
+      }
       if (event.kind === 'warning') warnings.push(event);
       if (event.kind === 'built') built = event;
       steps.add(event);
@@ -172,6 +189,7 @@ async function show(
     }
   } finally {
     display.end(failure !== undefined);
+    for (const problem of problems) process.stderr.write(`WARNING: ${problem}\n`);
   }
   if (failure !== undefined) throw failed(failure, steps, source, kind);
   return { ...built, warnings };

@@ -38,6 +38,7 @@ const FLAGS: readonly FlagSpec[] = [
   flag('rm', bool, 'Remove intermediate containers after a successful build (default true)'),
   flag('secret', list, 'Secret to expose to the build ("id=mysecret[,src=/local/secret]")'),
   flag('shm-size', bytes, 'Size of "/dev/shm"'),
+  flag('ssh', list, 'SSH agent or keys to expose to the build ("default|id[=socket|key[,key]]")'),
   flag('squash', bool, 'Squash newly built layers into a single new layer'),
   flag('tag', list, 'Name and optionally a tag ("name:tag")', { short: 't' }),
   flag('target', string, 'Set the target build stage to build'),
