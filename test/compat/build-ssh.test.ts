@@ -78,15 +78,19 @@ function startAgent(name: string): void {
 
 const socketOf = (name: string): string => agents.get(name)?.socket ?? '';
 
-/** busybox with the host's ssh-add and the libraries that it names. */
+/** busybox with the host's OpenSSH and the libraries that it names. */
 async function makeImage(): Promise<void> {
   const root = join(scratch, 'image/root');
-  const [program = ''] = execFileSync('which', ['ssh-add'], { encoding: 'utf8' }).split('\n');
-  const libraries = execFileSync('ldd', [program], { encoding: 'utf8' }).matchAll(/(\/\S+) \(0x/g);
-  for (const path of ['/usr/bin/ssh-add', ...[...libraries].map(([, path = '']) => path)]) {
-    mkdirSync(join(root, dirname(path)), { recursive: true });
-    copyFileSync(path === '/usr/bin/ssh-add' ? program : path, join(root, path));
-    chmodSync(join(root, path), 0o755);
+  const copy = (from: string, to: string): void => {
+    mkdirSync(join(root, dirname(to)), { recursive: true });
+    copyFileSync(from, join(root, to));
+    chmodSync(join(root, to), 0o755);
+  };
+  for (const name of ['ssh-add', 'ssh-keygen']) {
+    const [program = ''] = execFileSync('which', [name], { encoding: 'utf8' }).split('\n');
+    copy(program, `/usr/bin/${name}`);
+    const libraries = execFileSync('ldd', [program], { encoding: 'utf8' });
+    for (const [, path = ''] of libraries.matchAll(/(\/\S+) \(0x/g)) copy(path, path);
   }
   writeFileSync(join(scratch, 'image/Dockerfile'), 'FROM busybox\nCOPY root/ /\n');
   const { code, stderr } = await daemon.run([
@@ -180,11 +184,15 @@ test('a step asks the client’s agent, the next one cannot, and the image knows
 });
 
 test('over TLS it is the agent of the client’s machine', { skip }, async () => {
-  const text = steps('RUN --mount=type=ssh,required=true ssh-add -l; ssh-add -L | cut -c1-11');
+  const text = steps(
+    'RUN --mount=type=ssh,required=true ssh-add -l; ssh-add -L | cut -c1-11',
+    'RUN --mount=type=ssh ssh-add -L >/k && echo x | ssh-keygen -Y sign -n file -f /k',
+  );
   const { code, stderr } = await buildAt(tls, text, ['--ssh', 'default']);
   assert.equal(code, 0, stderr);
   assert.match(stderr, SEEN);
   assert.match(stderr, /ssh-ed25519$/m);
+  assert.match(stderr, /BEGIN SSH SIGNATURE/);
 });
 
 test('two agents are told apart, by steps side by side as well', { skip }, async () => {
