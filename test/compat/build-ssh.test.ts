@@ -56,7 +56,11 @@ before(async () => {
 });
 after(async () => {
   await daemon?.[Symbol.asyncDispose]();
-  for (const { pid } of agents.values()) process.kill(pid);
+  for (const { pid, socket } of agents.values()) {
+    process.kill(pid);
+    // It removes its socket by itself, which must not meet the removal of all.
+    await eventually('an agent does not end', () => !existsSync(socket));
+  }
   rmSync(scratch, { recursive: true, force: true });
 });
 
