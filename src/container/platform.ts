@@ -1,6 +1,12 @@
 // Whether an image is of the platform that is asked for, or else of this machine.
 import { EngineError } from '#base/error.ts';
-import { fitsPlatform, formatPlatform, hostPlatform, parsePlatform } from '#image/platform.ts';
+import {
+  checkPlatformOf,
+  fitsPlatform,
+  formatPlatform,
+  hostPlatform,
+  parsePlatform,
+} from '#image/platform.ts';
 import type { Image } from './port.ts';
 import type { ContainerSpec } from './spec.ts';
 
@@ -17,12 +23,8 @@ export function checkPlatform(
       const text = `invalid platform: ${spec.platform.slice(0, 100)}`;
       throw new EngineError('invalid_argument', text);
     }
-    if (is === undefined || fitsPlatform(wanted, is)) return [];
-    throw new EngineError(
-      'not_found',
-      `image with reference ${image.name} was found but does not match the specified platform: ` +
-        `wanted ${formatPlatform(wanted)}, actual: ${formatPlatform(is)}`,
-    );
+    if (is !== undefined) checkPlatformOf(image.name, is, wanted);
+    return [];
   }
   if (is === undefined || fitsPlatform(host, is)) return [];
   // The kernel of the one runs programs of the other.

@@ -194,15 +194,15 @@ test('what save writes load reads: the same IDs, tags and bytes again', async ()
   await using bench = await ImageBench.open();
   const wish = { layers: [gzipSync(base), upper], plain: [base, upper], tags: ['a:1', 'b/c:2'] };
   await bench.load(await dockerArchive([wish, { layers: [upper], tags: ['d:1'] }]));
-  const saved = await bytesOf(bench.images.save(['a:1', 'b/c', 'd:1'], signal));
-  assert.ok(saved.equals(await bytesOf(bench.images.save(['a:1', 'b/c', 'd:1'], signal))));
+  const saved = await bytesOf(bench.images.save(['a:1', 'b/c', 'd:1'], { signal }));
+  assert.ok(saved.equals(await bytesOf(bench.images.save(['a:1', 'b/c', 'd:1'], { signal }))));
   await using second = await ImageBench.open();
   await second.load(saved);
   // By normal form, as Docker sorts them: docker.io/b/c is before docker.io/library/a.
   assert.deepEqual(second.images.resolve('a:1').repoTags, ['b/c:2', 'a:1']);
   assert.equal(second.images.resolve('b/c:2').id, bench.images.resolve('a:1').id);
   assert.equal(second.images.list().length, 2);
-  assert.throws(() => bench.images.save(['nope'], signal), /No such image: nope:latest/);
+  assert.throws(() => bench.images.save(['nope'], { signal }), /No such image: nope:latest/);
 });
 
 test("an image is found by name, ID and the ID's start, or not, as Docker says it", async () => {
@@ -263,7 +263,7 @@ test('an image that is removed while it is saved or explored leaves nothing behi
   const archive = await dockerArchive([{ layers: [base, upper], tags: ['a:1'] }]);
   await bench.load(archive);
   let chunks = 0;
-  for await (const _ of bench.images.save(['a:1'], signal)) {
+  for await (const _ of bench.images.save(['a:1'], { signal })) {
     if (chunks === 0) await remove(bench, 'a:1');
     chunks += 1;
   }

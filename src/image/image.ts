@@ -26,7 +26,8 @@ import type { ImageId, ImageRecord } from './record.ts';
 import type { Registries, RegistryAuth, SearchResult, SearchWish } from './registry/registry.ts';
 import { type RemoveOptions, type Removed, removeImage } from './remove.ts';
 import { resolveImage } from './resolve.ts';
-import { saveImages } from './save.ts';
+import { checkPlatformOf, type Platform } from './platform.ts';
+import { type SaveOptions, saveImages } from './save.ts';
 import { restoreLayers, Settler } from './settle.ts';
 import { ImageStore, type StoreProblem } from './store.ts';
 import { tagImage } from './tag.ts';
@@ -98,8 +99,10 @@ export class ImageService {
   }
 
   /** By name, ID or the start of an ID; throws `not_found`. */
-  resolve(text: string): ImageRecord {
-    return resolveImage(this.#deps, text);
+  resolve(text: string, platform?: Platform): ImageRecord {
+    const image = resolveImage(this.#deps, text);
+    if (platform !== undefined) checkPlatformOf(text, image, platform);
+    return image;
   }
 
   get(id: ImageId): ImageRecord | undefined {
@@ -126,8 +129,8 @@ export class ImageService {
     return commitImage(this.#deps, options);
   }
 
-  save(texts: readonly string[], signal: AbortSignal): AsyncIterable<Uint8Array> {
-    return saveImages(this.#deps, texts, signal);
+  save(texts: readonly string[], options: SaveOptions): AsyncIterable<Uint8Array> {
+    return saveImages(this.#deps, texts, options);
   }
 
   /** By name; the IDs of what is here now: one, or with `all` one a tag. */
@@ -178,8 +181,8 @@ export class ImageService {
     return pruneImages(this.#deps, options);
   }
 
-  history(text: string): readonly HistoryRow[] {
-    return imageHistory(this.#deps, this.resolve(text));
+  history(text: string, platform?: Platform): readonly HistoryRow[] {
+    return imageHistory(this.#deps, this.resolve(text, platform));
   }
 
   /** Containers made from the image. */

@@ -4,7 +4,7 @@ import { shortId } from '#base/id.ts';
 import { addImage, type LayerEvent } from './add.ts';
 import { type ArchiveImage, readArchive } from './archive.ts';
 import { type ImageDeps, publish } from './deps.ts';
-import { type Platform, hostPlatform } from './platform.ts';
+import { type Platform, hostPlatform, isPlatform } from './platform.ts';
 import type { ImageId, ImageRecord } from './record.ts';
 import { familiarReference } from '#base/reference.ts';
 import { SpooledArchive } from './spool.ts';
@@ -33,7 +33,10 @@ export async function loadImages(
   const { signal } = options;
   const tell: OnProgress = options.onProgress ?? (() => {});
   await using archive = await SpooledArchive.receive(deps.content, stream, signal);
-  const images = await readArchive(archive, options.platform ?? hostPlatform());
+  const { platform } = options;
+  const found = await readArchive(archive, platform ?? hostPlatform());
+  // Of the others dockerd says nothing either.
+  const images = found.filter(({ spec }) => platform === undefined || isPlatform(platform, spec));
   const ids: ImageId[] = [];
   let named = 0;
   for (const image of images) {

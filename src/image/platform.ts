@@ -1,5 +1,6 @@
 // Which platform this machine runs, in GOOS/GOARCH words, and which of several images fits it.
 import { arch } from 'node:os';
+import { EngineError } from '#base/error.ts';
 
 export type Platform = {
   readonly os: string;
@@ -44,6 +45,27 @@ function alias(architecture: string): string {
 export function fitsPlatform(wanted: Platform, offered: Platform): boolean {
   if (wanted.os !== offered.os || wanted.architecture !== offered.architecture) return false;
   return wanted.variant === '' || offered.variant === '' || wanted.variant === offered.variant;
+}
+
+/** The one platform and no other that it could run as well (containerd's platforms.OnlyStrict). */
+export function isPlatform(wanted: Platform, offered: Platform): boolean {
+  const [a, b] = [normal(wanted), normal(offered)];
+  return a.os === b.os && a.architecture === b.architecture && a.variant === b.variant;
+}
+
+/** The variant that goes without saying is not said, and an arm that says none is the newest. */
+function normal({ os, architecture, variant }: Platform): Platform {
+  const unsaid = { amd64: 'v1', arm64: 'v8' }[architecture];
+  if (architecture === 'arm' && variant === '') return { os, architecture, variant: 'v7' };
+  return { os, architecture, variant: variant === unsaid ? '' : variant };
+}
+
+/** Throws not_found for an image that is there, but of another platform than the one asked for. */
+export function checkPlatformOf(name: string, image: Platform, wanted: Platform): void {
+  if (fitsPlatform(wanted, image)) return;
+  const [is, asked] = [formatPlatform(image), formatPlatform(wanted)];
+  const why = `its platform (${is}) does not match the specified platform (${asked})`;
+  throw new EngineError('not_found', `image with reference ${name} was found but ${why}`);
 }
 
 export function formatPlatform(platform: Platform): string {

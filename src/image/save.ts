@@ -9,6 +9,7 @@ import { borrow } from './collect.ts';
 import { CONFIG_BYTES_MAX } from './config.ts';
 import { type ImageDeps, publish } from './deps.ts';
 import { MEDIA } from './manifest.ts';
+import { formatPlatform, isPlatform, type Platform } from './platform.ts';
 import type { ImageId, ImageRecord, LayerBlob } from './record.ts';
 import {
   type Reference,
@@ -22,6 +23,12 @@ import { isIdPrefix, resolveImage } from './resolve.ts';
 /** Images in one archive. */
 export const SAVE_IMAGES_MAX = 1000;
 
+export type SaveOptions = {
+  readonly signal: AbortSignal;
+  /** Of all of them; another one is refused. */
+  readonly platform?: Platform;
+};
+
 type Chosen = { readonly image: ImageRecord; readonly names: Reference[] };
 type Part = { readonly size: number; readonly body: () => AsyncIterable<Uint8Array> | Uint8Array };
 
@@ -32,7 +39,7 @@ type Part = { readonly size: number; readonly body: () => AsyncIterable<Uint8Arr
 export function saveImages(
   deps: ImageDeps,
   texts: readonly string[],
-  signal: AbortSignal,
+  { signal, platform }: SaveOptions,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   if (texts.length > SAVE_IMAGES_MAX) {
     throw new EngineError('limit_exceeded', 'too many images to save', {
@@ -40,6 +47,10 @@ export function saveImages(
     });
   }
   const chosen = choose(deps, texts);
+  if (platform !== undefined && !chosen.every(({ image }) => isPlatform(platform, image))) {
+    const text = `no suitable export target found for platform ${formatPlatform(platform)}`;
+    throw new EngineError('internal', text);
+  }
   return write(deps, chosen, signal);
 }
 

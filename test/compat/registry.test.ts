@@ -443,7 +443,25 @@ test('an image of another platform is run with a warning, or pulled where it was
     assert.match(wrong.stderr, /WARNING: The requested image's platform \(linux\/s390x\) does not/);
     const never = await cli('create', '--pull', 'never', '--platform', 'linux', name, 'true');
     assert.equal(never.code, 1);
-    assert.match(never.stderr, /was found but does not match .*actual: linux\/s390x/);
+    assert.match(never.stderr, /was found but its platform \(linux\/s390x\) does not match/);
+    const refused =
+      'image with reference .* was found but its platform \\(linux/s390x\\) does not match';
+    for (const verb of [['history'], ['image', 'inspect']]) {
+      await ok(cli, ...verb, '--platform', 'linux/s390x', name);
+      const { code, stderr } = await cli(...verb, '--platform', 'linux/arm64', name);
+      assert.equal(code, 1);
+      assert.match(stderr, new RegExp(`${refused} the specified platform \\(linux/arm64\\)`));
+    }
+    const archive = join(folder, 'saved.tar');
+    await ok(cli, 'save', '-o', archive, '--platform', 'linux/s390x', name);
+    const unsaved = await cli('save', '-o', archive, '--platform', 'linux/arm64', name);
+    assert.equal(unsaved.code, 1);
+    assert.match(unsaved.stderr, /no suitable export target found for platform linux\/arm64/);
+    await ok(cli, 'save', '-o', archive, name);
+    // As by dockerd: nothing is loaded, and nothing is told.
+    assert.equal(await ok(cli, 'load', '-i', archive, '--platform', 'linux/arm64'), '');
+    const loaded = await ok(cli, 'load', '-i', archive, '--platform', 'linux/s390x');
+    assert.match(loaded, /^Loaded image: /);
     const argv = ['--rm', '--network', 'none', '--platform', 'linux', name, 'echo', 'hello'];
     const right = await cli('run', ...argv);
     assert.deepEqual([right.code, right.stdout], [0, 'hello\n'], right.stderr);

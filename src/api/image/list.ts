@@ -1,8 +1,10 @@
 // GET /images/json, /images/{name}/json, /images/{name}/history.
 import { now, parseTime, parseUnixTime } from '#base/clock.ts';
+import { EngineError } from '#base/error.ts';
 import type { ListOptions } from '#image/list.ts';
 import { type Exchange, sendJson } from '../exchange.ts';
 import { boolFilter, type Filters, invalidFilter, parseFilters } from '../filters.ts';
+import { platformSince } from './platform.ts';
 import { withSharedSize } from './shared-size.ts';
 import { renderHistory, renderImage, summarizeImages } from './render-image.ts';
 
@@ -55,12 +57,18 @@ function durationOf(text: string): bigint | undefined {
 }
 
 export function inspectImage(exchange: Exchange): void {
-  const { deps, params, version } = exchange;
-  const image = deps.images.resolve(params['name'] ?? '');
+  const { deps, params, query, version } = exchange;
+  const platform = platformSince('1.49', exchange);
+  if (platform !== undefined && query.bool('manifests')) {
+    const text = 'conflicting options: manifests and platform options cannot both be set';
+    throw new EngineError('invalid_argument', text);
+  }
+  const image = deps.images.resolve(params['name'] ?? '', platform);
   sendJson(exchange, 200, renderImage(image, { version, driver: deps.facts.driver }));
 }
 
 export function imageHistory(exchange: Exchange): void {
   const { deps, params } = exchange;
-  sendJson(exchange, 200, renderHistory(deps.images.history(params['name'] ?? '')));
+  const platform = platformSince('1.48', exchange);
+  sendJson(exchange, 200, renderHistory(deps.images.history(params['name'] ?? '', platform)));
 }

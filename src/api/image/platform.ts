@@ -1,7 +1,9 @@
-// The platform of a transfer: a word for a pull and an import, JSON for a push, either for a load.
+// The platform of a transfer: a word for a pull and an import, JSON for everything else.
 import { EngineError } from '#base/error.ts';
 import { parsePlatform, type Platform } from '#image/platform.ts';
+import { olderThan } from '#wire/version.ts';
 import { Fields } from '../decode.ts';
+import type { Exchange } from '../exchange.ts';
 import { parseJson } from '../json.ts';
 
 /** "linux/arm64/v8" */
@@ -14,13 +16,38 @@ export function platformOf(text: string): Platform | undefined {
   return platform;
 }
 
-/** {"os":"linux","architecture":"amd64"}. */
-export function parsePlatformJson(text: string): Platform | undefined {
-  if (text === '') return undefined;
-  const fields = new Fields('Platform', parseJson(text));
-  return {
-    os: fields.string('os'),
-    architecture: fields.string('architecture'),
-    variant: fields.string('variant'),
-  };
+/** {"os":"linux","architecture":"amd64"}; ignored from a client of before there was one. */
+export function platformSince(
+  since: string,
+  { query, version }: Pick<Exchange, 'query' | 'version'>,
+): Platform | undefined {
+  const text = query.text('platform');
+  if (text === '' || olderThan(version, since)) return undefined;
+  const fields = new Fields('Platform', parsePlatformJson(text));
+  const [os, architecture] = [fields.string('os'), fields.string('architecture')];
+  const variant = fields.string('variant');
+  if (os !== '' && architecture !== '') return { os, architecture, variant };
+  throw new EngineError(
+    'invalid_argument',
+    os === '' && architecture === '' && variant !== ''
+      ? 'optional platform fields provided, but OS and Architecture are missing'
+      : 'both OS and Architecture must be provided',
+  );
+}
+
+/** The same of a request that dockerd takes one platform of at most. */
+export function onePlatformSince(since: string, exchange: Exchange): Platform | undefined {
+  if (!olderThan(exchange.version, since) && exchange.query.all('platform').length > 1) {
+    throw new EngineError('invalid_argument', 'multiple platform parameters not supported');
+  }
+  return platformSince(since, exchange);
+}
+
+function parsePlatformJson(text: string): unknown {
+  try {
+    return parseJson(text);
+  } catch (cause) {
+    const why = cause instanceof EngineError ? cause.message : String(cause);
+    throw new EngineError('invalid_argument', `failed to parse platform: ${why}`, { cause });
+  }
 }

@@ -2,13 +2,13 @@
 import type { PushProgress } from '#image/push.ts';
 import type { Exchange } from '../exchange.ts';
 import { pushAuth } from './auth.ts';
-import { parsePlatformJson } from './platform.ts';
+import { platformSince } from './platform.ts';
 import { renderDetail, withProgress } from './progress.ts';
 
 export async function pushImage(exchange: Exchange): Promise<void> {
   const { deps, params, query, request, signal } = exchange;
   const auth = await pushAuth(request);
-  const platform = parsePlatformJson(query.text('platform'));
+  const platform = platformSince('1.46', exchange);
   await withProgress(exchange, async ({ tell }) => {
     await deps.images.push(params['name'] ?? '', query.text('tag'), {
       auth,

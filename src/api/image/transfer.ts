@@ -5,15 +5,13 @@ import { closeStream, type Exchange, openStream, sendAll } from '../exchange.ts'
 import { askRegistry } from '../status.ts';
 import { registryAuth } from './auth.ts';
 import { fetchRoot, parseRootUrl } from './fetch-root.ts';
-import { parsePlatformJson, platformOf } from './platform.ts';
+import { onePlatformSince, platformOf } from './platform.ts';
 import { type ProgressStream, renderProgress, withProgress } from './progress.ts';
 
 export async function loadImages(exchange: Exchange): Promise<void> {
   const { deps, query, request, signal } = exchange;
   const quiet = query.bool('quiet');
-  const asked = query.text('platform');
-  // docker's CLI sends JSON, as for a push; ours a word, as for a pull.
-  const platform = asked.startsWith('{') ? parsePlatformJson(asked) : platformOf(asked);
+  const platform = onePlatformSince('1.48', exchange);
   await withProgress(exchange, async ({ tell }) => {
     await deps.images.load(bodyOf(request), {
       signal,
@@ -84,7 +82,11 @@ function isWholeRepository(name: string, tag: string): boolean {
 export async function saveImages(exchange: Exchange): Promise<void> {
   const { deps, params, query, signal } = exchange;
   const names = params['name'] === undefined ? query.all('names') : [params['name']];
-  const chunks = deps.images.save(names, signal);
+  const platform = onePlatformSince('1.48', exchange);
+  const chunks = deps.images.save(names, {
+    signal,
+    ...(platform === undefined ? {} : { platform }),
+  });
   openStream(exchange, 'application/x-tar');
   await sendAll(exchange, chunks);
   closeStream(exchange);

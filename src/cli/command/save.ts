@@ -2,6 +2,7 @@
 import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { platformJson } from '#client/platform.ts';
 import { CliError, type Context } from '../command.ts';
 import { reasonOf } from '../create/kv-file.ts';
 import { openOutput } from '../file.ts';
@@ -14,7 +15,7 @@ export async function run({ flags, args, client }: Context): Promise<number> {
   }
   // Checked before the request: an archive can take minutes.
   if (output !== '') checkDirectory(dirname(output));
-  const query = { names: args, platform: flags.string('platform') };
+  const query = { names: args, platform: platformJson(flags.string('platform')) };
   const reply = await client.call('GET', '/images/get', { query });
   if (output === '') await pipeline(reply.body, process.stdout, { end: false });
   else await pipeline(reply.body, await openOutput(output));
