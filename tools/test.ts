@@ -180,7 +180,7 @@ async function runFiles(part: Part, tally: Tally): Promise<void> {
     timeout: part.testMsMax,
     cwd: ROOT,
     // The time limit is that of a test: a file whose test hangs on something would never end.
-    execArgv: ['--test-force-exit'],
+    execArgv: ['--test-force-exit', `--import=${join(ROOT, 'tools/whole-report.ts')}`],
   });
   const notes: string[] = [];
   stream.on('test:pass', (fact: TestFact) => record(fact, true, tally));
