@@ -43,6 +43,7 @@ function watched(t: TestContext, { ends }: { readonly ends: boolean }) {
       },
       execInspect: () => ({ exitCode: 0 }),
     },
+    probes: { begun: 0, failed: 0 },
   } as unknown as HealthDeps;
   const watch = watchHealth(deps);
   t.after(() => watch[Symbol.dispose]());

@@ -28,9 +28,13 @@ const HEADER_BYTES = 8;
 /** The exec is killed by then; its streams are not waited for any longer. */
 const KILL_WAIT_MS = 2_000;
 
+/** Single checks: those begun, and those that could not be run (what dockerd counts). */
+export type ProbeCounts = { begun: number; failed: number };
+
 export type HealthDeps = Pick<Deps, 'store' | 'lives' | 'report'> & {
   readonly events: Pick<EventBus, 'publish' | 'watch'>;
   readonly engine: Pick<ContainerEngine, 'execCreate' | 'execStart' | 'execInspect' | 'restart'>;
+  readonly probes: ProbeCounts;
 };
 
 /** From now on, also for what runs already. */
@@ -158,6 +162,7 @@ async function runProbe(
     output,
   });
   const output = new Output();
+  deps.probes.begun += 1;
   try {
     const exec = await deps.engine.execCreate(id, {
       cmd: probe.argv,
@@ -201,6 +206,7 @@ async function runProbe(
     }
     return result(deps.engine.execInspect(exec).exitCode ?? -1, output.text());
   } catch (error) {
+    deps.probes.failed += 1;
     // A container that ends while it is probed says so by its own events.
     if (!isEngineError(error)) deps.report(`probe container ${id}`, error);
     return result(-1, messageOf(error));

@@ -12,7 +12,7 @@ import { createContainerEngine } from '#container/container-engine.ts';
 import type { Deps, Settings } from '#container/deps.ts';
 import type { ContainerEngine } from '#container/engine.ts';
 import { isRunning } from '#container/guard.ts';
-import { watchHealth } from '#container/health-watch.ts';
+import { type ProbeCounts, watchHealth } from '#container/health-watch.ts';
 import { Lives } from '#container/live.ts';
 import { ContainerLocks } from '#container/lock.ts';
 import { watchOom } from '#container/oom.ts';
@@ -58,6 +58,7 @@ import { makeVolumePort } from './volume-port.ts';
 export type Engine = AsyncDisposable & {
   readonly api: ApiDeps;
   readonly events: EventBus;
+  readonly probes: ProbeCounts;
   readonly reloadable: Reloadable;
   /** Starts what the restart policies want; after the sockets are open. */
   begin(): void;
@@ -114,7 +115,7 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
   tellProblems(log, { images, store, networks, slices, others: problemsOfVolumes });
   await images.loadBuiltin(busyboxPath(), new AbortController().signal);
   const containers = createContainerEngine(deps);
-  parts.use(watchContainers(deps, events, containers));
+  const { probes } = parts.use(watchContainers(deps, events, containers));
   const builds = parts.use(await openBuilds(config, build, { images, containers, deps }));
   const facts = await collectFacts(config, host, features, snapshots.driver.name);
   const all = parts.move();
@@ -132,6 +133,7 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
       log,
     },
     events,
+    probes,
     reloadable: { settings, runtimes, facts, registries },
     begin: () => void startAtBoot(deps).catch((error) => report('start containers at boot', error)),
     [Symbol.asyncDispose]: () => all.disposeAsync(),
@@ -171,11 +173,17 @@ function tellProblems(
 }
 
 /** What the kernel and the containers' own checks say of what runs. */
-function watchContainers(deps: Deps, events: EventBus, engine: ContainerEngine): Disposable {
+function watchContainers(
+  deps: Deps,
+  events: EventBus,
+  engine: ContainerEngine,
+): Disposable & { readonly probes: ProbeCounts } {
+  const probes: ProbeCounts = { begun: 0, failed: 0 };
   using watches = new DisposableStack();
   watches.use(watchOom(deps));
-  watches.use(watchHealth({ ...deps, events, engine }));
-  return watches.move();
+  watches.use(watchHealth({ ...deps, events, engine, probes }));
+  const all = watches.move();
+  return { probes, [Symbol.dispose]: () => all.dispose() };
 }
 
 type StoreNeeds = {

@@ -112,12 +112,12 @@ function nameOf(address: Address): string {
 
 /** With --metrics-addr, its verbs are timed. */
 async function measured(
-  { api, events }: Engine,
+  { api, events, probes }: Engine,
   { metricsAddress }: Config,
   parts: AsyncDisposableStack,
 ): Promise<ApiDeps> {
   if (metricsAddress === undefined) return api;
-  const metrics = parts.use(new Metrics(events));
+  const metrics = parts.use(new Metrics(events, probes));
   const timed = { ...api, containers: metrics.timed(api.containers) };
   parts.use(await serveMetrics(metrics, timed, metricsAddress));
   return timed;

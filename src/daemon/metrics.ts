@@ -4,6 +4,7 @@ import { createServer } from '#base/http.ts';
 import type { ApiDeps } from '#api/deps.ts';
 import { EngineError } from '#base/error.ts';
 import type { ContainerEngine, ContainerView } from '#container/engine.ts';
+import type { ProbeCounts } from '#container/health-watch.ts';
 import type { Sample } from '#container/stats.ts';
 import type { EventBus } from '#event/bus.ts';
 import { ENGINE_VERSION } from './facts.ts';
@@ -16,6 +17,8 @@ const NANO = 1e9;
 
 /** Verbs that are timed, and what dockerd calls them. */
 const TIMED = {
+  changes: 'changes',
+  commit: 'commit',
   create: 'create',
   start: 'start',
   remove: 'delete',
@@ -28,7 +31,10 @@ export class Metrics implements Disposable {
   readonly #counts = { events: 0, healthy: 0, unhealthy: 0 };
   readonly #listener: Disposable;
 
-  constructor(events: Pick<EventBus, 'watch'>) {
+  readonly #probes: ProbeCounts;
+
+  constructor(events: Pick<EventBus, 'watch'>, probes: ProbeCounts) {
+    this.#probes = probes;
     this.#listener = events.watch((event) => {
       this.#counts.events += 1;
       if (event.action === 'health_status: healthy') this.#counts.healthy += 1;
@@ -48,6 +54,8 @@ export class Metrics implements Disposable {
     };
     return {
       ...engine,
+      changes: timer(TIMED.changes, engine.changes),
+      commit: timer(TIMED.commit, engine.commit),
       create: timer(TIMED.create, engine.create),
       start: timer(TIMED.start, engine.start),
       remove: timer(TIMED.remove, engine.remove),
@@ -87,7 +95,16 @@ export class Metrics implements Disposable {
     page.add('engine_daemon_events_total', 'counter', 'Events published', [
       [{}, this.#counts.events],
     ]);
-    // dockerd's counters of health are of single checks, which are nobody's event here.
+    page.add('engine_daemon_events_subscribers_total', 'gauge', 'Who listens to events now', [
+      [{}, deps.events.listeners],
+    ]);
+    page.add('engine_daemon_health_checks_total', 'counter', 'Single health checks', [
+      [{}, this.#probes.begun],
+    ]);
+    const failed = 'Single health checks that could not be run';
+    page.add('engine_daemon_health_checks_failed_total', 'counter', failed, [
+      [{}, this.#probes.failed],
+    ]);
     page.add('coracle_health_changes_total', 'counter', 'Changes of health, by what it became', [
       [{ health: 'healthy' }, this.#counts.healthy],
       [{ health: 'unhealthy' }, this.#counts.unhealthy],

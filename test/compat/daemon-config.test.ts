@@ -122,6 +122,9 @@ test('prometheus reads states, actions, health and usage', { skip }, async () =>
     /^coracle_health_changes_total\{health="healthy"\} 1$/m,
     'not of each check',
   );
+  assert.match(stdout, /^engine_daemon_health_checks_total [1-9]\d*$/m);
+  assert.match(stdout, /^engine_daemon_health_checks_failed_total \d+$/m);
+  assert.match(stdout, /^engine_daemon_events_subscribers_total 0$/m);
   const help = [...stdout.matchAll(/^# TYPE (\S+)/gm)].map((match) => match[1]);
   assert.equal(new Set(help).size, help.length, 'each name once');
 });
