@@ -1,5 +1,5 @@
 // Files that the user names, with Go's words when they cannot be opened.
-import { createReadStream, createWriteStream, type ReadStream, type WriteStream } from 'node:fs';
+import { createReadStream, type ReadStream } from 'node:fs';
 import { once } from 'node:events';
 import { CliError } from './command.ts';
 import { reasonOf } from './create/kv-file.ts';
@@ -9,16 +9,6 @@ const PIECE_BYTES = 256 * 1024;
 
 export async function openInput(path: string): Promise<ReadStream> {
   const stream = createReadStream(path, { highWaterMark: PIECE_BYTES });
-  try {
-    await once(stream, 'open');
-  } catch (error) {
-    throw new CliError(1, `open ${path}: ${reasonOf(error)}`, { cause: error });
-  }
-  return stream;
-}
-
-export async function openOutput(path: string): Promise<WriteStream> {
-  const stream = createWriteStream(path, { mode: 0o600, highWaterMark: PIECE_BYTES });
   try {
     await once(stream, 'open');
   } catch (error) {
