@@ -7,6 +7,8 @@ export type Reclaimable = {
   /** " (2, 12.3MB)"; '' if there are none. */
   readonly containers: string;
   readonly images: string;
+  /** "downloads that were broken off (12.3MB)"; undefined if there are none. */
+  readonly downloads: string | undefined;
 };
 
 const LIVE = ['running', 'paused', 'restarting'];
@@ -29,7 +31,17 @@ export async function reclaimable(client: EngineClient, all: boolean): Promise<R
   return {
     containers: shown(stopped.map((each) => each.SizeRw ?? 0)),
     images: shown(own),
+    downloads: brokenOff(usage),
   };
+}
+
+/** What a prune of images removes with them. */
+export async function brokenOffDownloads(client: EngineClient): Promise<string | undefined> {
+  return brokenOff(await client.json<DiskUsage>('GET', '/system/df', { query: { type: 'image' } }));
+}
+
+function brokenOff({ BrokenOffDownloads: bytes = 0 }: DiskUsage): string | undefined {
+  return bytes === 0 ? undefined : `downloads that were broken off (${formatSize(bytes, 4)})`;
 }
 
 function shown(sizes: readonly number[]): string {

@@ -11,6 +11,7 @@ import { loadBuiltin } from './builtin.ts';
 import { collect, collectAll } from './collect.ts';
 import { type CommitOptions, type Committed, commitImage } from './commit.ts';
 import { ContentStore } from './content/content.ts';
+import type { PartialUsage } from './content/partial.ts';
 import { type ImageDeps, type ImageUser, Leases } from './deps.ts';
 import { type HistoryRow, imageHistory } from './history.ts';
 import { type ImportOptions, importImage } from './import.ts';
@@ -173,7 +174,7 @@ export class ImageService {
   }
 
   /** On disk, of downloads that are under way or were broken off. */
-  partialBytes(): Promise<number> {
+  partials(): Promise<PartialUsage> {
     return this.#deps.content.partials.usage();
   }
 

@@ -127,6 +127,8 @@ export type Info = {
 
 export type DiskUsage = {
   readonly LayersSize: number;
+  /** Ours: bytes of pulls that failed, which the next one goes on with and a prune removes. */
+  readonly BrokenOffDownloads?: number;
   readonly Images: readonly ImageSummary[];
   readonly Containers: readonly ContainerSummary[];
   readonly Volumes: readonly Volume[];

@@ -166,7 +166,7 @@ function noImages(): ApiDeps['images'] {
     remove: async (ref) => missing(ref),
     prune: async () => ({ removed: [], bytes: 0 }),
     pull: async (ref) => missing(ref),
-    partialBytes: async () => 0,
+    partials: async () => ({ bytes: 0, free: 0 }),
     push: async (ref) => missing(ref),
     inspectRemote: async (ref) => missing(ref),
     login: async () => ({ identityToken: '' }),

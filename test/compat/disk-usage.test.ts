@@ -1,6 +1,7 @@
 // What takes space on disk, as both command lines tell it of one engine, and what a prune would
 // free.
 import assert from 'node:assert/strict';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { ROOT } from '../../tools/source.ts';
@@ -65,4 +66,19 @@ test('system prune says what it would free before it asks', { skip }, async () =
   assert.match(done.stdout, /^Deleted build cache objects:\n([0-9a-f]{64}\n){2}\n/m);
   assert.match(done.stdout, /Total reclaimed space: 2\.\d+MB\n$/);
   assert.doesNotMatch(await daemon.ok('ps', '-a', '--format', '{{.Names}}'), /^full$/m);
+});
+
+test('downloads that were broken off are told before a prune and counted in what it freed', {
+  skip,
+}, async () => {
+  const folder = join(daemon.engine.directory, 'data/ingest/partial');
+  const bytes = 3 * 1024 * 1024;
+  writeFileSync(join(folder, 'a'.repeat(64)), Buffer.alloc(bytes, 1));
+  for (const verb of ['system', 'image']) {
+    const { stdout } = await daemon.run([CORACLE, verb, 'prune'], { input: 'n\n' });
+    assert.match(stdout, /downloads that were broken off \(3\.1\d*MB\)/);
+  }
+  const { stdout } = await daemon.run([CORACLE, 'image', 'prune', '-f']);
+  assert.match(stdout, /Total reclaimed space: 3\.1\d*MB/);
+  assert.deepEqual(readdirSync(folder), []);
 });

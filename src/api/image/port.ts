@@ -14,7 +14,7 @@ export type ImagePort = Pick<
   | 'prune'
   | 'history'
   | 'pull'
-  | 'partialBytes'
+  | 'partials'
   | 'push'
   | 'inspectRemote'
   | 'login'

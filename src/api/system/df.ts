@@ -26,10 +26,11 @@ export async function getDiskUsage(exchange: Exchange): Promise<void> {
   const used = (id: string): number => views.filter((view) => view.imageId === id).length;
   const layers = deps.images.deps.snapshots.list();
   // What pulls left that failed counts, too: `image prune` gives it back.
-  const left = await deps.images.partialBytes();
-  const layersSize = layers.reduce((sum, layer) => sum + layer.bytes, left);
+  const left = await deps.images.partials();
+  const layersSize = layers.reduce((sum, layer) => sum + layer.bytes, left.bytes);
   const usage: DiskUsage = {
     LayersSize: layersSize,
+    BrokenOffDownloads: left.free,
     Images: wants('image')
       ? withSharedSize(deps.images, images, summarizeImages(images, version)).map((image) => ({
           ...image,

@@ -12,6 +12,8 @@ import {
 } from '../prune.ts';
 import { reclaimable } from '../reclaimable.ts';
 
+const NOTHING_TOLD = { containers: '', images: '', downloads: undefined };
+
 export async function run({ flags, client }: Context): Promise<number> {
   const all = flags.bool('all');
   const images = all
@@ -25,12 +27,13 @@ export async function run({ flags, client }: Context): Promise<number> {
   }
   // What a filter leaves out, only the engine knows.
   const told = !force && Object.keys(filters).length === 0;
-  const free = told ? await reclaimable(client, all) : { containers: '', images: '' };
+  const free = told ? await reclaimable(client, all) : NOTHING_TOLD;
   const what = [
     `all stopped containers${free.containers}`,
     'all networks not used by at least one container',
     ...(volumes ? ['all anonymous volumes not used by at least one container'] : []),
     `${images}${free.images}`,
+    ...(free.downloads === undefined ? [] : [free.downloads]),
     all ? 'all build cache' : 'unused build cache',
   ];
   const warning = `This will remove:\n${what.map((each) => `  - ${each}\n`).join('')}`;

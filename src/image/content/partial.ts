@@ -10,6 +10,8 @@ import { errnoOf } from '#base/error.ts';
 /** What nobody went on with for so long. */
 export const PARTIAL_AGE_MS_MAX = 24 * 60 * 60 * 1000;
 
+export type PartialUsage = { readonly bytes: number; readonly free: number };
+
 const NAME = /^[0-9a-f]{64}$/;
 
 export class Partials {
@@ -49,11 +51,15 @@ export class Partials {
     return this.#holds.has(digest);
   }
 
-  /** Bytes on disk of all of them. */
-  async usage(): Promise<number> {
-    let bytes = 0;
-    for (const path of await this.#list()) bytes += (await this.#stat(path)).bytes;
-    return bytes;
+  /** Bytes on disk of all of them, and of those that nobody holds. */
+  async usage(): Promise<PartialUsage> {
+    let [bytes, free] = [0, 0];
+    for (const path of await this.#list()) {
+      const { bytes: own } = await this.#stat(path);
+      bytes += own;
+      if (!this.held(digestOf(path))) free += own;
+    }
+    return { bytes, free };
   }
 
   /** Removes one unless it is held by others; answers the bytes that it had. */
