@@ -1,21 +1,24 @@
 // What the union file system costs a container that writes: the same dd in a container (in
 // its root after copy-up, in a volume, in a root with a size) and on the bare file system below it,
-// in turn; and what the first write to a big file of an image takes. `node bench/overlay.ts`, root.
+// in an overlay that is mounted by hand without us, in turn; and what the first write to a big file
+// of an image takes. What the kernel's overlay costs is not ours: the root is held to 5 % of the
+// one by hand. `node bench/overlay.ts`, root.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { startEngine } from '../tools/private-engine.ts';
 import { median } from './measure.ts';
 
-const FILE_MIB = 256;
-const ROUNDS = 9;
+const FILE_MIB = 64;
+const ROUNDS = 5;
 const COPIES = 3;
-/** Over the bare file system, after copy-up. */
+/** Over the bare file system, and of the root over an overlay by hand, after copy-up. */
 const OVERHEAD_GOAL = 1.05;
 
 const KINDS = [
   { name: '64k writes', args: ['bs=64k', `count=${FILE_MIB * 16}`] },
   { name: '4k writes', args: ['bs=4k', `count=${FILE_MIB * 256}`] },
+  { name: '1m writes, O_DIRECT', args: ['bs=1M', `count=${FILE_MIB}`, 'oflag=direct'] },
   { name: '1m writes and fsync', args: ['bs=1M', `count=${FILE_MIB}`, 'conv=notrunc,fsync'] },
 ] as const;
 
@@ -52,11 +55,13 @@ function taken(run: () => unknown): number {
 const scratch = join(engine.directory, 'data/bare');
 mkdirSync(scratch);
 importBig();
+const byHand = mountByHand();
 docker('run', '-d', '--name', 'plain', '-v', 'vol:/vol', 'big', '/bin/sleep', '10000');
 docker('run', '-d', '--name', 'sized', '--storage-opt', 'size=1g', 'big', '/bin/sleep', '10000');
 
 const PLACES = {
   bare: (args: readonly string[]) => dd(join(scratch, 'f'), args),
+  'by hand': (args: readonly string[]) => dd(join(byHand, 'big'), args),
   root: (args: readonly string[]) => ['docker', 'exec', 'plain', ...dd('/big', args)],
   volume: (args: readonly string[]) => ['docker', 'exec', 'plain', ...dd('/vol/f', args)],
   'sized root': (args: readonly string[]) => ['docker', 'exec', 'sized', ...dd('/big', args)],
@@ -72,12 +77,16 @@ for (const { name, args } of KINDS) {
     }
   }
   const bare = median(found.get('bare') ?? []);
+  const hand = median(found.get('by hand') ?? []);
   for (const place of NAMES) {
     const took = median(found.get(place) ?? []);
     const ratio = took / bare;
     const rate = (FILE_MIB / took).toFixed(0).padStart(6);
-    const verdict = place === 'bare' ? '' : ratio <= OVERHEAD_GOAL ? 'ok' : 'over';
-    const line = `${name.padEnd(20)} ${place.padEnd(11)} ${rate} MiB/s  ${ratio.toFixed(2)}x`;
+    const best = place.endsWith('root') ? Math.min(ratio, took / hand) : ratio;
+    const verdict =
+      place === 'bare' || place === 'by hand' ? '' : best <= OVERHEAD_GOAL ? 'ok' : 'over';
+    const ratios = `${ratio.toFixed(2)}x bare, ${(took / hand).toFixed(2)}x by hand`;
+    const line = `${name.padEnd(20)} ${place.padEnd(11)} ${rate} MiB/s  ${ratios}`;
     process.stdout.write(`${line} ${verdict}\n`);
   }
 }
@@ -100,6 +109,22 @@ process.stdout.write(
   `first write to a file of ${FILE_MIB} MiB of the image: ${text(median(firsts))} ` +
     `(a plain copy of as much: ${text(median(copies))})\n`,
 );
+
+/** An overlay on the same file system with a file to copy up. */
+function mountByHand(): string {
+  const [lower, upper, work, root] = ['lower', 'upper', 'work', 'root'].map((name) => {
+    const path = join(engine.directory, 'data/by-hand', name);
+    mkdirSync(path, { recursive: true });
+    return path;
+  }) as [string, string, string, string];
+  execFileSync('sh', ['-c', `( yes coracle || true ) | head -c ${FILE_MIB}M > ${lower}/big`]);
+  const layers = `lowerdir=${lower},upperdir=${upper},workdir=${work}`;
+  execFileSync('mount', ['-t', 'overlay', 'overlay', '-o', layers, root]);
+  parts.defer(() => {
+    execFileSync('umount', [root]);
+  });
+  return root;
+}
 
 /** dd with its libraries, busybox, and one file that is neither sparse nor small. */
 function importBig(): void {
