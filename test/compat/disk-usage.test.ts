@@ -63,7 +63,8 @@ test('system prune says what it would free before it asks', { skip }, async () =
   assert.equal(asked.code, 0);
   assert.match(await daemon.ok('ps', '-a', '--format', '{{.Names}}'), /^full$/m);
   const done = await daemon.run([CORACLE, 'system', 'prune'], { input: 'y\n' });
-  assert.match(done.stdout, /^Deleted build cache objects:\n([0-9a-f]{64}\n){2}\n/m);
+  // What the image built:kept has stays.
+  assert.match(done.stdout, /^Deleted build cache objects:\n[0-9a-f]{64}\n\n/m);
   assert.match(done.stdout, /Total reclaimed space: 2\.\d+MB\n$/);
   assert.doesNotMatch(await daemon.ok('ps', '-a', '--format', '{{.Names}}'), /^full$/m);
 });
