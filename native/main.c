@@ -3,6 +3,7 @@
  *   coracle-native agent        operations for the daemon on descriptor 3; forks monitors
  *   coracle-native tree ROOT    a layer's files below ROOT, by operations on descriptor 3; "-": a container's
  *   coracle-native relay SOCKET the sockets of 127.0.0.11:53 inside containers, for whoever connects
+ *   coracle-native confine ...  a program of the host's, with no power (confine.c)
  *   coracle-init -- PATH ARGS   pid 1 of `docker run --init`
  */
 #define _GNU_SOURCE
@@ -67,6 +68,9 @@ int main(int argc, char **argv)
 	const char *name = argc > 0 ? argv[0] : "";
 	if (!strcmp(name, "coracle-init") && argc > 3 && !strcmp(argv[1], "--"))
 		return reaper_main(argv + 2);
+	/* Nothing that a container reaches, and the environment is the program's: not sealed. */
+	if (argc > 6 && !strcmp(argv[1], "confine"))
+		return confine_main(argv + 2);
 	bool agent = argc == 2 && !strcmp(argv[1], "agent"), tree = argc == 3 && !strcmp(argv[1], "tree");
 	bool relay = argc == 3 && !strcmp(argv[1], "relay");
 	if (!agent && !tree && !relay) {

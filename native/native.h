@@ -211,6 +211,8 @@ uint64_t now_ms(void);
 void forward_done(uint32_t token, const void *data, size_t length);
 /* reaper.c */
 int reaper_main(char **argv);
+/* confine.c */
+int confine_main(char **argv);
 /* main.c: the sealed copy of this program, for a reaper */
 extern int self_exe;
 
