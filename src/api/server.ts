@@ -137,9 +137,14 @@ async function serve(
   }
 }
 
+/** Of what may have passwords in it only the name. */
+function loggedUrl({ url = '' }: IncomingMessage): string {
+  return url.replace(/(?<=[?&](?:remote|buildargs)=)[^&]*/gi, '...').slice(0, 500);
+}
+
 function fail(exchange: Exchange, error: unknown): void {
   const { request, response, deps } = exchange;
-  const facts = { method: request.method, url: request.url?.slice(0, 500), error };
+  const facts = { method: request.method, url: loggedUrl(request), error };
   if (isEngineError(error, 'cancelled') || exchange.signal.aborted) {
     deps.log.debug('client went away', facts);
     response.destroy();

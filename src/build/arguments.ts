@@ -4,10 +4,14 @@ import { PLATFORM_ARGS, PROXY_ARGS } from './dockerfile/check.ts';
 import type { Dockerfile } from './dockerfile/dockerfile.ts';
 import { expandAt } from './dockerfile/parse.ts';
 
+/** Of the context of a git repository. */
+export const KEEP_GIT_DIR = 'BUILDKIT_CONTEXT_KEEP_GIT_DIR';
+const PREDEFINED: readonly string[] = ['SOURCE_DATE_EPOCH', KEEP_GIT_DIR];
+
 export class BuildArguments {
   readonly #given: ReadonlyMap<string, string>;
   readonly #globals = new Map<string, string | undefined>();
-  readonly #used = new Set<string>(['SOURCE_DATE_EPOCH', ...PLATFORM_ARGS, ...PROXY_ARGS]);
+  readonly #used = new Set([...PREDEFINED, ...PLATFORM_ARGS, ...PROXY_ARGS]);
 
   constructor(
     given: Readonly<Record<string, string>>,

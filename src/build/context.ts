@@ -40,8 +40,10 @@ export type ContextNode = {
 /** A node and where it stands: "a/b", "" for the root. Names are binary strings, as in tar. */
 export type Found = { readonly path: string; readonly node: ContextNode };
 
+type Archive = AsyncIterable<Uint8Array>;
+
 export class Context implements AsyncDisposable {
-  readonly root: ContextNode = directory();
+  #root: ContextNode = directory();
   readonly #path: string;
   #file: Promise<FileHandle> | undefined;
   #size = 0;
@@ -56,8 +58,18 @@ export class Context implements AsyncDisposable {
   }
 
   /** Reads an archive to its end; plain or compressed. */
-  static async receive(
-    stream: AsyncIterable<Uint8Array>,
+  static receive(
+    archive: AsyncIterable<Uint8Array>,
+    folder: string,
+    name: string,
+    signal: AbortSignal,
+  ): Promise<Context> {
+    return Context.receiveAll([archive], folder, name, signal);
+  }
+
+  /** Several, one over the other. */
+  static async receiveAll(
+    archives: AsyncIterable<Archive> | Iterable<Archive>,
     folder: string,
     name: string,
     signal: AbortSignal,
@@ -65,7 +77,7 @@ export class Context implements AsyncDisposable {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const self = new Context(join(folder, name));
     try {
-      await self.#receive(stream, signal);
+      await self.#receive(archives, signal);
       return self;
     } catch (error) {
       await self[Symbol.asyncDispose]();
@@ -73,12 +85,15 @@ export class Context implements AsyncDisposable {
     }
   }
 
-  async #receive(stream: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void> {
+  async #receive(
+    archives: AsyncIterable<Archive> | Iterable<Archive>,
+    signal: AbortSignal,
+  ): Promise<void> {
     const file = await open(this.#path, 'wx', 0o600);
     const sink = new Sink((bytes) => file.write(bytes).then(() => {}));
     let entries = 0;
     try {
-      for await (const entry of decodeTar(decompress(stream))) {
+      for await (const entry of entriesOf(archives)) {
         signal.throwIfAborted();
         entries += 1;
         if (entries > CONTEXT_ENTRIES_MAX) {
@@ -93,6 +108,21 @@ export class Context implements AsyncDisposable {
     } finally {
       await file.close();
     }
+  }
+
+  get root(): ContextNode {
+    return this.#root;
+  }
+
+  /** The directory alone, as if there had never been more; no link is followed. */
+  narrow(path: string): void {
+    let at = this.#root;
+    for (const name of splitPath(path)) {
+      const next = at.children.get(name);
+      if (next?.kind !== 'dir') throw broken(`${JSON.stringify(path)} is no directory`);
+      at = next;
+    }
+    this.#root = at;
   }
 
   async #add(entry: TarEntry, sink: Sink): Promise<void> {
@@ -223,6 +253,12 @@ export class Context implements AsyncDisposable {
     await (await this.#file)?.close();
     if (this.#path !== '') await rm(this.#path, { force: true });
   }
+}
+
+async function* entriesOf(
+  archives: AsyncIterable<Archive> | Iterable<Archive>,
+): AsyncGenerator<TarEntry, void, undefined> {
+  for await (const archive of archives) yield* decodeTar(decompress(archive));
 }
 
 function prune(node: ContextNode, path: string, ignore: Ignore): void {

@@ -7,7 +7,7 @@ import { decompress } from '#tar/compression.ts';
 import { decodeTar } from '#tar/decode.ts';
 import type { EncodeItem } from '#tar/encode.ts';
 import type { ModeChange } from './chmod.ts';
-import type { Context, ContextNode } from './context.ts';
+import type { ContextNode } from './context.ts';
 import { expandHoles, speakableXattrs } from './context.ts';
 import { join, type Placed } from './copy-plan.ts';
 import type { Owner } from './owner.ts';
@@ -46,14 +46,13 @@ export function parentItems(
 
 /** Opens each file when its turn comes, not all at once. */
 export async function* contextItems(
-  context: Context,
   placed: readonly Placed[],
   style: LayerStyle,
   links: LinkedDirectories,
 ): AsyncGenerator<EncodeItem, void, undefined> {
   /** Of files that have several names: where their content is, and the first name. */
   const first = new Map<string, string>();
-  for (const { path: wanted, node, source } of placed) {
+  for (const { path: wanted, context, node, source } of placed) {
     const path = await resolveEntry(links, wanted, node.kind === 'dir');
     if (path === undefined) continue;
     const content = node.kind === 'file' && node.size > 0;

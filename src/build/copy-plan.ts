@@ -13,12 +13,14 @@ import { basePath, type TargetFacts } from './target.ts';
 export type Placed = {
   readonly path: string;
   readonly node: ContextNode;
+  /** Where its content is. */
+  readonly context: Context;
   /** Which of the sources it comes from: hard links stay links within one. */
   readonly source: number;
 };
 
 /** Something that is copied; `kept` is what --parents keeps of its path. */
-export type Source = Found & { readonly kept: string };
+export type Source = Found & { readonly kept: string; readonly context: Context };
 
 export type CopyOptions = {
   /** "COPY" or "ADD", for the texts of errors. */
@@ -78,7 +80,7 @@ function findOne(context: Context, pattern: string, options: CopyOptions): reado
 /** A link is copied as what it leads to, by its own name. */
 function follow(context: Context, path: string, skip: number, options: CopyOptions): Source {
   const found = context.lookup(path);
-  if (found !== undefined) return { path, node: found.node, kept: path.slice(skip) };
+  if (found !== undefined) return { path, node: found.node, kept: path.slice(skip), context };
   const why = 'file not found in build context or excluded by .dockerignore';
   throw failed(options, `${why}: stat ${toText(path)}: file does not exist`);
 }
@@ -123,7 +125,7 @@ export function placeSources(
   const ignore = new Ignore(exclude);
   const base = basePath(facts);
   const placed: Placed[] = [];
-  for (const [source, { node, path, kept }] of sources.entries()) {
+  for (const [source, { context, node, path, kept }] of sources.entries()) {
     const name = path.split('/').at(-1) ?? '';
     const isDirectory = node.kind === 'dir';
     const root = parents ? join(base, kept) : isDirectory || !into ? base : join(base, name);
@@ -133,7 +135,7 @@ export function placeSources(
       if (own !== '' && ignore.excludes(own)) continue;
       // The directory itself is the target, which has its own attributes.
       if (inside === '' && isDirectory && !parents) continue;
-      placed.push({ path: join(root, inside), node: each.node, source });
+      placed.push({ path: join(root, inside), node: each.node, context, source });
     }
   }
   return placed;

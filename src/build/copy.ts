@@ -22,6 +22,8 @@ import {
 import { failure, type Place } from './dockerfile/fault.ts';
 import type { Copy } from './dockerfile/instruction.ts';
 import { expandText } from './dockerfile/words.ts';
+import { type GitTree, gitTree } from './git/add.ts';
+import { isGitUrl } from './git/url.ts';
 import { lookInto } from './look.ts';
 import { digestOfTree } from './materialize.ts';
 import { ownerOf, ROOT } from './owner.ts';
@@ -63,22 +65,40 @@ export async function copyStep(stage: StageBuilder, copy: Copy, place: Place): P
   const plan = planCopy(stage, copy, place);
   if (copy.from !== '') return fromImage(stage, plan);
   const { options } = plan;
+  const gits = copy.kind === 'add' ? plan.sources.filter(isGitUrl) : [];
   const remotes = copy.kind === 'add' ? plan.sources.filter(isRemote) : [];
-  if (copy.checksum !== '' && remotes.length === 0) {
+  if (copy.checksum !== '' && remotes.length + gits.length === 0) {
     throw failure(place, "checksum can't be specified for non-remote (HTTP(S)) sources");
   }
+  if (copy.keepGitDir && gits.length === 0) {
+    throw failure(
+      place,
+      "keep-git-dir can't be specified for sources that are no git repositories",
+    );
+  }
+  const trees: GitTree[] = [];
+  for (const url of gits) trees.push(await gitTree(stage.build, url, copy));
   const others: Other[] = [];
   for (const url of remotes) others.push(await fetched(stage, url, plan));
   others.push(...inlineFiles(stage, copy, place));
-  const names = plan.sources.filter((each) => !remotes.includes(each));
+  const names = plan.sources.filter((each) => !remotes.includes(each) && !gits.includes(each));
   const local = findSources(stage.build.context, names, options);
   const digests = [
     ...local.map(({ path, node }) => [path, digestOfTree(node, options.parents)]),
+    ...trees.map(({ digest }) => ['', digest]),
     ...others.map(({ name, digest }) => [name, digest]),
   ];
-  const isDirectory = local[0]?.node.kind === 'dir';
+  const isDirectory = trees.length > 0 || local[0]?.node.kind === 'dir';
   const kind = digests.length > 1 ? 'multi' : isDirectory ? 'dir' : 'file';
-  return wishOf(stage, plan, kind, digests, () => contextLayer(stage, plan, local, others));
+  return wishOf(stage, plan, kind, digests, async () => {
+    await using contexts = new AsyncDisposableStack();
+    const fetchedTrees: Source[] = [];
+    for (const tree of trees) {
+      const context = contexts.use(await tree.fetch());
+      fetchedTrees.push({ path: '', node: context.root, kept: '', context });
+    }
+    return await contextLayer(stage, plan, [...local, ...fetchedTrees], others);
+  });
 }
 
 function planCopy(stage: StageBuilder, copy: Copy, place: Place): CopyPlan {
@@ -180,7 +200,7 @@ async function contextLayer(
   const { build, state } = stage;
   const { copy, options, target } = plan;
   const unpacks = copy.kind === 'add' && copy.unpack !== false;
-  const archives = unpacks ? await archivesAmong(stage, local) : [];
+  const archives = unpacks ? await archivesAmong(local) : [];
   const plain = local.filter((each) => !archives.includes(each));
   return lookInto(build, state, async (visit) => {
     const style = await styleOf(stage, visit, plan);
@@ -205,10 +225,10 @@ async function contextLayer(
     const parents = parentItems(missingParents(paths, facts, alsoTarget), { owner, moment });
     async function* items(): AsyncGenerator<EncodeItem, void, undefined> {
       yield* parents;
-      yield* contextItems(build.context, placed, style, links);
+      yield* contextItems(placed, style, links);
       yield* files;
-      for (const { node } of archives) {
-        const bytes = build.context.content(node);
+      for (const { context, node } of archives) {
+        const bytes = context.content(node);
         yield* unpackedItems(bytes, basePath(facts), style.epoch, links);
       }
     }
@@ -218,15 +238,12 @@ async function contextLayer(
 }
 
 /** Local tar archives, plain or compressed: ADD unpacks them. */
-async function archivesAmong(
-  stage: StageBuilder,
-  local: readonly Source[],
-): Promise<readonly Source[]> {
+async function archivesAmong(local: readonly Source[]): Promise<readonly Source[]> {
   const found: Source[] = [];
   for (const each of local) {
     if (each.node.kind !== 'file' || each.node.size === 0) continue;
     let head = Buffer.alloc(0);
-    for await (const chunk of stage.build.context.content(each.node)) {
+    for await (const chunk of each.context.content(each.node)) {
       head = Buffer.concat([head, chunk]);
       if (head.length >= HEAD_BYTES) break;
     }

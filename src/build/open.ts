@@ -9,10 +9,12 @@ import { Ignore, IGNORE_BYTES_MAX } from '#base/ignore.ts';
 import { hostPlatform, parsePlatform, type Platform } from '#image/platform.ts';
 import type { ImageRecord } from '#image/record.ts';
 import { toBinary } from '#tar/binary-path.ts';
-import { BuildArguments } from './arguments.ts';
+import { BuildArguments, KEEP_GIT_DIR } from './arguments.ts';
 import { Context, DOCKERFILE_SIZE_MAX } from './context.ts';
 import { checkDockerfile } from './dockerfile/check.ts';
 import { type Dockerfile, parseDockerfile } from './dockerfile/dockerfile.ts';
+import { commitOf, fetchTree, withToken } from './git/tree.ts';
+import { parseGitSource } from './git/url.ts';
 import { type BuildPlan, type PlannedStage, planBuild, planStage } from './graph.ts';
 import { BuildHold } from './hold.ts';
 import type { BuildRequest, OnBuildEvent } from './request.ts';
@@ -20,12 +22,13 @@ import type { BuildDeps, BuildShared } from './shared.ts';
 import { StageBuilder } from './stage.ts';
 import type { State } from './state.ts';
 
-export type BuildSource = {
-  /** The context as a tar archive; undefined: there is only a Dockerfile. */
-  readonly archive: AsyncIterable<Uint8Array> | undefined;
-  /** The Dockerfile itself, when it does not come with the context. */
-  readonly dockerfile: string | undefined;
-};
+export type BuildSource =
+  /** The context as a tar archive. */
+  | { readonly kind: 'archive'; readonly archive: AsyncIterable<Uint8Array> }
+  /** A Dockerfile without one. */
+  | { readonly kind: 'dockerfile'; readonly text: string }
+  /** The URL of a repository. */
+  | { readonly kind: 'git'; readonly url: string };
 
 type Wish = {
   readonly source: BuildSource;
@@ -46,12 +49,9 @@ export async function openBuild(
     parts.defer(() => rm(path, { recursive: true, force: true }));
     await mkdir(path, { recursive: true, mode: 0o700 });
   }
-  const context =
-    source.archive === undefined
-      ? Context.empty()
-      : await Context.receive(source.archive, folder, 'context', signal);
-  parts.use(context);
-  const text = source.dockerfile ?? (await readDockerfile(context, request.dockerfile));
+  const context = parts.use(await openContext(deps, { request, signal, source }, folder));
+  const text =
+    source.kind === 'dockerfile' ? source.text : await readDockerfile(context, request.dockerfile);
   const file = parseDockerfile(text);
   await applyIgnore(context, request.dockerfile);
   const platform = platformOf(request.platform);
@@ -90,6 +90,36 @@ export async function openBuild(
     stage: (index) => stages.state(shared, index),
   };
   return shared;
+}
+
+function openContext(
+  deps: BuildDeps,
+  { request, signal, source }: Omit<Wish, 'tell'>,
+  folder: string,
+): Context | Promise<Context> {
+  switch (source.kind) {
+    case 'dockerfile':
+      return Context.empty();
+    case 'archive':
+      return Context.receive(source.archive, folder, 'context', signal);
+    case 'git':
+      return gitContext({ host: deps.git, folder, signal }, source.url, request);
+    default:
+      throw source satisfies never;
+  }
+}
+
+/** Its .git is in it only on request, as with buildkit. */
+async function gitContext(
+  place: Parameters<typeof fetchTree>[0],
+  url: string,
+  request: BuildRequest,
+): Promise<Context> {
+  const parsed = withToken(parseGitSource(url), request);
+  const keeps = /^(?:1|t|true)$/i.test(request.args[KEEP_GIT_DIR] ?? '');
+  const source = keeps ? { ...parsed, keepGitDir: true } : parsed;
+  const commit = await commitOf(place, source);
+  return fetchTree(place, source, { commit, name: 'context' });
 }
 
 /** Each stage is built once, when the first one asks for it. */

@@ -7,7 +7,9 @@ import { messageOf } from '#base/error.ts';
 import { type CopyOptions, failed } from './copy-plan.ts';
 import { failure } from './dockerfile/fault.ts';
 import type { Copy } from './dockerfile/instruction.ts';
+import { isGitUrl, redactUrl } from './git/url.ts';
 import type { BuildShared } from './shared.ts';
+import { parseWebUrl, type WebUrl } from './web-url.ts';
 
 export const REMOTE_BYTES_MAX = 64 * 1024 ** 3;
 const REDIRECTS_MAX = 10;
@@ -21,12 +23,9 @@ export type Remote = {
   readonly body: () => AsyncIterable<Uint8Array>;
 };
 
+/** A file: what names a repository is read by git/. */
 export function isRemote(source: string): boolean {
-  return /^https?:\/\//i.test(source) || isGit(source);
-}
-
-function isGit(source: string): boolean {
-  return /^(?:git@|git:\/\/|ssh:\/\/)/.test(source) || /^https?:\/\/.*\.git(?:#|$)/i.test(source);
+  return /^https?:\/\//i.test(source) && !isGitUrl(source);
 }
 
 export async function fetchRemote(
@@ -35,20 +34,16 @@ export async function fetchRemote(
   copy: Copy,
   options: CopyOptions,
 ): Promise<Remote> {
-  if (isGit(url)) {
-    throw failed(
-      options,
-      `ADD of a git repository is not supported here: clone it and copy it: ${url}`,
-    );
-  }
   if (copy.checksum !== '' && !/^sha256:[0-9a-f]{64}$/.test(copy.checksum)) {
     throw failure(options.place, `invalid checksum ${copy.checksum}: it should be sha256:…`);
   }
-  const name = nameOf(url, options);
+  const web = parseWebUrl(url);
+  if (web === undefined) throw failed(options, `cannot read the URL ${redactUrl(url)}`);
+  const name = nameOf(web, options);
   if (name === '' && copy.target.endsWith('/')) {
-    throw failed(options, `cannot determine filename for source ${url}`);
+    throw failed(options, `cannot determine filename for source ${web.shown}`);
   }
-  const response = await request(build, url, options);
+  const response = await request(build, web, options);
   const path = join(build.folder, randomUUID());
   const { size, digest } = await receive(build, response, path, options);
   if (copy.checksum !== '' && copy.checksum !== digest) {
@@ -59,11 +54,11 @@ export async function fetchRemote(
   return { name, size, digest, mtime, body: () => readWhenAsked(path) };
 }
 
-function nameOf(url: string, options: CopyOptions): string {
+function nameOf({ href, shown }: WebUrl, options: CopyOptions): string {
   try {
-    return posix.basename(decodeURI(new URL(url).pathname));
+    return posix.basename(decodeURI(new URL(href).pathname));
   } catch (error) {
-    throw failed(options, `cannot read the URL ${url}: ${messageOf(error)}`);
+    throw failed(options, `cannot read the URL ${shown}: ${messageOf(error)}`);
   }
 }
 
@@ -72,8 +67,12 @@ async function* readWhenAsked(path: string): AsyncGenerator<Uint8Array, void, un
   for await (const chunk of createReadStream(path)) yield chunk as Uint8Array;
 }
 
-async function request(build: BuildShared, url: string, options: CopyOptions): Promise<Response> {
-  let at = url;
+async function request(
+  build: BuildShared,
+  { headers, href, shown }: WebUrl,
+  options: CopyOptions,
+): Promise<Response> {
+  let at = href;
   for (let redirects = 0; redirects <= REDIRECTS_MAX; redirects += 1) {
     const late = new AbortController();
     // For the head of the answer alone: a large file may take as long as it takes.
@@ -81,11 +80,17 @@ async function request(build: BuildShared, url: string, options: CopyOptions): P
     let response: Response;
     try {
       const signal = AbortSignal.any([build.signal, late.signal]);
-      response = await fetch(at, { redirect: 'manual', signal });
+      // Who is asked instead of the one that was named is told nothing.
+      const isNamed = new URL(at).origin === new URL(href).origin;
+      response = await fetch(at, {
+        redirect: 'manual',
+        signal,
+        ...(isNamed ? { headers } : {}),
+      });
     } catch (error) {
       build.signal.throwIfAborted();
       const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-      throw failed(options, `failed to get ${url}: ${messageOf(cause)}`);
+      throw failed(options, `failed to get ${shown}: ${messageOf(cause)}`);
     } finally {
       clearTimeout(timer);
     }
@@ -94,7 +99,7 @@ async function request(build: BuildShared, url: string, options: CopyOptions): P
       await response.body?.cancel();
       const next = new URL(location, at);
       if (next.protocol !== 'https:' && (next.protocol !== 'http:' || at.startsWith('https:'))) {
-        throw failed(options, `${url} leads to ${next.protocol}//, which is not followed`);
+        throw failed(options, `${shown} leads to ${next.protocol}//, which is not followed`);
       }
       at = next.href;
       continue;
@@ -103,10 +108,10 @@ async function request(build: BuildShared, url: string, options: CopyOptions): P
     await response.body?.cancel();
     throw failed(
       options,
-      `failed to GET ${url} with status ${response.status} ${response.statusText}`,
+      `failed to GET ${shown} with status ${response.status} ${response.statusText}`,
     );
   }
-  throw failed(options, `${url} is redirected more than ${REDIRECTS_MAX} times`);
+  throw failed(options, `${shown} is redirected more than ${REDIRECTS_MAX} times`);
 }
 
 async function receive(

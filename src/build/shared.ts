@@ -11,6 +11,7 @@ import type { CacheMounts } from './cache-mounts.ts';
 import type { Context } from './context.ts';
 import type { Dockerfile } from './dockerfile/dockerfile.ts';
 import type { EphemeralImages } from './ephemeral.ts';
+import type { GitHost } from './git/program.ts';
 import type { BuildPlan } from './graph.ts';
 import type { BuildRequest, OnBuildEvent } from './request.ts';
 import type { AgentCalls } from './ssh-agent.ts';
@@ -24,6 +25,7 @@ export type BuildDeps = {
   readonly cacheMounts: CacheMounts;
   readonly ephemeral: EphemeralImages;
   readonly agentCalls: AgentCalls;
+  readonly git: GitHost;
   /** Contexts that are being received, one folder a build. */
   readonly folder: string;
   /** The same for what must not be on a disk: secrets; and sockets. */

@@ -14,6 +14,7 @@ import { failure, fault, type Place } from './dockerfile/fault.ts';
 import type { Arg, Located, Run, Workdir } from './dockerfile/instruction.ts';
 import { expandAt, parseTrigger } from './dockerfile/parse.ts';
 import { expandWords } from './dockerfile/words.ts';
+import { redactUrl } from './git/url.ts';
 import { foreignStep } from './foreign-cache.ts';
 import type { PlannedStage } from './graph.ts';
 import { keepLayer } from './layer.ts';
@@ -109,7 +110,8 @@ export class StageBuilder {
   async #tellStep(text: string, line: number): Promise<void> {
     const { steps, tell } = this.build;
     const [stage, step] = [this.index, this.#step];
-    await tell({ kind: 'step', stage, step, steps: steps(), text, line });
+    const shown = /^(?:ONBUILD\s+)?ADD\s/i.test(text) ? redactUrl(text) : text;
+    await tell({ kind: 'step', stage, step, steps: steps(), text: shown, line });
   }
 
   async #tellImage(): Promise<void> {

@@ -6,17 +6,24 @@ import { CacheMounts, type MountDisk } from '#build/cache-mounts.ts';
 import { EphemeralImages } from '#build/ephemeral.ts';
 import { AgentCalls } from '#build/ssh-agent.ts';
 import { BuildService } from '#build/service.ts';
+import type { GitHost } from '#build/git/program.ts';
 import type { BuildDeps } from '#build/shared.ts';
+import { startConfined } from '#kernel/native/confine.ts';
 import type { Config } from './config.ts';
 import { NO_BRIDGE } from '#network/predefined.ts';
 
-export type BuildParts = Pick<BuildDeps, 'cache' | 'cacheMounts' | 'ephemeral'>;
+export type BuildParts = Pick<BuildDeps, 'cache' | 'cacheMounts' | 'ephemeral' | 'git'>;
 
-export function makeBuildParts({ dataRoot }: Config, disk: MountDisk): BuildParts {
+export function makeBuildParts(
+  { dataRoot }: Config,
+  disk: MountDisk,
+  nativePath: string,
+): BuildParts {
   return {
     cache: new BuildCache(dataRoot),
     cacheMounts: new CacheMounts(join(dataRoot, 'build-mounts'), disk),
     ephemeral: new EphemeralImages(),
+    git: gitHost(nativePath, process.env),
   };
 }
 
@@ -44,4 +51,18 @@ export async function openBuilds(
   });
   await service.recover();
   return Object.assign(service, { [Symbol.asyncDispose]: () => parts.cache.flush() });
+}
+
+/** How the daemon's own requests go out is how git's do. */
+const PASSED_ON = /^(?:(?:https?|no|all)_proxy|ssl_cert_(?:file|dir))$/i;
+
+function gitHost(nativePath: string, env: NodeJS.ProcessEnv): GitHost {
+  const passedOn = Object.entries(env).flatMap(([name, value]) =>
+    value !== undefined && PASSED_ON.test(name) ? [[name, value] as const] : [],
+  );
+  return {
+    start: (program) => startConfined(nativePath, program),
+    path: env['PATH'] ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+    env: Object.fromEntries(passedOn),
+  };
 }

@@ -79,7 +79,7 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
   const needsOfStores = { config, agent, trash, log, host };
   const { store, snapshots, copies, runs } = await openStores(needsOfStores, parts);
   const registries = parts.use(new SwitchRegistries(config.registry));
-  const build = makeBuildParts(config, makeMountDisk(parts.use(new NativeAgent(native))));
+  const build = makeBuildParts(config, makeMountDisk(parts.use(new NativeAgent(native))), native);
   const pinned: ImageNeeds['pinned'] = (hold) => build.cache.load(hold);
   const needsOfImages = { snapshots, registries, publisher: events, report, pinned };
   const images = await openImages(config, store, needsOfImages, parts);

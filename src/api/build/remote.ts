@@ -1,6 +1,8 @@
-// POST /build?remote=URL: a Dockerfile, or an archive with the context.
+// POST /build?remote=URL: a git repository, an archive with the context, or a Dockerfile.
 import { EngineError, messageOf } from '#base/error.ts';
+import { isGitContext, redactUrl } from '#build/git/url.ts';
 import type { BuildSource } from '#build/service.ts';
+import { parseWebUrl } from '#build/web-url.ts';
 import { detectCompression } from '#tar/compression.ts';
 
 const DOCKERFILE_BYTES_MAX = 16 * 1024 * 1024;
@@ -8,22 +10,28 @@ const HEADERS_MS_MAX = 60_000;
 const HEAD_BYTES = 512;
 const TAR_MAGIC_AT = 257;
 
-export async function fetchRemoteSource(url: string, signal: AbortSignal): Promise<BuildSource> {
-  if (!/^https?:\/\//i.test(url) || /\.git(?:#|$)/i.test(url)) {
-    const text = `cannot build from ${url}: http(s) archives and Dockerfiles are read, git is not`;
+export async function openRemoteSource(url: string, signal: AbortSignal): Promise<BuildSource> {
+  if (isGitContext(url)) return { kind: 'git', url };
+  if (!/^https?:\/\//i.test(url)) {
+    const text = `cannot build from ${redactUrl(url)}: git repositories (https, http or git), and archives and Dockerfiles by http(s) are read`;
     throw new EngineError('not_implemented', text);
   }
+  const web = parseWebUrl(url);
+  if (web === undefined) {
+    throw new EngineError('invalid_argument', `cannot read the URL ${redactUrl(url)}`);
+  }
+  const { headers, href, shown } = web;
   let response: Response;
   const late = new AbortController();
   // For the head of the answer alone: a large context may take as long as it takes.
   const timer = setTimeout(() => late.abort(new Error('no answer')), HEADERS_MS_MAX);
   try {
-    response = await fetch(url, { signal: AbortSignal.any([signal, late.signal]) });
+    response = await fetch(href, { headers, signal: AbortSignal.any([signal, late.signal]) });
   } catch (error) {
     const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
     throw new EngineError(
       'unavailable',
-      `error fetching: failed to GET ${url}: ${messageOf(cause)}`,
+      `error fetching: failed to GET ${shown}: ${messageOf(cause)}`,
     );
   } finally {
     clearTimeout(timer);
@@ -31,7 +39,7 @@ export async function fetchRemoteSource(url: string, signal: AbortSignal): Promi
   if (!response.ok || response.body === null) {
     throw new EngineError(
       'not_found',
-      `error fetching: failed to GET ${url} with status ${response.status}`,
+      `error fetching: failed to GET ${shown} with status ${response.status}`,
     );
   }
   const reader = response.body[Symbol.asyncIterator]();
@@ -51,8 +59,7 @@ export async function fetchRemoteSource(url: string, signal: AbortSignal): Promi
     }
   }
   const isTar = head.subarray(TAR_MAGIC_AT, TAR_MAGIC_AT + 5).toString('latin1') === 'ustar';
-  if (isTar || detectCompression(head) !== 'none')
-    return { archive: whole(), dockerfile: undefined };
+  if (isTar || detectCompression(head) !== 'none') return { kind: 'archive', archive: whole() };
   const text: Uint8Array[] = [];
   let bytes = 0;
   for await (const chunk of whole()) {
@@ -60,10 +67,10 @@ export async function fetchRemoteSource(url: string, signal: AbortSignal): Promi
     if (bytes > DOCKERFILE_BYTES_MAX) {
       throw new EngineError(
         'limit_exceeded',
-        `${url} is no archive, and too large for a Dockerfile`,
+        `${shown} is no archive, and too large for a Dockerfile`,
       );
     }
     text.push(chunk);
   }
-  return { archive: undefined, dockerfile: Buffer.concat(text).toString('utf8') };
+  return { kind: 'dockerfile', text: Buffer.concat(text).toString('utf8') };
 }

@@ -18,7 +18,7 @@ import type { Route } from '../router.ts';
 import { publicMessage } from '../status.ts';
 import { parseBuild } from './parse.ts';
 import type { BuildPort } from './port.ts';
-import { fetchRemoteSource } from './remote.ts';
+import { openRemoteSource } from './remote.ts';
 import type { BuildEvent } from '#build/request.ts';
 import type { CacheUsage } from '#build/usage.ts';
 import { isOrder, renderEvent } from './render-event.ts';
@@ -38,8 +38,8 @@ async function build(exchange: Exchange): Promise<void> {
   try {
     const source =
       remote === ''
-        ? { archive: bodyOf(http), dockerfile: undefined }
-        : await fetchRemoteSource(remote, signal);
+        ? ({ kind: 'archive', archive: bodyOf(http) } as const)
+        : await openRemoteSource(remote, signal);
     await deps.builds.build(source, request, add, signal);
     if (!response.headersSent) openStream(exchange, 'application/json');
   } catch (error) {

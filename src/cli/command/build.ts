@@ -1,5 +1,5 @@
 // build: sends a context, shows how it becomes an image, and says where it went wrong.
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { readJsonLines } from '#client/client.ts';
 import { AgentForward } from '#client/ssh-agent.ts';
@@ -68,7 +68,7 @@ export async function run(context: Context): Promise<number> {
 function openSource(path: string, flags: Flags): BuildContext | undefined {
   const file = flags.string('file');
   const stdin = (): Buffer => readFileSync(STDIN);
-  if (/^https?:\/\//.test(path)) return undefined;
+  if (isRemote(path)) return undefined;
   if (path !== '-') return openDirectory(path, file, stdin);
   if (file === '-') {
     throw new CliError(
@@ -87,6 +87,12 @@ function openSource(path: string, flags: Flags): BuildContext | undefined {
   const text = bytes.toString('utf8');
   const packed = openText(text);
   return { archive: packed, dockerfile: 'Dockerfile', text, shown: '-' };
+}
+
+/** As docker has it: what looks like a repository, and is no directory here. */
+function isRemote(path: string): boolean {
+  if (/^(?:https?|git|ssh):\/\//i.test(path)) return true;
+  return /^(?:[\w.-]+@[\w.-]+:|github\.com\/)/.test(path) && !existsSync(path);
 }
 
 async function* one(bytes: Buffer): AsyncGenerator<Uint8Array> {
