@@ -1,6 +1,6 @@
 // The image that FROM or --from names: one that is here, or pulled.
 import { isEngineError } from '#base/error.ts';
-import { parseReference, repositoryOf } from '#base/reference.ts';
+import { parseReference } from '#base/reference.ts';
 import { fitsPlatform, formatPlatform, type Platform } from '#image/platform.ts';
 import type { ImageRecord } from '#image/record.ts';
 import { failure, type Place } from './dockerfile/fault.ts';
@@ -56,7 +56,7 @@ async function pullImage(build: BuildShared, { name, platform }: BaseWish): Prom
   const { deps, request, signal, tell } = build;
   await deps.images.pull(name, {
     signal,
-    auth: request.auth(repositoryOf(parseReference(name))),
+    auth: request.auth(parseReference(name).domain),
     ...(platform === undefined ? {} : { platform }),
     onProgress: (progress) => {
       // Nobody waits for the line of a progress bar.

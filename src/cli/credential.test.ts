@@ -14,7 +14,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { CredentialStore, HUB_SERVER, serverKey } from './credential.ts';
+import { HUB_SERVER } from '#client/registry-auth.ts';
+import { CredentialStore, serverKey } from './credential.ts';
 import { CredentialFile, NO_CREDENTIALS } from './credential-file.ts';
 
 const JOE = { ...NO_CREDENTIALS, username: 'joe', password: 'se:cret' };

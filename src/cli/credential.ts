@@ -1,13 +1,10 @@
 // Who we are to a registry: from a program that keeps credentials, or from docker's own file.
 import { messageOf } from '#base/error.ts';
 import { parseReference } from '#base/reference.ts';
+import { authHeader, authsHeader, HUB_SERVER, registryKey } from '#client/registry-auth.ts';
 import type { AuthConfig } from '#wire/image.ts';
 import { CredentialFile, type Credentials, hostOf, NO_CREDENTIALS } from './credential-file.ts';
 import { eraseByHelper, getByHelper, storeByHelper } from './credential-helper.ts';
-
-/** Docker Hub's key in the file: the URL of its index of old. */
-export const HUB_SERVER = 'https://index.docker.io/v1/';
-const HUB_HOSTS: readonly string[] = ['docker.io', 'index.docker.io', 'registry-1.docker.io'];
 
 const UNENCRYPTED = (path: string): string =>
   [
@@ -77,8 +74,7 @@ export class CredentialStore {
       // The image may be one that anybody may read.
       warn(`WARNING: ${messageOf(error)}, going on without credentials\n`);
     }
-    const text = Buffer.from(JSON.stringify(auth)).toString('base64url');
-    return { 'X-Registry-Auth': `${text}${'='.repeat((4 - (text.length % 4)) % 4)}` };
+    return authHeader(auth);
   }
 }
 
@@ -102,16 +98,14 @@ function serverOf(image: string): string {
 /** What the user calls a registry, as the key of its credentials. */
 export function serverKey(text: string): string {
   const host = hostOf(text);
-  return host === '' || HUB_HOSTS.includes(host) ? HUB_SERVER : host;
+  return host === '' ? HUB_SERVER : registryKey(host);
 }
 
 function warn(text: string): void {
   process.stderr.write(text);
 }
 
-/** X-Registry-Config of a build: whatever base images it may need. */
-export async function registryConfig(folder: string): Promise<string> {
-  const store = CredentialStore.open(folder);
-  const auths = await store.all();
-  return Buffer.from(JSON.stringify(auths)).toString('base64url');
+/** Of a build: whatever base images it may need. */
+export async function buildHeader(folder: string): Promise<Readonly<Record<string, string>>> {
+  return authsHeader(await CredentialStore.open(folder).all());
 }

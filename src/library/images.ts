@@ -4,6 +4,7 @@ import { familiarName, parseReference, withDefaultTag } from '#base/reference.ts
 import { type EngineClient, readJsonLines } from '#client/client.ts';
 import { ClientError } from '#client/error.ts';
 import { platformJson } from '#client/platform.ts';
+import { authHeader, authsHeader, registryKey } from '#client/registry-auth.ts';
 import { AgentForward } from '#client/ssh-agent.ts';
 import type { AgentCallEvent, OwnBuildEvent } from '#wire/build.ts';
 import type {
@@ -47,6 +48,10 @@ export type BuildOptions = LoadOptions & {
    * can list keys and have them sign, no more. For this engine, not for Docker's.
    */
   readonly ssh?: Readonly<Record<string, string>>;
+  /**
+   * For base images: by the host of a registry as it stands in an image's name, `docker.io` too.
+   */
+  readonly auths?: Readonly<Record<string, AuthConfig>>;
 };
 
 export class Images {
@@ -72,7 +77,7 @@ export class Images {
     const { fromImage, tag } = split(name);
     const reply = await this.#client.call('POST', '/images/create', {
       query: { fromImage, tag, platform: options.platform },
-      headers: authHeader(options.auth),
+      headers: authHeader(options.auth ?? {}),
       ...signalOf(options),
     });
     await readProgress(reply.body, options);
@@ -81,8 +86,8 @@ export class Images {
 
   /** Of a context, which is a tar with a Dockerfile in it; `onProgress` has what the steps say. */
   async build(context: Readable | Uint8Array, options: BuildOptions = {}): Promise<Image> {
-    const { args, labels, network, noCache, platform, pull, ssh = {}, tags, target } = options;
-    const sockets = new Map(Object.entries(ssh));
+    const { args, auths, labels, network, noCache, platform, pull, tags, target } = options;
+    const sockets = new Map(Object.entries(options.ssh ?? {}));
     // Who cannot be asked is told to the step: its connection ends.
     using forward = new AgentForward(this.#client, sockets, () => {});
     const reply = await this.#client.call('POST', '/build', {
@@ -98,7 +103,10 @@ export class Images {
         platform,
         rm: true,
       },
-      headers: sockets.size === 0 ? {} : agentsHeader(sockets),
+      headers: {
+        ...(auths === undefined ? {} : byRegistry(auths)),
+        ...(sockets.size === 0 ? {} : agentsHeader(sockets)),
+      },
       stream: context,
       ...signalOf(options),
     });
@@ -179,7 +187,7 @@ export class Image {
     const path = `/images/${encodePath(fromImage)}/push`;
     const reply = await this.#client.call('POST', path, {
       query: { tag, platform: platformJson(options.platform) },
-      headers: authHeader(options.auth),
+      headers: authHeader(options.auth ?? {}),
       ...signalOf(options),
     });
     await readProgress(reply.body, options);
@@ -227,10 +235,9 @@ function split(name: string): { readonly fromImage: string; readonly tag: string
   }
 }
 
-function authHeader(auth: AuthConfig = {}): Readonly<Record<string, string>> {
-  const text = Buffer.from(JSON.stringify(auth)).toString('base64url');
-  // Go's decoder wants the padding.
-  return { 'X-Registry-Auth': text.padEnd(Math.ceil(text.length / 4) * 4, '=') };
+function byRegistry(auths: Readonly<Record<string, AuthConfig>>): Readonly<Record<string, string>> {
+  const entries = Object.entries(auths);
+  return authsHeader(Object.fromEntries(entries.map(([host, auth]) => [registryKey(host), auth])));
 }
 
 /** An error comes in the stream: the status went out before it. */

@@ -8,6 +8,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { after, before, test } from 'node:test';
+import { Engine } from '#library/index.ts';
 import type { ProgressMessage } from '#wire/image.ts';
 import { type Dockerd, findDockerd, startDockerd } from '../../bench/dockerd.ts';
 import { makeScratch, removeScratch } from '../../tools/scratch.ts';
@@ -342,6 +343,46 @@ test('dockerode sends credentials with each request', { skip }, async () => {
   await assert.rejects(docker.pull(name, {}), { statusCode: 500 });
   const pulled = await finished(docker.pull(name, { authconfig }));
   assert.ok(pulled.some(({ status }) => status === `Digest: ${pushed.Digest}`));
+});
+
+test('a private image is built from with credentials by registry, and not without', {
+  skip,
+}, async () => {
+  const name = `${users.host}/users/library:1`;
+  const cli = client('docker');
+  await ok(cli, 'login', '-u', 'joe', '-p', 'se:cret', users.host);
+  await ok(cli, 'tag', 'busybox', name);
+  await ok(cli, 'push', name);
+  await ok(cli, 'rmi', name);
+  const context = await tar([file('Dockerfile', `FROM ${name}\nLABEL built=yes\n`)]);
+  const joe = { username: 'joe', password: 'se:cret' };
+  const hosts = dockerd === undefined ? [] : [dockerd.host];
+  for (const host of [daemon.engine.host, ...hosts]) {
+    const { images } = new Engine({ host });
+    for (const auths of [{}, { 'other.test': joe }, { [users.host]: { ...joe, password: '?' } }]) {
+      await assert.rejects(images.build(context, { auths }), /no basic auth|unauthorized/);
+    }
+    // A key of old, and a password whose base64 needs its padding, or none.
+    for (const auths of [
+      { [users.host]: joe },
+      { [`http://${users.host}/v1/`]: joe },
+      { [users.host]: joe, 'o.test': joe },
+      { [users.host]: joe, 'ot.test': joe },
+    ]) {
+      const image = await images.build(context, { auths, pull: true });
+      assert.equal((await image.inspect()).Config?.Labels?.['built'], 'yes');
+      await image.remove();
+      await images.get(name).remove();
+    }
+  }
+  const place = join(folder, 'private');
+  mkdirSync(place);
+  writeFileSync(join(place, 'Dockerfile'), `FROM ${name}\n`);
+  const coracle = client('coracle');
+  const refused = await coracle('build', place);
+  assert.deepEqual([refused.code, /no basic auth/.test(refused.stderr)], [1, true]);
+  await ok(coracle, 'login', '-u', 'joe', '-p', 'se:cret', users.host);
+  await ok(coracle, 'build', place);
 });
 
 test('a registry with TLS of a private authority is trusted by certs.d alone', {

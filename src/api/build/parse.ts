@@ -123,7 +123,7 @@ function wrong(name: string): EngineError {
   );
 }
 
-/** X-Registry-Config: base64 of {registry: credentials}. */
+/** X-Registry-Config: base64 of {registry: credentials}; keys of old are URLs, whose host counts. */
 function parseAuths(http: IncomingMessage): ReadonlyMap<string, RegistryAuth> {
   const header = http.headers['x-registry-config'];
   const auths = new Map<string, RegistryAuth>();
@@ -136,7 +136,10 @@ function parseAuths(http: IncomingMessage): ReadonlyMap<string, RegistryAuth> {
   }
   if (typeof raw !== 'object' || raw === null) return auths;
   for (const [registry, value] of Object.entries(raw)) {
-    auths.set(registry, parseAuth(new Fields('AuthConfig', value)));
+    const auth = parseAuth(new Fields('AuthConfig', value));
+    auths.set(registry, auth);
+    const host = registry.replace(/^https?:\/\//, '').split('/', 1)[0] ?? '';
+    if (!Object.hasOwn(raw, host)) auths.set(host, auth);
   }
   return auths;
 }

@@ -10,7 +10,7 @@ import { parseOutput, writeOutput } from '../build/output.ts';
 import { readSecrets } from '../build/secret.ts';
 import { openAgents } from '../build/ssh.ts';
 import { CliError, type Context } from '../command.ts';
-import { registryConfig } from '../credential.ts';
+import { buildHeader } from '../credential.ts';
 import type { Ulimit } from '../create/kinds.ts';
 import type { Flags } from '../flags.ts';
 
@@ -41,7 +41,7 @@ export async function run(context: Context): Promise<number> {
     query: queryOf(flags, source, path),
     ...(source === undefined ? {} : { stream: Readable.from(source.archive) }),
     headers: {
-      'X-Registry-Config': await registryConfig(context.configFolder),
+      ...(await buildHeader(context.configFolder)),
       'X-Coracle-Build': encode({
         Events: true,
         Check: flags.bool('check'),

@@ -1,9 +1,10 @@
 // login: checks credentials with a registry, and keeps them where docker keeps them.
 import { readText } from '#client/client.ts';
+import { HUB_SERVER } from '#client/registry-auth.ts';
 import { EngineError } from '#base/error.ts';
 import type { AuthReply } from '#wire/image.ts';
 import { CliError, type Context } from '../command.ts';
-import { authConfig, CredentialStore, HUB_SERVER, serverKey } from '../credential.ts';
+import { authConfig, CredentialStore, serverKey } from '../credential.ts';
 import { type Credentials, NO_CREDENTIALS } from '../credential-file.ts';
 import { errorText } from '../each.ts';
 import type { Flags } from '../flags.ts';
