@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { DAEMON_FLAGS } from '#base/daemon-flag.ts';
+import { IDLE, KEYS, REFUSED } from '#base/daemon-key.ts';
 import { makeConfig, parseConfigFile } from './config.ts';
-import { IDLE, KEYS, REFUSED } from './config-key.ts';
 import { parseFlags } from './flags.ts';
 import { parseProxies, proxyFacts, useProxies } from './proxies.ts';
 
@@ -175,5 +176,109 @@ test('how cgroups are called is said as in daemon.json, and the parent must be c
   });
   assert.throws(() => configOf(['--exec-opt', 'native.umask']), {
     message: 'unknown exec-opt native.umask: there is native.cgroupdriver=cgroupfs|systemd',
+  });
+});
+
+/** `dockerd --help` of 20.10, and what 28 has more; `*` takes no value. */
+const DOCKERD_FLAGS =
+  'add-runtime allow-nondistributable-artifacts api-cors-header authorization-plugin bip -b bridge ' +
+  'cgroup-parent config-file containerd containerd-namespace containerd-plugins-namespace ' +
+  'cpu-rt-period cpu-rt-runtime cri-containerd* data-root -D* debug* default-address-pool ' +
+  'default-cgroupns-mode default-gateway default-gateway-v6 default-ipc-mode default-runtime ' +
+  'default-shm-size default-ulimit dns dns-opt dns-search exec-opt exec-root experimental* ' +
+  'fixed-cidr fixed-cidr-v6 -G group help* -H host host-gateway-ip icc* init* init-path ' +
+  'insecure-registry ip ip-forward* ip-masq* ip6tables* iptables* ipv6* label live-restore* ' +
+  'log-driver -l log-level log-opt max-concurrent-downloads max-concurrent-uploads ' +
+  'max-download-attempts metrics-addr mtu network-control-plane-mtu no-new-privileges* ' +
+  'node-generic-resource oom-score-adjust -p pidfile raw-logs* registry-mirror rootless* ' +
+  'seccomp-profile selinux-enabled* shutdown-timeout -s storage-driver storage-opt ' +
+  'swarm-default-advertise-addr tls* tlscacert tlscert tlskey tlsverify* userland-proxy* ' +
+  'userland-proxy-path userns-remap -v* version* ' +
+  'allow-direct-routing* bip6 bridge-accept-fwmark cdi-spec-dir default-network-opt feature ' +
+  'firewall-backend http-proxy https-proxy ip-forward-no-drop* log-format no-proxy validate*';
+
+test('each flag of dockerd is known, is a switch where it is one there, and sets its key', () => {
+  const names = new Set(DAEMON_FLAGS.map(({ name }) => name));
+  assert.equal(names.size, DAEMON_FLAGS.length, 'each once');
+  const keys = new Set([KEYS, IDLE, REFUSED].flatMap((table) => Object.keys(table)));
+  for (const { key, name } of DAEMON_FLAGS) assert.ok(key === '' || keys.has(key), name);
+  for (const flag of DOCKERD_FLAGS.split(' ')) {
+    const word = flag.replace('*', '');
+    const written = word.startsWith('-') ? word : `--${word}`;
+    const alone = () => parseFlags([written]);
+    if (flag.endsWith('*')) alone();
+    else assert.throws(alone, /flag needs an argument: --/, flag);
+  }
+});
+
+test('flags say what the keys of the file say', () => {
+  const argv =
+    '--label a=1 --label b=2 --log-driver local --log-opt max-size=1m --log-opt max-file=2 ' +
+    '--default-ulimit nofile=64:128 --default-ulimit core=-1 --default-shm-size 32M ' +
+    '--default-ipc-mode shareable --default-cgroupns-mode private --no-new-privileges ' +
+    '--add-runtime crun=/usr/bin/crun --storage-opt overlay2.size=1G --seccomp-profile unconfined ' +
+    '--default-network-opt bridge=a=1 --default-network-opt bridge=b=2=3 --mtu 1400 ' +
+    '--http-proxy http://p:1 --no-proxy a,b --live-restore=false --shutdown-timeout 5 ' +
+    '--node-generic-resource gpu=1 --feature buildkit=true -s copy -p /run/x.pid';
+  const file = {
+    labels: ['a=1', 'b=2'],
+    'log-driver': 'local',
+    'log-opts': { 'max-size': '1m', 'max-file': '2' },
+    'default-ulimits': { nofile: { Soft: 64, Hard: 128 }, core: { Soft: -1, Hard: -1 } },
+    'default-shm-size': '32M',
+    'default-ipc-mode': 'shareable',
+    'default-cgroupns-mode': 'private',
+    'no-new-privileges': true,
+    runtimes: { crun: { path: '/usr/bin/crun' } },
+    'storage-opts': ['overlay2.size=1G'],
+    'seccomp-profile': 'unconfined',
+    'default-network-opts': { bridge: { a: '1', b: '2=3' } },
+    mtu: 1400,
+    proxies: { 'http-proxy': 'http://p:1', 'no-proxy': 'a,b' },
+    'live-restore': false,
+    'shutdown-timeout': 5,
+    'node-generic-resources': ['gpu=1'],
+    features: { buildkit: true },
+    'storage-driver': 'copy',
+    pidfile: '/run/x.pid',
+  };
+  const { idle, ...config } = configOf(argv.split(' '));
+  const { idle: idleOfFile, ...configOfFile } = configOf([], JSON.stringify(file));
+  assert.deepEqual(config, configOfFile);
+  assert.deepEqual(Object.keys(idle).toSorted(), Object.keys(idleOfFile).toSorted());
+});
+
+test('the unit of dockerd starts as it is, short flags written in any of its ways', () => {
+  const unit = '-H fd:// --containerd=/run/containerd/containerd.sock --userland-proxy=false';
+  const config = configOf(unit.split(' '));
+  assert.deepEqual(config.hosts, ['fd://']);
+  assert.deepEqual(config.idle, { containerd: 'there is no containerd' });
+  for (const word of ['-Hfd://', '-H=fd://', '--host=fd://', '-DHfd://']) {
+    assert.deepEqual(configOf([word]).hosts, ['fd://'], word);
+  }
+  assert.equal(configOf(['-Dlwarn']).logLevel, 'debug');
+  assert.throws(() => configOf(['-xH']), /unknown flag: -x/);
+});
+
+test('a flag that is refused, or has a value of the wrong kind, says what to do', () => {
+  for (const [argv, text] of [
+    ['--userns-remap default', /userns-remap cannot be "default" here: .* --userns auto instead/],
+    ['--iptables=false', /iptables cannot be false here: .* or use --bridge none/],
+    ['--authorization-plugin x', /authorization-plugins cannot be \["x"\] here/],
+    ['--selinux-enabled', /selinux-enabled cannot be true here/],
+    ['--shutdown-timeout soon', /invalid argument "soon" for "--shutdown-timeout" flag: it is no/],
+    ['--default-ulimit nofile=x', /for "--default-ulimit" flag: it is NAME=SOFT or NAME=SOFT:HARD/],
+    ['--default-ulimit nosuch=1', /invalid ulimit type: nosuch/],
+    ['--add-runtime crun', /for "--add-runtime" flag: it is NAME=PATH/],
+    ['--default-network-opt bridge=x', /it is DRIVER=KEY=VALUE/],
+    ['--icc=perhaps', /invalid argument "perhaps" for "--icc" flag: it is true or false/],
+  ] as const) {
+    assert.throws(() => configOf(argv.split(' ')), text, argv);
+  }
+  configOf(['--iptables=true', '--selinux-enabled=false', '--userns-remap=']);
+  assert.throws(() => configOf(['--log-opt', 'a=1'], '{"log-opts": {"b": "2"}}'), {
+    message:
+      'the following directives are specified both as a flag and in the configuration file: ' +
+      'log-opts: (from flag: map[a:1], from file: map[b:2])',
   });
 });

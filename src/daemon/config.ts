@@ -10,7 +10,7 @@ import type { RegistryConfig } from '#image/registry/registry.ts';
 import { CGROUP_DRIVERS, type CgroupDriver, namingOf } from '#kernel/cgroup/naming.ts';
 import { type DriverName, DRIVERS } from '#snapshot/driver.ts';
 import type { RealtimeBudget } from '#kernel/cgroup/resources.ts';
-import { IDLE, KEYS, type Kind, REFUSED } from './config-key.ts';
+import { IDLE, KEYS, type Kind, REFUSED } from '#base/daemon-key.ts';
 import type { Flags } from './flags.ts';
 import { type HostDefaults, parseHostDefaults } from './host-default.ts';
 import { makeNetworkConfig, type NetworkConfig } from './network-config.ts';
@@ -128,7 +128,7 @@ function refuse(key: string, value: unknown): void {
   throw new EngineError('invalid_argument', text);
 }
 
-/** Keys of the file that set nothing here, each with what is so. */
+/** Keys that were said and set nothing here, each with what is so. */
 function idleOf(values: Values): Readonly<Record<string, string>> {
   const idle = Object.entries(IDLE).filter(
     ([key, { same }]) => values.has(key) && values.get(key) !== same,
@@ -152,10 +152,15 @@ function checkKind(key: string, value: unknown): void {
 }
 
 function show(value: unknown): string {
-  return Array.isArray(value) ? `[${value.join(' ')}]` : String(value);
+  if (Array.isArray(value)) return `[${value.map(show).join(' ')}]`;
+  if (typeof value !== 'object' || value === null) return String(value);
+  return `map[${Object.entries(value)
+    .map(([key, each]) => `${key}:${show(each)}`)
+    .join(' ')}]`;
 }
 
 export function makeConfig(flags: Flags, file: Values): Config {
+  for (const [key, value] of flags.given) refuse(key, value);
   const values = new Map<string, unknown>([...file, ...flags.given]);
   const text = (key: string, fallback: string): string => {
     const value = values.get(key);

@@ -1,5 +1,5 @@
 // `coracle daemon` flags. Pure.
-import { DAEMON_FLAGS, type DaemonFlag } from '#base/daemon-flag.ts';
+import { DAEMON_FLAGS, type DaemonFlag, FOREIGN_FLAGS, SETTING_FLAGS } from '#base/daemon-flag.ts';
 import { EngineError } from '#base/error.ts';
 
 export type Flags = {
@@ -7,8 +7,10 @@ export type Flags = {
   readonly configFile: string | undefined;
   /** Only check the configuration. */
   readonly validate: boolean;
-  /** By the name that the configuration file has for it; only what was given. */
-  readonly given: ReadonlyMap<string, string | boolean | readonly string[]>;
+  /** Only print the version. */
+  readonly version: boolean;
+  /** As the configuration file would have it; only what was given. */
+  readonly given: ReadonlyMap<string, unknown>;
 };
 
 const BY_NAME = new Map(DAEMON_FLAGS.map((flag) => [`--${flag.name}`, flag]));
@@ -18,25 +20,88 @@ const SHORT = new Map(
   ),
 );
 
+/** strconv.ParseBool. */
+const SWITCHES = new Set('1 t T true TRUE True 0 f F false FALSE False'.split(' '));
+
 export function parseFlags(argv: readonly string[]): Flags {
-  const given = new Map<string, string | boolean | readonly string[]>();
-  let help = false;
-  let validate = false;
+  const given = new Map<string, unknown>();
+  const asked = new Set<string>();
   let configFile: string | undefined;
-  const rest = [...argv];
+  const rest = argv.flatMap(splitShort);
   for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
     const { name, definition, inline } = lookUp(word);
-    const value = definition.kind === 'boolean' ? boolean(name, inline) : (inline ?? rest.shift());
-    if (value === undefined) throw usage(`flag needs an argument: ${name}`);
-    if (name === '--help') help = value === true;
-    else if (name === '--validate') validate = value === true;
-    else if (name === '--config-file') configFile = String(value);
-    else if (definition.kind === 'list') {
-      const before = given.get(definition.key);
-      given.set(definition.key, [...(Array.isArray(before) ? before : []), String(value)]);
-    } else given.set(definition.key, value);
+    const { key, kind } = definition;
+    const text = kind === 'boolean' ? (inline ?? 'true') : (inline ?? rest.shift());
+    if (text === undefined) throw usage(`flag needs an argument: ${name}`);
+    const value = parseValue(definition, text, given.get(key));
+    if (name === '--config-file') configFile = text;
+    else if (key === '') asked[value === true ? 'add' : 'delete'](name);
+    else given.set(key, value);
   }
-  return { help, validate, configFile, given };
+  const [help, validate, version] = ['--help', '--validate', '--version'].map((name) =>
+    asked.has(name),
+  );
+  return {
+    help: help === true,
+    validate: validate === true,
+    version: version === true,
+    configFile,
+    given,
+  };
+}
+
+/** `-HVALUE`, `-H=VALUE`, and switches in front of it, are written as dockerd takes them, too. */
+function splitShort(word: string): readonly string[] {
+  if (!/^-[^-]./.test(word)) return [word];
+  const [first, after] = [word.slice(0, 2), word.slice(2)];
+  const definition = BY_NAME.get(SHORT.get(first) ?? '');
+  if (definition === undefined) return [word];
+  if (after.startsWith('=')) return [`--${definition.name}${after}`];
+  return definition.kind === 'boolean'
+    ? [first, ...splitShort(`-${after}`)]
+    : [`--${definition.name}=${after}`];
+}
+
+/** What the configuration file would have for the key; `before` is what earlier flags made. */
+function parseValue({ kind, name }: DaemonFlag, text: string, before: unknown): unknown {
+  const wrong = (why: string): EngineError =>
+    usage(`invalid argument "${text}" for "--${name}" flag: ${why}`);
+  const add = (key: string, value: unknown): unknown => ({ ...(before ?? {}), [key]: value });
+  const at = text.indexOf('=');
+  const [key, value] = at === -1 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)];
+  switch (kind) {
+    case 'text':
+      return text;
+    case 'boolean':
+      if (!SWITCHES.has(text)) throw wrong('it is true or false');
+      return /^(1|t)/i.test(text);
+    case 'number':
+      if (!/^[-+]?\d+$/.test(text)) throw wrong('it is no number');
+      return Number(text);
+    case 'list':
+      return [...(Array.isArray(before) ? before : []), text];
+    case 'entry':
+      return add(name, text);
+    case 'pairs':
+      return add(key, value);
+    case 'runtimes':
+      if (key === '' || value === '') throw wrong('it is NAME=PATH');
+      return add(key, { path: value });
+    case 'ulimits': {
+      const limit = /^(-?\d+)(?::(-?\d+))?$/.exec(value);
+      if (limit === null) throw wrong('it is NAME=SOFT or NAME=SOFT:HARD');
+      const [, soft, hard = soft] = limit;
+      return add(key, { Name: key, Soft: Number(soft), Hard: Number(hard) });
+    }
+    case 'options': {
+      const option = value.indexOf('=');
+      if (option < 1) throw wrong('it is DRIVER=KEY=VALUE');
+      const options = (before as Record<string, object> | undefined)?.[key];
+      return add(key, { ...options, [value.slice(0, option)]: value.slice(option + 1) });
+    }
+    default:
+      return kind satisfies never;
+  }
 }
 
 function lookUp(word: string): {
@@ -58,21 +123,21 @@ function lookUp(word: string): {
   return { name, definition, inline: at === -1 ? undefined : word.slice(at + 1) };
 }
 
-function boolean(name: string, inline: string | undefined): boolean {
-  if (inline === undefined || inline === 'true' || inline === '1') return true;
-  if (inline === 'false' || inline === '0') return false;
-  throw usage(`invalid argument "${inline}" for "${name}" flag`);
-}
-
 function usage(text: string): EngineError {
   return new EngineError('invalid_argument', `${text}\nSee 'coracle daemon --help'.`);
 }
 
+/** Where the explanation begins; a flag that is longer has it on the next line. */
+const HELP_COLUMN = 36;
+
+function helpLine({ help, kind, name, short }: DaemonFlag): string {
+  const dash = short === undefined ? '    ' : `-${short}, `;
+  const left = `  ${dash}--${name}${kind === 'boolean' ? '' : ' VALUE'}`;
+  if (left.length < HELP_COLUMN) return left.padEnd(HELP_COLUMN) + help;
+  return `${left}\n${' '.repeat(HELP_COLUMN)}${help}`;
+}
+
 export function helpText(): string {
-  const lines = DAEMON_FLAGS.map(({ help, kind, name, short }) => {
-    const left = `${short === undefined ? '    ' : `-${short}, `}--${name}`;
-    return `  ${`${left}${kind === 'boolean' ? '' : ' VALUE'}`.padEnd(30)} ${help}`;
-  });
   return [
     'Usage:  coracle daemon [OPTIONS]',
     '',
@@ -80,7 +145,10 @@ export function helpText(): string {
     'SIGHUP reads the configuration file again: log level, labels, runtimes and registries change.',
     '',
     'Options:',
-    ...lines,
+    ...SETTING_FLAGS.map(helpLine),
+    '',
+    'Options of dockerd, with what is so here:',
+    ...FOREIGN_FLAGS.map(helpLine),
     '',
   ].join('\n');
 }

@@ -13,6 +13,7 @@ import { createLog, type Log } from '#base/log.ts';
 import { collectBetween } from './collect.ts';
 import { type Config, makeConfig, readConfigFile } from './config.ts';
 import { type Engine, openEngine } from './engine.ts';
+import { ENGINE_VERSION } from './facts.ts';
 import { type Flags, helpText, parseFlags } from './flags.ts';
 import { lockDataRoot } from './lock.ts';
 import { Metrics, serveMetrics } from './metrics.ts';
@@ -38,6 +39,10 @@ export async function main(argv: readonly string[]): Promise<number> {
     const flags = parseFlags(argv);
     if (flags.help) {
       process.stdout.write(helpText());
+      return 0;
+    }
+    if (flags.version) {
+      process.stdout.write(`Coracle version ${ENGINE_VERSION}\n`);
       return 0;
     }
     const config = makeConfig(flags, await readConfigFile(flags));
@@ -88,10 +93,12 @@ async function run(flags: Flags, config: Config): Promise<void> {
   log.info('ending', { signal });
 }
 
-/** Of dockerd's file: what sets nothing here, so that nobody waits for what it did there. */
+/**
+ * Of dockerd's file and flags: what sets nothing here, so that nobody waits for what it did there.
+ */
 function tellIdle(log: Log, { idle }: Config): void {
   if (Object.keys(idle).length === 0) return;
-  log.info('keys of the configuration file that change nothing here', idle);
+  log.info('keys or flags that change nothing here', idle);
 }
 
 /** Throws for what cannot be served, or must not be. */
