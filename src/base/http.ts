@@ -4,4 +4,4 @@ import type * as http from 'node:http';
 
 const module: typeof http = process.getBuiltinModule('node:http');
 
-export const { createServer, ServerResponse, STATUS_CODES } = module;
+export const { Agent, createServer, get, ServerResponse, STATUS_CODES } = module;

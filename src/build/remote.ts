@@ -4,6 +4,7 @@ import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import { messageOf } from '#base/error.ts';
+import { isWhole, openWeb, type WebFile } from '#image/web.ts';
 import { type CopyOptions, failed } from './copy-plan.ts';
 import { failure } from './dockerfile/fault.ts';
 import type { Copy } from './dockerfile/instruction.ts';
@@ -12,8 +13,6 @@ import type { BuildShared } from './shared.ts';
 import { parseWebUrl, type WebUrl } from './web-url.ts';
 
 export const REMOTE_BYTES_MAX = 64 * 1024 ** 3;
-const REDIRECTS_MAX = 10;
-const HEADERS_MS_MAX = 60_000;
 
 export type Remote = {
   readonly name: string;
@@ -43,13 +42,13 @@ export async function fetchRemote(
   if (name === '' && copy.target.endsWith('/')) {
     throw failed(options, `cannot determine filename for source ${web.shown}`);
   }
-  const response = await request(build, web, options);
+  const file = await request(build, web, options);
   const path = join(build.folder, randomUUID());
-  const { size, digest } = await receive(build, response, path, options);
+  const { size, digest } = await receive(build, file, path, options);
   if (copy.checksum !== '' && copy.checksum !== digest) {
     throw failed(options, `digest mismatch ${digest}: ${copy.checksum}`);
   }
-  const modified = Date.parse(response.headers.get('last-modified') ?? '');
+  const modified = Date.parse(file.lastModified ?? '');
   const mtime = Number.isNaN(modified) ? 0n : BigInt(modified) * 1_000_000n;
   return { name, size, digest, mtime, body: () => readWhenAsked(path) };
 }
@@ -67,72 +66,38 @@ async function* readWhenAsked(path: string): AsyncGenerator<Uint8Array, void, un
   for await (const chunk of createReadStream(path)) yield chunk as Uint8Array;
 }
 
-async function request(
-  build: BuildShared,
-  { headers, href, shown }: WebUrl,
-  options: CopyOptions,
-): Promise<Response> {
-  let at = href;
-  for (let redirects = 0; redirects <= REDIRECTS_MAX; redirects += 1) {
-    const late = new AbortController();
-    // For the head of the answer alone: a large file may take as long as it takes.
-    const timer = setTimeout(() => late.abort(new Error('no answer')), HEADERS_MS_MAX);
-    let response: Response;
-    try {
-      const signal = AbortSignal.any([build.signal, late.signal]);
-      // Who is asked instead of the one that was named is told nothing.
-      const isNamed = new URL(at).origin === new URL(href).origin;
-      response = await fetch(at, {
-        redirect: 'manual',
-        signal,
-        ...(isNamed ? { headers } : {}),
-      });
-    } catch (error) {
-      build.signal.throwIfAborted();
-      const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-      throw failed(options, `failed to get ${shown}: ${messageOf(cause)}`);
-    } finally {
-      clearTimeout(timer);
-    }
-    const location = response.headers.get('location');
-    if (response.status >= 300 && response.status < 400 && location !== null) {
-      await response.body?.cancel();
-      const next = new URL(location, at);
-      if (next.protocol !== 'https:' && (next.protocol !== 'http:' || at.startsWith('https:'))) {
-        throw failed(options, `${shown} leads to ${next.protocol}//, which is not followed`);
-      }
-      at = next.href;
-      continue;
-    }
-    if (response.ok) return response;
-    await response.body?.cancel();
-    throw failed(
-      options,
-      `failed to GET ${shown} with status ${response.status} ${response.statusText}`,
-    );
+async function request(build: BuildShared, web: WebUrl, options: CopyOptions): Promise<WebFile> {
+  const { headers, href, shown } = web;
+  let file: WebFile;
+  try {
+    file = await openWeb(href, { signal: build.signal, headers, downgrade: false });
+  } catch (error) {
+    build.signal.throwIfAborted();
+    throw failed(options, `failed to get ${shown}: ${messageOf(error)}`);
   }
-  throw failed(options, `${shown} is redirected more than ${REDIRECTS_MAX} times`);
+  if (isWhole(file)) return file;
+  throw failed(options, `failed to GET ${shown} with status ${file.status} ${file.statusText}`);
 }
 
 async function receive(
   build: BuildShared,
-  response: Response,
+  file: WebFile,
   path: string,
   options: CopyOptions,
 ): Promise<{ readonly size: number; readonly digest: string }> {
   const hash = createHash('sha256');
-  const file = await open(path, 'wx', 0o600);
+  const kept = await open(path, 'wx', 0o600);
   let size = 0;
   try {
-    for await (const chunk of response.body ?? []) {
+    for await (const chunk of file.body) {
       build.signal.throwIfAborted();
       size += chunk.length;
       if (size > REMOTE_BYTES_MAX) throw failed(options, 'the remote file is too large');
       hash.update(chunk);
-      await file.write(chunk);
+      await kept.write(chunk);
     }
   } finally {
-    await file.close();
+    await kept.close();
   }
   return { size, digest: `sha256:${hash.digest('hex')}` };
 }

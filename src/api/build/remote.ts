@@ -3,10 +3,10 @@ import { EngineError, messageOf } from '#base/error.ts';
 import { isGitContext, redactUrl } from '#build/git/url.ts';
 import type { BuildSource } from '#build/service.ts';
 import { parseWebUrl } from '#build/web-url.ts';
+import { isWhole, openWeb, type WebFile } from '#image/web.ts';
 import { detectCompression } from '#tar/compression.ts';
 
 const DOCKERFILE_BYTES_MAX = 16 * 1024 * 1024;
-const HEADERS_MS_MAX = 60_000;
 const HEAD_BYTES = 512;
 const TAR_MAGIC_AT = 257;
 
@@ -21,28 +21,19 @@ export async function openRemoteSource(url: string, signal: AbortSignal): Promis
     throw new EngineError('invalid_argument', `cannot read the URL ${redactUrl(url)}`);
   }
   const { headers, href, shown } = web;
-  let response: Response;
-  const late = new AbortController();
-  // For the head of the answer alone: a large context may take as long as it takes.
-  const timer = setTimeout(() => late.abort(new Error('no answer')), HEADERS_MS_MAX);
+  let file: WebFile;
   try {
-    response = await fetch(href, { headers, signal: AbortSignal.any([signal, late.signal]) });
+    file = await openWeb(href, { signal, headers });
   } catch (error) {
-    const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-    throw new EngineError(
-      'unavailable',
-      `error fetching: failed to GET ${shown}: ${messageOf(cause)}`,
-    );
-  } finally {
-    clearTimeout(timer);
+    signal.throwIfAborted();
+    const text = `error fetching: failed to GET ${shown}: ${messageOf(error)}`;
+    throw new EngineError('unavailable', text, { cause: error });
   }
-  if (!response.ok || response.body === null) {
-    throw new EngineError(
-      'not_found',
-      `error fetching: failed to GET ${shown} with status ${response.status}`,
-    );
+  if (!isWhole(file)) {
+    const text = `error fetching: failed to GET ${shown} with status ${file.status}`;
+    throw new EngineError('not_found', text);
   }
-  const reader = response.body[Symbol.asyncIterator]();
+  const reader = file.body[Symbol.asyncIterator]();
   const chunks: Uint8Array[] = [];
   let size = 0;
   while (size < HEAD_BYTES) {
@@ -53,9 +44,13 @@ export async function openRemoteSource(url: string, signal: AbortSignal): Promis
   }
   const head = Buffer.concat(chunks);
   async function* whole(): AsyncGenerator<Uint8Array, void, undefined> {
-    yield head;
-    for (let next = await reader.next(); next.done !== true; next = await reader.next()) {
-      yield next.value;
+    try {
+      yield head;
+      for (let next = await reader.next(); next.done !== true; next = await reader.next()) {
+        yield next.value;
+      }
+    } finally {
+      await reader.return?.();
     }
   }
   const isTar = head.subarray(TAR_MAGIC_AT, TAR_MAGIC_AT + 5).toString('latin1') === 'ustar';

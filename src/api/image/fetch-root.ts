@@ -1,8 +1,6 @@
 // The body of `docker import URL`: the daemon fetches it, so that it need not pass the client.
 import { EngineError, messageOf } from '#base/error.ts';
-
-/** Until the head of the answer is there; the rest may take as long as it takes. */
-const HEADERS_MS_MAX = 60_000;
+import { isWhole, openWeb, type WebFile } from '#image/web.ts';
 
 /** A URL without a scheme is one of http, as for dockerd. */
 export function parseRootUrl(text: string): URL {
@@ -18,21 +16,15 @@ export function parseRootUrl(text: string): URL {
 }
 
 export async function fetchRoot(url: URL, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
-  const late = new AbortController();
-  const timer = setTimeout(() => late.abort(new Error('no answer')), HEADERS_MS_MAX);
-  let response: Response;
+  let file: WebFile;
   try {
-    response = await fetch(url, { signal: AbortSignal.any([signal, late.signal]) });
+    file = await openWeb(url.href, { signal });
   } catch (error) {
     signal.throwIfAborted();
-    const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-    const text = `Get ${JSON.stringify(url.href)}: ${messageOf(cause)}`;
+    const text = `Get ${JSON.stringify(url.href)}: ${messageOf(error)}`;
     throw new EngineError('unavailable', text, { cause: error });
-  } finally {
-    clearTimeout(timer);
   }
-  if (response.ok && response.body !== null) return response.body;
-  await response.body?.cancel();
-  const status = `${response.status} ${response.statusText}`.trim();
+  if (isWhole(file)) return file.body;
+  const status = `${file.status} ${file.statusText}`.trim();
   throw new EngineError('unavailable', `cannot fetch ${url.href}: the answer is ${status}`);
 }

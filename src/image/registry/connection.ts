@@ -3,10 +3,11 @@
 import type { Dirent } from 'node:fs';
 import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls';
+import { createSecureContext, type SecureContext } from 'node:tls';
 import { Agent, buildConnector, type Dispatcher, ProxyAgent } from 'undici';
 import { type Digest, sha256 } from '#base/digest.ts';
 import { EngineError, errnoOf, messageOf } from '#base/error.ts';
+import { hostAuthorities } from './authorities.ts';
 import { CERTIFICATE_BYTES_MAX, certificateFiles } from './certificate.ts';
 import { isInsecure } from './endpoint.ts';
 import { proxyFor } from './proxy.ts';
@@ -135,12 +136,8 @@ export class Connections {
     }
   }
 
-  /** Those of the host, where its administrator adds and removes some; Node's own without. */
   #authorities(): readonly string[] {
-    if (this.#publicAuthorities === undefined) {
-      const system = new Set(getCACertificates('system'));
-      this.#publicAuthorities = system.size > 0 ? [...system] : getCACertificates('bundled');
-    }
+    this.#publicAuthorities ??= hostAuthorities();
     return this.#publicAuthorities;
   }
 }

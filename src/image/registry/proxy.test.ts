@@ -34,6 +34,13 @@ test('NO_PROXY has names with all below, ports, addresses, CIDRs and "*"', () =>
   assert.ok(direct('http://10.1.2.3:99/', '10.0.0.0/8'));
   assert.ok(direct('http://[fd00::1]:99/', 'fd00::1'));
   assert.ok(direct('http://[fd00::1]:99/', 'fd00::/8'));
+  assert.ok(direct('http://[fd00::1]:99/', 'FD00:0::1'));
+  assert.ok(direct('http://[fd00::1]:99/', '[fd00:0::1]:99'));
+  assert.ok(!direct('http://[fd00::1]:99/', '[fd00::1]:98'));
+  assert.ok(direct('http://10.1.2.3:99/', '10.1.2.3:99'));
+  assert.ok(!direct('http://10.1.2.3/', '10.1.2.3:99'));
+  assert.ok(!direct('http://10.1.2.3/', '2.3'));
+  assert.ok(direct('http://EXAMPLE.com/', 'Example.COM'));
   assert.ok(!direct('http://11.1.2.3/', '10.0.0.0/8'));
   assert.ok(direct('http://anything/', '*'));
 });

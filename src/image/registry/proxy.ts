@@ -1,7 +1,7 @@
 // Which proxy a request takes, by the rules of Go's httpproxy package, which dockerd has:
 // HTTP_PROXY, HTTPS_PROXY and NO_PROXY, also in lower case; loopback never takes one.
 import { EngineError } from '#base/error.ts';
-import { contains, isLoopback, readCidr, readIp } from '#base/ip-address.ts';
+import { contains, type IpAddress, isLoopback, readCidr, readIp } from '#base/ip-address.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -34,10 +34,18 @@ function isDirect(url: URL, noProxy: string): boolean {
     if (prefix !== undefined) return address !== undefined && contains(prefix, address);
     const [, name = '', only = ''] = /^(.*?)(?::(\d+))?$/.exec(entry.toLowerCase()) ?? [];
     // An IPv6 address without a port has colons of its own.
-    if (readIp(entry) !== undefined) return entry.toLowerCase() === host;
+    const whole = readIp(entry);
+    if (whole !== undefined) return isSame(whole, address);
     if (only !== '' && only !== port) return false;
     const domain = name.replace(/^\*\./, '.').replace(/^\[(.*)\]$/, '$1');
+    const listed = readIp(domain);
+    if (listed !== undefined) return isSame(listed, address);
     if (domain.startsWith('.')) return host.endsWith(domain);
     return host === domain || (address === undefined && host.endsWith(`.${domain}`));
   });
+}
+
+/** An address of IPv6 has many texts. */
+function isSame(one: IpAddress, other: IpAddress | undefined): boolean {
+  return one.family === other?.family && one.value === other.value;
 }
