@@ -199,6 +199,7 @@ void questions_list(struct buffer *b);
 void questions_expire(uint64_t now);
 bool questions_wait(void);
 bool questions_possible(void);
+bool questions_inhabited(void);
 /* relay.c */
 int relay_main(const char *path);
 struct watch {

@@ -4,12 +4,15 @@
  */
 #define _GNU_SOURCE
 #include "native.h"
+#include <dirent.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define QUERY_WAIT_MS_MAX 8000 /* resolvers ask again after 5 s; older queries are dropped */
@@ -24,6 +27,7 @@ struct sandbox {
 	struct sandbox *next;
 	struct watch udp_watch, tcp_watch;
 	char *id, *path;
+	struct stat namespace; /* which it is; our sockets hold it, so that no other gets its number */
 	unsigned queries, sessions;
 	struct resolver resolver;
 };
@@ -197,7 +201,7 @@ int questions_open(const char *id, const char *path)
 	s = calloc(1, sizeof *s);
 	if (!s || !(s->id = strdup(id)) || !(s->path = strdup(path)))
 		abort();
-	if (resolver_open(&s->resolver, path) < 0) {
+	if (stat(path, &s->namespace) < 0 || resolver_open(&s->resolver, path) < 0) {
 		int saved = errno;
 		free_sandbox(s);
 		return errno = saved, -1;
@@ -298,3 +302,24 @@ void questions_list(struct buffer *b)
 
 bool questions_wait(void) { return all.queries || all.sessions; }
 bool questions_possible(void) { return all.sandboxes != NULL; }
+
+/* Whether a process is in any of the namespaces; also where that cannot be told. */
+bool questions_inhabited(void)
+{
+	DIR *proc = opendir("/proc");
+	if (!proc)
+		return true;
+	bool found = false;
+	for (struct dirent *d; !found && (d = readdir(proc));) {
+		char path[sizeof d->d_name + sizeof "/ns/net"];
+		struct stat st;
+		snprintf(path, sizeof path, "%s/ns/net", d->d_name);
+		/* One that ended meanwhile has none, nor has a zombie. */
+		if (d->d_name[0] < '1' || d->d_name[0] > '9' || fstatat(dirfd(proc), path, &st, 0) < 0)
+			continue;
+		for (struct sandbox *s = all.sandboxes; s && !found; s = s->next)
+			found = st.st_ino == s->namespace.st_ino && st.st_dev == s->namespace.st_dev;
+	}
+	closedir(proc);
+	return found;
+}

@@ -4,7 +4,9 @@
  * outlives the daemon: queries that come while none is connected wait for the next one, so a restart
  * of the daemon costs a resolver a delay and not a failure.
  *
- * It ends when it holds no namespace and its daemon went away, or none came for FIRST_DAEMON_MS_MAX.
+ * It ends when it holds no namespace and its daemon went away, or none came for FIRST_DAEMON_MS_MAX;
+ * and while no daemon is connected, when no process is left in the namespaces, or none can come any
+ * more, since the socket was removed or is another relay's. It is looked for each UNUSED_MS.
  */
 #define _GNU_SOURCE
 #include "native.h"
@@ -20,6 +22,7 @@
 
 #define FIRST_DAEMON_MS_MAX 30000
 #define TICK_MS 250
+#define UNUSED_MS 3000
 #define MESSAGE_BYTES_MAX 65535
 #define EVENTS 64
 /* What a daemon that does not read may have to read: with more, questions wait as without a daemon. */
@@ -28,7 +31,8 @@
 static struct {
 	int epoll, listener, daemon;
 	struct watch listener_watch, daemon_watch;
-	uint64_t started;
+	struct stat socket;
+	uint64_t started, looked;
 	bool was_used, wants_out, refused;
 	struct buffer in, out;
 } relay = { .listener = -1, .daemon = -1 };
@@ -48,6 +52,7 @@ static void drop_daemon(void)
 	if (relay.daemon >= 0)
 		close(relay.daemon);
 	relay.daemon = -1;
+	relay.looked = now_ms();
 	relay.in.used = relay.out.used = 0;
 	relay.wants_out = relay.refused = false;
 	forward_expire(UINT64_MAX); /* the next daemon gets the queries and asks anew */
@@ -214,6 +219,26 @@ static void serve(const struct epoll_event *events, int count)
 	}
 }
 
+/* One removed it, or has replaced it by its own. */
+static bool is_unreachable(const char *path)
+{
+	struct stat st;
+	return lstat(path, &st) < 0 || st.st_ino != relay.socket.st_ino || st.st_dev != relay.socket.st_dev;
+}
+
+/* A container that ended while there was no daemon is told by nobody else. */
+static bool is_over(const char *path, uint64_t now)
+{
+	if (relay.daemon >= 0)
+		return false;
+	if (!questions_possible())
+		return relay.was_used || now - relay.started > FIRST_DAEMON_MS_MAX;
+	if (now - relay.looked < UNUSED_MS)
+		return false;
+	relay.looked = now;
+	return is_unreachable(path) || !questions_inhabited();
+}
+
 int relay_main(const char *path)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -231,7 +256,7 @@ int relay_main(const char *path)
 	relay.listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	unlink(path);
 	if (relay.listener < 0 || bind(relay.listener, (struct sockaddr *)&address, sizeof address) < 0 ||
-	    listen(relay.listener, 8) < 0)
+	    listen(relay.listener, 8) < 0 || lstat(path, &relay.socket) < 0)
 		return 1;
 	relay.epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (relay.epoll < 0)
@@ -242,13 +267,15 @@ int relay_main(const char *path)
 	for (;;) {
 		bool waits = questions_wait() || forward_waits() || !questions_possible();
 		struct epoll_event events[EVENTS];
-		serve(events, epoll_wait(relay.epoll, events, EVENTS, waits ? TICK_MS : -1));
+		int wait_ms = waits ? TICK_MS : relay.daemon < 0 ? UNUSED_MS : -1;
+		serve(events, epoll_wait(relay.epoll, events, EVENTS, wait_ms));
 		flush_daemon();
 		uint64_t now = now_ms();
 		questions_expire(now);
 		forward_expire(now);
-		if (!questions_possible() && relay.daemon < 0 && (relay.was_used || now - relay.started > FIRST_DAEMON_MS_MAX)) {
-			unlink(path);
+		if (is_over(path, now)) {
+			if (!is_unreachable(path))
+				unlink(path);
 			return 0;
 		}
 	}

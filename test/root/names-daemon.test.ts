@@ -1,7 +1,9 @@
 // Names as containers see them, over a whole engine: what the resolver inside finds, over changes
 // and over the death of the daemon.
 import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   makeEngineDirectory,
   type PrivateEngine,
@@ -14,6 +16,8 @@ import { lacksResolver, Resolver } from './resolver.ts';
 const WATCH_SECONDS = 3;
 /** Beyond the time without a daemon: recovery, and one more question. */
 const SILENCE_MS_MAX = 1_500;
+/** UNUSED_MS of native/relay.c, and what a busy machine takes. */
+const RELAY_END_MS_MAX = 20_000;
 
 const skip = lacksResolver();
 let directory = '';
@@ -120,4 +124,37 @@ test('while the daemon is dead queries wait, and the next one answers', { skip }
   assert.ok(Number(answers) > 20, String(answers));
   assert.ok(silent < dead + SILENCE_MS_MAX, `${silent} ms`);
   assert.deepEqual(await web.ask('host store'), [db]);
+});
+
+/** The relay of this engine; none when it has ended. */
+function relays(): readonly number[] {
+  return readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry) && commandOf(entry)[2] === `${directory}/run/dns.sock`)
+    .map(Number);
+}
+
+function commandOf(pid: string): readonly string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+  } catch {
+    return []; // it has ended
+  }
+}
+
+test('a relay ends with the last container of a daemon that is gone, and the next has one again', {
+  skip,
+}, async () => {
+  for (const resolver of resolvers.splice(0)) await resolver.close(); // they are inside, too
+  const pids = [];
+  for (const name of ['db', 'web', 'late']) pids.push((await inspect(name)).State.Pid);
+  await engine.kill('SIGTERM');
+  assert.equal(relays().length, 1, 'containers are running');
+  for (const pid of pids) process.kill(pid, 'SIGKILL');
+  for (const end = performance.now() + RELAY_END_MS_MAX; relays().length > 0; await sleep(20)) {
+    assert.ok(performance.now() < end, 'the relay is still there');
+  }
+  engine = await startEngine({ directory });
+  for (const name of ['db', 'web']) await post(`/containers/${name}/start`);
+  const web = await resolverOf('web');
+  assert.deepEqual(await web.ask('host store'), [await addressOn('db', 'front')]);
 });

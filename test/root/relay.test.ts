@@ -2,11 +2,12 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { release } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { NativeAgent } from '#kernel/native/agent.ts';
 import { FrameReader } from '#kernel/native/frames.ts';
@@ -220,4 +221,43 @@ test('what a daemon that does not read is asked waits within a limit, and none o
   await all;
   clearTimeout(late);
   assert.equal(asked.size, FLOOD_QUERIES);
+});
+
+/** Longer than the relay's UNUSED_MS, which it looks around in, by what a busy machine may take. */
+const END_MS_MAX = 20_000;
+/** Longer than UNUSED_MS: one that is used has looked around, and gone on. */
+const GO_ON_MS = 3_500;
+
+test('without a daemon a relay ends when nobody is in its namespaces, or it cannot be found', async () => {
+  await using end = new AsyncDisposableStack();
+  const started: Record<string, ChildProcess> = {};
+  for (const name of ['used', 'empty', 'lost']) {
+    const [path, place] = [join(base, `${name}.sock`), join(base, name)];
+    await agent.perform([{ op: 'netns_create', path: place }]);
+    end.defer(async () => void (await agent.perform([{ op: 'netns_delete', path: place }])));
+    const child = spawn(NATIVE, ['relay', path], { stdio: 'ignore' });
+    started[name] = child;
+    end.defer(async () => void (child.exitCode ?? (await killed(child))));
+    const report = (error: unknown): unknown => assert.fail(String(error));
+    const relay = new Relay({ path, nativePath: NATIVE, handle: shout, report, lost: () => {} });
+    while (!(await relay.resume())) await new Promise((resolve) => setTimeout(resolve, 5));
+    await relay.add(name, place);
+    if (name !== 'empty') {
+      const inside = spawn('nsenter', [`--net=${place}`, 'sleep', '100']);
+      end.defer(() => killed(inside));
+      const own = readlinkSync('/proc/self/ns/net');
+      while (readlinkSync(`/proc/${inside.pid}/ns/net`) === own) await sleep(5);
+    }
+    await relay[Symbol.asyncDispose]();
+  }
+  const { used, empty, lost } = started as Record<'used' | 'empty' | 'lost', ChildProcess>;
+  rmSync(join(base, 'lost.sock'));
+  const signal = AbortSignal.timeout(END_MS_MAX);
+  const exits = [empty, lost].map(async (child) => (await once(child, 'exit', { signal }))[0]);
+  const goesOn = sleep(GO_ON_MS);
+  assert.deepEqual(await Promise.all(exits), [0, 0]);
+  assert.ok(!existsSync(join(base, 'empty.sock')));
+  await goesOn;
+  assert.equal(used.exitCode, null, 'the next daemon finds it');
+  assert.ok(existsSync(join(base, 'used.sock')));
 });
