@@ -53,8 +53,8 @@ export async function openBuilds(
   return Object.assign(service, { [Symbol.asyncDispose]: () => parts.cache.flush() });
 }
 
-/** How the daemon's own requests go out is how git's do. */
-const PASSED_ON = /^(?:(?:https?|no|all)_proxy|ssl_cert_(?:file|dir))$/i;
+/** Whom the daemon's own requests trust, git's do. */
+const PASSED_ON = /^ssl_cert_(?:file|dir)$/i;
 
 function gitHost(nativePath: string, env: NodeJS.ProcessEnv): GitHost {
   const passedOn = Object.entries(env).flatMap(([name, value]) =>
@@ -64,5 +64,6 @@ function gitHost(nativePath: string, env: NodeJS.ProcessEnv): GitHost {
     start: (program) => startConfined(nativePath, program),
     path: env['PATH'] ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     env: Object.fromEntries(passedOn),
+    proxies: env,
   };
 }

@@ -27,6 +27,7 @@ before(async () => {
   const names = ['DNS:files.test', 'DNS:reg.test'];
   const socket = join(folder, 'proxy.sock');
   proxy = stack.use(await WebProxy.start(authority.sign('files.test', names), socket));
+  proxy.asksWho = true;
   const config = join(folder, 'daemon.json');
   const url = `http://joe:secret@127.0.0.1:${PORT}`;
   const proxies = { 'http-proxy': url, 'https-proxy': url, 'no-proxy': 'near.invalid' };
@@ -57,6 +58,24 @@ test('import, ADD and a build from a URL go by the proxies of daemon.json', { sk
     'GET http://files.test/rootfs.tar as joe:secret',
   ]);
   await daemon.ok('image', 'inspect', 'built');
+});
+
+test('git goes by them, but not to loopback', { skip }, async () => {
+  const add = async (url: string): Promise<string> => {
+    const built = await daemon.run(['docker', 'build', '-'], {
+      input: `FROM scratch\nADD ${url} /\n`,
+      env: { DOCKER_BUILDKIT: '0' },
+    });
+    assert.notEqual(built.code, 0);
+    return built.stderr;
+  };
+  await add('http://files.test/app.git');
+  assert.match(proxy.take().at(-1) ?? '', /^GET http:\/\/files\.test\/app\.git\/.* as joe:secret$/);
+  await add('https://files.test/app.git');
+  assert.equal(proxy.take().at(-1), 'CONNECT files.test:443 as joe:secret');
+  await add('http://127.0.0.1:1/app.git');
+  await add('http://near.invalid/app.git');
+  assert.deepEqual(proxy.take(), []);
 });
 
 test('a pull goes by them too', { skip }, async () => {

@@ -7,6 +7,7 @@ import { access, mkdir, rm, writeFile } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { EngineError } from '#base/error.ts';
+import { proxyFor } from '#image/registry/proxy.ts';
 import { type GitRepository, redactUrl } from './url.ts';
 
 /** Of all that one source takes: a large repository over a slow line. */
@@ -40,8 +41,10 @@ export type GitHost = {
   };
   /** Where programs are looked for. */
   readonly path: string;
-  /** Proxies and certificates, as the daemon itself has them. */
+  /** Where certificates are, as the daemon itself has them. */
   readonly env: Readonly<Record<string, string>>;
+  /** Where HTTP_PROXY, HTTPS_PROXY and NO_PROXY are looked for. */
+  readonly proxies: Readonly<Record<string, string | undefined>>;
 };
 
 export async function findGit(path: string): Promise<string> {
@@ -111,7 +114,12 @@ export class GitProgram implements AsyncDisposable {
     const running = this.#host.start({
       argv: [this.#program, ...SETTINGS, ...credentialSettings(repository), ...args],
       directory: this.folder,
-      env: { ...this.#host.env, PATH: this.#host.path, ...environment(repository) },
+      env: {
+        ...this.#host.env,
+        ...proxyEnvironment(repository, this.#host.proxies),
+        ...environment(repository),
+        PATH: this.#host.path,
+      },
       fileBytesMax: GIT_FILE_BYTES_MAX,
       memoryBytesMax: GIT_MEMORY_BYTES_MAX,
     });
@@ -175,6 +183,15 @@ const CREDENTIAL_HELPER =
 function credentialSettings({ credentials, host, protocol }: GitRepository): readonly string[] {
   if (credentials === undefined) return [];
   return ['-c', `credential.${protocol}//${host}.helper=${CREDENTIAL_HELPER}`];
+}
+
+/**
+ * By the rules of all that the daemon fetches: git's own know no HTTP_PROXY and ask a proxy for
+ * loopback. Not an argument, which whoever lists processes could read.
+ */
+function proxyEnvironment({ protocol, url }: GitRepository, proxies: GitHost['proxies']) {
+  const proxy = protocol === 'git:' ? undefined : proxyFor(new URL(url), proxies);
+  return proxy === undefined ? {} : { [`${protocol.slice(0, -1)}_proxy`]: proxy.href };
 }
 
 function environment({ credentials, protocol }: GitRepository): Readonly<Record<string, string>> {
