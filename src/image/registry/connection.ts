@@ -115,6 +115,11 @@ export class Connections {
       keepAliveTimeout: KEEP_ALIVE_MS,
     };
     if (proxy === undefined) return new Agent({ ...common, connect: buildConnector(tls) });
+    if (proxy.protocol === 'socks5:') {
+      // With settings for it, undici would speak TLS to the proxy.
+      const connectTimeout = this.#options.connectMs;
+      return new ProxyAgent({ ...common, uri: proxy.href, requestTls: tls, connectTimeout });
+    }
     const secureContext = this.#secureContext(undefined, true);
     const proxyTls = { ...limits, secureContext };
     return new ProxyAgent({ ...common, uri: proxy.href, requestTls: tls, proxyTls });
