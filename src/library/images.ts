@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import { familiarName, parseReference, withDefaultTag } from '#base/reference.ts';
 import { type EngineClient, readJsonLines } from '#client/client.ts';
 import { ClientError } from '#client/error.ts';
-import { platformJson } from '#client/platform.ts';
+import { transferPlatform } from '#client/platform.ts';
 import { authHeader, authsHeader, registryKey } from '#client/registry-auth.ts';
 import { AgentForward } from '#client/ssh-agent.ts';
 import type { AgentCallEvent, OwnBuildEvent } from '#wire/build.ts';
@@ -126,7 +126,7 @@ export class Images {
 
   /** The images of a docker archive or an OCI layout; resolves with their names or ids. */
   async load(tar: Readable | Uint8Array, options: LoadOptions = {}): Promise<string[]> {
-    const query = { quiet: true, platform: platformJson(options.platform) };
+    const query = { quiet: true, platform: transferPlatform(options.platform) };
     const wish = { query, stream: tar, ...signalOf(options) };
     const reply = await this.#client.call('POST', '/images/load', wish);
     const names: string[] = [];
@@ -186,7 +186,7 @@ export class Image {
     const { fromImage, tag } = split(this.name);
     const path = `/images/${encodePath(fromImage)}/push`;
     const reply = await this.#client.call('POST', path, {
-      query: { tag, platform: platformJson(options.platform) },
+      query: { tag, platform: transferPlatform(options.platform) },
       headers: authHeader(options.auth ?? {}),
       ...signalOf(options),
     });

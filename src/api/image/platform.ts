@@ -22,7 +22,22 @@ export function platformSince(
   { query, version }: Pick<Exchange, 'query' | 'version'>,
 ): Platform | undefined {
   const text = query.text('platform');
-  if (text === '' || olderThan(version, since)) return undefined;
+  return text === '' || olderThan(version, since) ? undefined : platformOfJson(text);
+}
+
+/** Of a request that may name several. */
+export function platformsSince(
+  since: string,
+  { query, version }: Pick<Exchange, 'query' | 'version'>,
+): readonly Platform[] {
+  if (olderThan(version, since)) return [];
+  return query
+    .all('platforms')
+    .filter((text) => text !== '')
+    .map(platformOfJson);
+}
+
+function platformOfJson(text: string): Platform {
   const fields = new Fields('Platform', parsePlatformJson(text));
   const [os, architecture] = [fields.string('os'), fields.string('architecture')];
   const variant = fields.string('variant');

@@ -1,7 +1,7 @@
 // history: the steps that made an image.
 import { formatSize } from '#base/bytes.ts';
 import { formatTime } from '#base/clock.ts';
-import { platformJson } from '#client/platform.ts';
+import { transferPlatform } from '#client/platform.ts';
 import type { ImageHistoryEntry } from '#wire/image.ts';
 import type { Context } from '../command.ts';
 import { ago } from '../duration.ts';
@@ -27,7 +27,7 @@ const HISTORY: Listing = {
 
 export async function run({ flags, args, client }: Context): Promise<number> {
   const path = `${imagePath(args[0] ?? '')}/history`;
-  const query = { platform: platformJson(flags.string('platform')) };
+  const query = { platform: transferPlatform(flags.string('platform')) };
   const entries = await client.json<ImageHistoryEntry[]>('GET', path, { query });
   const human = flags.bool('human', true);
   const noTrunc = flags.bool('no-trunc');

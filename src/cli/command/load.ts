@@ -1,6 +1,6 @@
 // load: images of a docker-archive or OCI-layout tar.
 import type { Readable } from 'node:stream';
-import { platformJson } from '#client/platform.ts';
+import { transferPlatform } from '#client/platform.ts';
 import { CliError, type Context } from '../command.ts';
 import { openInput } from '../file.ts';
 import { showProgress } from '../progress.ts';
@@ -13,7 +13,7 @@ export async function run({ flags, client }: Context): Promise<number> {
   }
   const stream: Readable = input === '' ? process.stdin : await openInput(input);
   const quiet = flags.bool('quiet') || process.stdout.isTTY !== true;
-  const query = { quiet, platform: platformJson(flags.string('platform')) };
+  const query = { quiet, platform: transferPlatform(flags.string('platform')) };
   const reply = await client.call('POST', '/images/load', { query, stream });
   await showProgress(reply.body);
   return 0;

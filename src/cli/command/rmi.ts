@@ -1,5 +1,6 @@
 // rmi: removes names, and images that have no name left.
 import { EngineError } from '#base/error.ts';
+import { platformJson } from '#client/platform.ts';
 import type { ImageDeleteItem } from '#wire/image.ts';
 import type { Context } from '../command.ts';
 import { errorText, imagePath } from '../each.ts';
@@ -7,7 +8,11 @@ import { showNext } from '../hint.ts';
 
 export async function run({ flags, args, client }: Context): Promise<number> {
   const force = flags.bool('force');
-  const query = { force, noprune: flags.bool('no-prune'), platforms: flags.list('platform') };
+  const platforms = flags
+    .list('platform')
+    .map((text) => platformJson(text))
+    .filter((each) => each !== undefined);
+  const query = { force, noprune: flags.bool('no-prune'), platforms };
   const failed: unknown[] = [];
   // One after the other: names of one image must not race for who deletes it.
   for (const name of args) {

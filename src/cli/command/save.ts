@@ -1,6 +1,6 @@
 // save: images as one docker-archive tar.
 import { pipeline } from 'node:stream/promises';
-import { platformJson } from '#client/platform.ts';
+import { transferPlatform } from '#client/platform.ts';
 import { CliError, type Context } from '../command.ts';
 import { checkOutput, writeOutput } from '../output-file.ts';
 
@@ -10,7 +10,7 @@ export async function run({ flags, args, client }: Context): Promise<number> {
     throw new CliError(1, 'cowardly refusing to save to a terminal. Use the -o flag or redirect');
   }
   if (output !== '') checkOutput(output, 'failed to save image');
-  const query = { names: args, platform: platformJson(flags.string('platform')) };
+  const query = { names: args, platform: transferPlatform(flags.string('platform')) };
   const reply = await client.call('GET', '/images/get', { query });
   if (output === '') await pipeline(reply.body, process.stdout, { end: false });
   else await writeOutput(output, reply.body);
