@@ -1,5 +1,5 @@
 // One action on each named object: done side by side, reported in the order of the arguments.
-import { messageOf } from '#base/error.ts';
+import { EngineError, messageOf } from '#base/error.ts';
 import { isDaemonError } from '#client/client.ts';
 import { showNext } from './hint.ts';
 
@@ -14,7 +14,7 @@ export async function forEach(
   const errors: unknown[] = [];
   for (let from = 0; from < names.length; from += PARALLEL_MAX) {
     const batch = names.slice(from, from + PARALLEL_MAX);
-    const running = batch.map((name) => action(name, containerPath(name)));
+    const running = batch.map(async (name) => action(name, containerPath(name)));
     for (const each of running) each.catch(() => {});
     for (const each of running) {
       try {
@@ -32,11 +32,17 @@ export async function forEach(
 }
 
 export function containerPath(name: string): string {
-  return `/containers/${encodeURIComponent(name)}`;
+  return `/containers/${segment('container', name)}`;
 }
 
 export function networkPath(name: string): string {
-  return `/networks/${encodeURIComponent(name)}`;
+  return `/networks/${segment('network', name)}`;
+}
+
+/** Without a name the path would be another one: a list, or everything. */
+function segment(kind: string, name: string): string {
+  if (name.trim() !== '') return encodeURIComponent(name);
+  throw new EngineError('invalid_argument', `invalid ${kind} name or ID: value is empty`);
 }
 
 /** An image name keeps its slashes. */

@@ -13,6 +13,9 @@ import { showNext } from './hint.ts';
 import { suggest } from './suggest.ts';
 import { GLOBAL_FLAGS, ROOT } from './table/root.ts';
 
+/** Of --log-level, which scripts give: there is nothing to log here. */
+const LEVELS = ['panic', 'fatal', 'error', 'warn', 'warning', 'info', 'debug', 'trace'];
+
 /** Runs one command line (without the program's name) and resolves to the exit code. */
 export async function runCli(argv: readonly string[]): Promise<number> {
   // Writing to a closed pipe ends us as SIGPIPE ends a C program.
@@ -39,6 +42,8 @@ async function dispatch(argv: readonly string[]): Promise<number> {
     process.stdout.write(`Coracle version ${VERSION}\n`);
     return 0;
   }
+  const level = globals.flags.string('log-level', 'info').toLowerCase();
+  if (!LEVELS.includes(level)) throw new CliError(1, `Unable to parse logging level: ${level}`);
   let words = globals.args;
   while (at.spec.children !== undefined) {
     const [word, ...rest] = words;

@@ -54,7 +54,9 @@ export async function pruneImages(
   filters: FilterSet,
   all: boolean,
 ): Promise<number> {
-  const wanted: FilterSet = { ...filters, dangling: { [all ? 'false' : 'true']: true } };
+  // Beside what the user says of it: the engine refuses what it cannot understand.
+  const dangling = { [all ? 'false' : 'true']: true, ...filters['dangling'] } as const;
+  const wanted: FilterSet = { ...filters, dangling };
   const query = { filters: filterText(wanted) };
   const reply = await client.json<ImagePruneReply>('POST', '/images/prune', { query });
   const lines = (reply.ImagesDeleted ?? []).map((item) =>

@@ -1,11 +1,12 @@
 // What `build` sends: a directory without what its .dockerignore leaves out, with the Dockerfile.
 import { lstatSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { isAbsolute, join, relative, resolve } from 'node:path';
-import { messageOf } from '#base/error.ts';
+import { errnoOf } from '#base/error.ts';
 import { Ignore } from '#base/ignore.ts';
 import { type EncodeItem, encodeTar } from '#tar/encode.ts';
 import { CliError } from '../command.ts';
 import { itemsOf } from '../copy/pack.ts';
+import { reasonOf } from '../create/kv-file.ts';
 
 export type BuildContext = {
   readonly archive: AsyncIterable<Uint8Array>;
@@ -19,14 +20,7 @@ export type BuildContext = {
 
 /** `file` is -f, "" = Dockerfile in the directory; "-" reads standard input. */
 export function openDirectory(path: string, file: string, stdin: () => Buffer): BuildContext {
-  let root: string;
-  try {
-    root = realpathSync(path);
-    if (!statSync(root).isDirectory()) throw new Error('it is not a directory');
-  } catch (error) {
-    const text = `unable to prepare context: path ${JSON.stringify(path)}: ${messageOf(error)}`;
-    throw new CliError(1, text, { cause: error });
-  }
+  const root = contextRoot(path);
   const { inside, text, shown } = readDockerfile(root, file, stdin);
   const dockerfile = inside ?? `.dockerfile.${randomName()}`;
   const ignore = readIgnore(root, inside ?? 'Dockerfile');
@@ -41,6 +35,18 @@ export function openDirectory(path: string, file: string, stdin: () => Buffer): 
   return { archive: encodeTar(items()), dockerfile, text, shown };
 }
 
+function contextRoot(path: string): string {
+  let why = `context must be a directory: ${resolve(path)}`;
+  try {
+    const root = realpathSync(path);
+    if (statSync(root).isDirectory()) return root;
+  } catch (error) {
+    const shown = JSON.stringify(path);
+    why = `path ${shown}${errnoOf(error) === 'ENOENT' ? ' not found' : `: ${reasonOf(error)}`}`;
+  }
+  throw new CliError(1, `unable to prepare context: ${why}`);
+}
+
 function readDockerfile(root: string, file: string, stdin: () => Buffer) {
   if (file === '-') return { inside: undefined, text: stdin().toString('utf8'), shown: '-' };
   // As docker: beside the context first, then from where the command is run.
@@ -50,9 +56,9 @@ function readDockerfile(root: string, file: string, stdin: () => Buffer) {
   try {
     text = readFileSync(found, 'utf8');
   } catch (error) {
-    const name = file === '' ? 'Dockerfile' : file;
-    const why = `unable to evaluate symlinks in Dockerfile path: ${messageOf(error)}`;
-    throw new CliError(1, `unable to prepare context: ${name}: ${why}`, { cause: error });
+    // Of two places, the one that the user has most likely meant.
+    const why = `unable to evaluate symlinks in Dockerfile path: lstat ${path}: ${reasonOf(error)}`;
+    throw new CliError(1, `unable to prepare context: ${why}`, { cause: error });
   }
   const inside = relative(root, realpathSync(found));
   const isInside = inside !== '' && !inside.startsWith('..') && !isAbsolute(inside);

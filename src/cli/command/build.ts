@@ -12,6 +12,7 @@ import { openAgents } from '../build/ssh.ts';
 import { CliError, type Context } from '../command.ts';
 import { buildHeader } from '../credential.ts';
 import type { Ulimit } from '../create/kinds.ts';
+import { reasonOf } from '../create/kv-file.ts';
 import type { Flags } from '../flags.ts';
 
 type Message = {
@@ -54,14 +55,22 @@ export async function run(context: Context): Promise<number> {
   if (flags.bool('check')) return checkResult(result.warnings);
   const { id, tags } = result;
   for (const output of outputs) await writeOutput(client, id, output);
-  if (flags.string('iidfile') !== '') writeFileSync(flags.string('iidfile'), id);
+  if (flags.string('iidfile') !== '') writeText(flags.string('iidfile'), id);
   if (flags.string('metadata-file') !== '') {
     const metadata = { 'containerimage.config.digest': id, 'image.name': tags.join(',') };
-    writeFileSync(flags.string('metadata-file'), `${JSON.stringify(metadata, undefined, 2)}\n`);
+    writeText(flags.string('metadata-file'), `${JSON.stringify(metadata, undefined, 2)}\n`);
   }
   if (flags.bool('quiet')) process.stdout.write(`${id}\n`);
   else process.stderr.write(`Built ${[id, ...tags].join(' ')}\n`);
   return 0;
+}
+
+function writeText(path: string, text: string): void {
+  try {
+    writeFileSync(path, text);
+  } catch (error) {
+    throw new CliError(1, `open ${path}: ${reasonOf(error)}`, { cause: error });
+  }
 }
 
 /** undefined: the daemon fetches it. */
@@ -71,10 +80,8 @@ function openSource(path: string, flags: Flags): BuildContext | undefined {
   if (isRemote(path)) return undefined;
   if (path !== '-') return openDirectory(path, file, stdin);
   if (file === '-') {
-    throw new CliError(
-      1,
-      'invalid argument: can’t use stdin for both build context and Dockerfile',
-    );
+    const text = "invalid argument: can't use stdin for both build context and dockerfile";
+    throw new CliError(1, text);
   }
   const bytes = stdin();
   // A tar archive says so at byte 257, a compressed one in its first bytes.

@@ -1,14 +1,16 @@
 // commit: an image of a container; prints its id.
+import { familiarName, parseReference } from '#base/reference.ts';
 import type { CommitReply } from '#wire/archive.ts';
 import type { Context } from '../command.ts';
+import { nameToGive } from '../reference.ts';
 
 export async function run({ flags, args, client }: Context): Promise<number> {
   const [container = '', name = ''] = args;
-  const [repo, tag] = splitName(name);
+  const named = name === '' ? undefined : nameToGive(parseReference(name));
   const query = {
     container,
-    repo,
-    tag,
+    repo: named === undefined ? '' : familiarName(named),
+    tag: named?.tag ?? '',
     comment: flags.string('message'),
     author: flags.string('author'),
     changes: flags.list('change'),
@@ -17,11 +19,4 @@ export async function run({ flags, args, client }: Context): Promise<number> {
   const { Id } = await client.json<CommitReply>('POST', '/commit', { query });
   process.stdout.write(`${Id}\n`);
   return 0;
-}
-
-/** A colon after the last slash begins a tag; before it, a port. */
-function splitName(name: string): readonly [repo: string, tag: string] {
-  const colon = name.lastIndexOf(':');
-  if (colon <= name.lastIndexOf('/')) return [name, ''];
-  return [name.slice(0, colon), name.slice(colon + 1)];
 }

@@ -3,6 +3,7 @@ import { messageOf } from '#base/error.ts';
 import type { ExecCreateReply, ExecInspect } from '#wire/exec.ts';
 import { CliError, type Context } from '../command.ts';
 import { readEnv } from '../create/kv-file.ts';
+import { containerPath } from '../each.ts';
 import { checkTerminal, followSize, join } from '../session.ts';
 import { terminalSize } from '../terminal.ts';
 
@@ -16,25 +17,21 @@ export async function run({ flags, args, client }: Context): Promise<number> {
   if (!detach) checkTerminal(tty, stdin);
   const { height, width } = terminalSize();
   const size = tty && height > 0 ? { ConsoleSize: [height, width] } : {};
-  const created = await client.json<ExecCreateReply>(
-    'POST',
-    `/containers/${encodeURIComponent(container)}/exec`,
-    {
-      json: {
-        User: flags.string('user'),
-        Privileged: flags.bool('privileged'),
-        Tty: tty,
-        ...size,
-        AttachStdin: stdin,
-        AttachStderr: !detach,
-        AttachStdout: !detach,
-        DetachKeys: detachKeys,
-        Env: env.length === 0 ? null : env,
-        WorkingDir: flags.string('workdir'),
-        Cmd: args.slice(1),
-      },
+  const created = await client.json<ExecCreateReply>('POST', `${containerPath(container)}/exec`, {
+    json: {
+      User: flags.string('user'),
+      Privileged: flags.bool('privileged'),
+      Tty: tty,
+      ...size,
+      AttachStdin: stdin,
+      AttachStderr: !detach,
+      AttachStdout: !detach,
+      DetachKeys: detachKeys,
+      Env: env.length === 0 ? null : env,
+      WorkingDir: flags.string('workdir'),
+      Cmd: args.slice(1),
     },
-  );
+  });
   const path = `/exec/${created.Id}`;
   if (detach) {
     await client.done('POST', `${path}/start`, { json: { Detach: true, Tty: tty } });

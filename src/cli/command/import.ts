@@ -1,5 +1,6 @@
 // import: a root file system tar becomes an image of one layer; prints its id.
 import type { Readable } from 'node:stream';
+import { parseReference } from '#base/reference.ts';
 import type { Context } from '../command.ts';
 import { openInput } from '../file.ts';
 import { showProgress } from '../progress.ts';
@@ -9,6 +10,7 @@ export async function run({ flags, args, client }: Context): Promise<number> {
   const remote = /^https?:\/\//.test(source);
   const stream: Readable | undefined =
     source === '-' ? process.stdin : remote ? undefined : await openInput(source);
+  if (name !== '') parseReference(name);
   const query = {
     fromSrc: remote ? source : '-',
     repo: name,

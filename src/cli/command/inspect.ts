@@ -16,17 +16,23 @@ export function run({ flags, args, client }: Context): Promise<number> {
   if (type !== '' && !TYPES.includes(type)) {
     throw new CliError(1, `unknown type: "${type}": must be one of ${choices}`);
   }
-  const query = { size: flags.bool('size') };
+  const size = flags.bool('size');
+  const query = { size };
+  const other = async (kind: string, path: string): Promise<string> => {
+    const text = await getText(client, path);
+    if (size) process.stderr.write(`WARNING: --size ignored for ${kind}\n`);
+    return text;
+  };
   return inspectAll(args, flags.string('format'), async (name) => {
     if (type === 'container') return getText(client, `${containerPath(name)}/json`, query);
-    if (type === 'image') return getText(client, `${imagePath(name)}/json`);
-    if (type === 'network') return getText(client, networkPath(name));
-    if (type === 'volume') return getText(client, volumePath(name));
+    if (type === 'image') return other('image', `${imagePath(name)}/json`);
+    if (type === 'network') return other('network', networkPath(name));
+    if (type === 'volume') return other('volume', volumePath(name));
     const found =
       (await unlessMissing(getText(client, `${containerPath(name)}/json`, query))) ??
-      (await unlessMissing(getText(client, `${imagePath(name)}/json`))) ??
-      (await unlessMissing(getText(client, networkPath(name)))) ??
-      (await unlessMissing(getText(client, volumePath(name))));
+      (await unlessMissing(other('image', `${imagePath(name)}/json`))) ??
+      (await unlessMissing(other('network', networkPath(name)))) ??
+      (await unlessMissing(other('volume', volumePath(name))));
     if (found === undefined) throw new CliError(1, `Error: No such object: ${name}`);
     return found;
   });

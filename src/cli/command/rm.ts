@@ -8,7 +8,7 @@ export function run({ flags, args, client }: Context): Promise<number> {
   const query = { force, v: flags.bool('volumes'), link: flags.bool('link') };
   return forEach(args, async (name) => {
     const bare = name.replace(/^\/+/, '');
-    if (bare === '') throw new EngineError('invalid_argument', 'invalid container name or ID: ""');
+    if (bare === '') throw new EngineError('invalid_argument', 'container name cannot be empty');
     try {
       await client.done('DELETE', `/containers/${encodeURIComponent(bare)}`, { query });
     } catch (error) {

@@ -1,17 +1,25 @@
 // tag: one more name for an image.
+import { EngineError, messageOf } from '#base/error.ts';
+import { familiarName, parseAnyReference, parseReference } from '#base/reference.ts';
 import type { Context } from '../command.ts';
 import { imagePath } from '../each.ts';
+import { nameToGive } from '../reference.ts';
 
 export async function run({ args, client }: Context): Promise<number> {
   const [source = '', target = ''] = args;
-  const { repository, tag } = splitTag(target);
-  await client.done('POST', `${imagePath(source)}/tag`, { query: { repo: repository, tag } });
+  checked(source, parseAnyReference);
+  const name = nameToGive(checked(target, parseReference));
+  const query = { repo: familiarName(name), tag: name.tag };
+  await client.done('POST', `${imagePath(source)}/tag`, { query });
   return 0;
 }
 
-/** "host:5000/a/b:tag": the colon of a port comes before a slash. */
-export function splitTag(name: string): { repository: string; tag: string } {
-  const colon = name.lastIndexOf(':');
-  if (colon <= name.lastIndexOf('/')) return { repository: name, tag: 'latest' };
-  return { repository: name.slice(0, colon), tag: name.slice(colon + 1) };
+function checked<T>(text: string, parse: (text: string) => T): T {
+  try {
+    return parse(text);
+  } catch (error) {
+    const what = `${JSON.stringify(text)} is not a valid repository/tag`;
+    const reason = `Error parsing reference: ${what}: ${messageOf(error)}`;
+    throw new EngineError('invalid_argument', reason, { cause: error });
+  }
 }

@@ -81,8 +81,15 @@ export function chooseEngine(globals: Flags, store: ContextStore, env: Environme
   }
   const usesContext = globals.string('context') === DEFAULT_CONTEXT;
   const host = hosts[0] ?? (usesContext ? undefined : firstOf(env, HOSTS)?.[1]);
-  const endpoint = parseHost(host || `unix://${SOCKET_DEFAULT}`, flagTls(globals, env));
+  const named = host ? withScheme(host) : `unix://${SOCKET_DEFAULT}`;
+  const endpoint = parseHost(named, flagTls(globals, env));
   return { context, endpoint, isOwn: host === undefined || host === '' };
+}
+
+/** As docker's -H and DOCKER_HOST: HOST:PORT, HOST or :PORT is tcp. */
+function withScheme(host: string): string {
+  if (host.includes('://')) return host;
+  return `tcp://${host.startsWith(':') ? 'localhost' : ''}${host}`;
 }
 
 export function parseHost(host: string, tls?: Tls): Endpoint {
@@ -90,7 +97,7 @@ export function parseHost(host: string, tls?: Tls): Endpoint {
   if (endpoint !== undefined) return endpoint;
   const ssh = host.startsWith('ssh://') ? '; a tunnel (ssh -L) makes one of ssh' : '';
   const text = `invalid host ${JSON.stringify(host)}: use unix:///PATH or tcp://HOST:PORT${ssh}`;
-  throw new CliError(125, text);
+  throw new CliError(1, text);
 }
 
 function contextEndpoint(name: string, store: ContextStore): Endpoint {

@@ -1,8 +1,14 @@
 // POST /containers/create for `run` and `create`, with --cidfile and the words for what can fail.
 import { existsSync, unlinkSync, writeFileSync } from 'node:fs';
 import { EngineError, messageOf } from '#base/error.ts';
-import { familiarReference, parseReference, withDefaultTag } from '#base/reference.ts';
+import {
+  familiarReference,
+  parseAnyReference,
+  parseReference,
+  withDefaultTag,
+} from '#base/reference.ts';
 import { isDaemonError } from '#client/client.ts';
+import { platformText } from '#client/platform.ts';
 import type { ContainerCreateReply } from '#wire/container.ts';
 import { CliError, type Context } from '../command.ts';
 import type { CreateBody } from './body.ts';
@@ -23,9 +29,11 @@ export async function createContainer(
     const choices = '"always", "missing" or "never"';
     throw runError(path, `invalid pull option: '${pull}': must be one of ${choices}`, 125);
   }
-  using cidFile = openCidFile(context);
+  using cidFile = openCidFile(context, failure);
   let reply: ContainerCreateReply;
   try {
+    parseAnyReference(body.Image);
+    checkPlatform(flags.string('platform'));
     if (pull === 'always') await pullFor(context, body.Image);
     reply = await post(context, body);
   } catch (error) {
@@ -38,7 +46,7 @@ export async function createContainer(
 }
 
 function post({ client, flags }: Context, body: CreateBody): Promise<ContainerCreateReply> {
-  const query = { name: flags.string('name'), platform: flags.string('platform') };
+  const query = { name: flags.string('name'), platform: platformText(flags.string('platform')) };
   return client.json('POST', '/containers/create', { query, json: body });
 }
 
@@ -108,8 +116,22 @@ export function startFailure(path: string, error: unknown): CliError {
   return runError(path, daemonText(error), code, error);
 }
 
-function openCidFile({ flags, path }: Context): CidFile {
-  return withHelp(path, () => new CidFile(flags.string('cidfile')));
+function checkPlatform(text: string): void {
+  try {
+    platformText(text);
+  } catch (error) {
+    const reason = `error parsing specified platform: ${messageOf(error)}`;
+    throw new EngineError('invalid_argument', reason, { cause: error });
+  }
+}
+
+function openCidFile({ flags, path }: Context, failure: FailureStyle): CidFile {
+  try {
+    return new CidFile(flags.string('cidfile'));
+  } catch (error) {
+    // As docker: a folder that is missing ends as a program that is.
+    throw failure === 'run' ? startFailure(path, error) : createFailure(path, error, failure);
+  }
 }
 
 /** --cidfile is made before the container, so that two runs cannot share one. */

@@ -31,7 +31,7 @@ function quoted(text: string, from: number): { field: string; next: number } {
   let at = from;
   for (;;) {
     const quote = text.indexOf('"', at);
-    if (quote < 0) throw badQuote(text.length);
+    if (quote < 0) throw badQuote(text.length + 1);
     field += text.slice(at, quote);
     if (text[quote + 1] !== '"') return { field, next: quote + 1 };
     field += '"';

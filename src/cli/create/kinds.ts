@@ -1,6 +1,7 @@
 // The kinds of values that only `run` and `create` have, each checked as docker checks it.
 import { isIP } from 'node:net';
 import { parseSize } from '#base/bytes.ts';
+import { parseReference } from '#base/reference.ts';
 import { type FlagKind, invalid, parseInteger, quote } from '../flag-kind.ts';
 
 /** A list whose every value passes `check`, which returns what is kept. */
@@ -26,6 +27,12 @@ export const envKind = checkedList((text) => {
 export const labelKind = checkedList((text) => {
   const name = text.split('=', 1)[0] ?? '';
   if (name.trim() === '') throw invalid(`invalid label '${text}': empty name`);
+  if (/\s/.test(name.trimStart())) throw invalid(`label '${name}' contains whitespaces`);
+  return text;
+});
+
+export const tagKind = checkedList((text) => {
+  parseReference(text);
   return text;
 });
 

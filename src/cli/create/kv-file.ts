@@ -1,5 +1,6 @@
 // --env-file and --label-file: one `key=value` a line, `#` comments, no quoting (docker's kvfile).
 import { readFileSync } from 'node:fs';
+import { isUtf8 } from 'node:buffer';
 import { errnoOf, messageOf } from '#base/error.ts';
 import { invalid } from '../flag-kind.ts';
 
@@ -35,11 +36,18 @@ export function readLabels(
 
 function readPairs(file: string): string[] {
   const bad = (reason: string): Error => invalid(`invalid env file (${file}): ${reason}`);
-  const lines = readText(file)
-    .replace(/^\uFEFF/, '')
+  const data = readPairBytes(file, bad);
+  const lines = data
+    .toString('latin1')
+    .replace(/^\xef\xbb\xbf/, '')
     .split('\n');
   const pairs: string[] = [];
-  for (const raw of lines) {
+  for (const [index, piece] of lines.entries()) {
+    const bytes = Buffer.from(piece, 'latin1');
+    if (!isUtf8(bytes)) {
+      throw bad(`invalid utf8 bytes at line ${index + 1}: [${[...bytes].join(' ')}]`);
+    }
+    const raw = bytes.toString();
     const line = raw.replace(/\r$/, '').trimStart();
     if (line === '' || line.startsWith('#')) continue;
     const equals = line.indexOf('=');
@@ -51,15 +59,28 @@ function readPairs(file: string): string[] {
   return pairs;
 }
 
+function readPairBytes(file: string, bad: (reason: string) => Error): Buffer {
+  try {
+    return readBounded(file);
+  } catch (error) {
+    if (errnoOf(error) !== 'EISDIR') throw invalid(`open ${file}: ${reasonOf(error)}`);
+    throw bad(`read ${file}: is a directory`);
+  }
+}
+
 /** Reads a text file; the error is worded as Go words it. */
 export function readText(file: string): string {
   try {
-    const data = readFileSync(file);
-    if (data.length > FILE_BYTES_MAX) throw invalid(`more than ${FILE_BYTES_MAX} bytes`);
-    return data.toString();
+    return readBounded(file).toString();
   } catch (error) {
     throw invalid(`open ${file}: ${reasonOf(error)}`);
   }
+}
+
+function readBounded(file: string): Buffer {
+  const data = readFileSync(file);
+  if (data.length > FILE_BYTES_MAX) throw invalid(`more than ${FILE_BYTES_MAX} bytes`);
+  return data;
 }
 
 const REASONS: Readonly<Record<string, string>> = {

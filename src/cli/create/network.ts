@@ -121,8 +121,8 @@ export function planEndpoints(
     if (network.target in endpoints) {
       throw invalid(`network ${JSON.stringify(network.target)} is specified multiple times`);
     }
-    // An explicit `--network host` with nothing more to say is NetworkMode alone.
-    const silent = networks.length > 0 && !isUserDefined(network.target) && isPlain(endpoint);
+    // An explicit `--network host` alone with nothing more to say is NetworkMode alone.
+    const silent = networks.length === 1 && !isUserDefined(network.target) && isPlain(endpoint);
     if (!silent) endpoints[network.target] = endpoint;
   }
   const own = wanted.filter(({ target }) => isUserDefined(target)).length;

@@ -58,7 +58,10 @@ function shortForm(spec: string): string {
 function parsePortSpec(spec: string): { port: string; binding: PortBinding }[] {
   const { ip, hostPort, rest } = splitSpec(spec);
   const { proto, port } = splitProto(rest);
-  const address = ip.startsWith('[') ? ip.replace(/^\[|\]$/g, '') : ip;
+  if (ip.startsWith('[') && !ip.endsWith(']')) {
+    throw invalid(`invalid IP address ${ip}: address ${ip}:: missing ']' in address`);
+  }
+  const address = ip.startsWith('[') ? ip.slice(1, -1) : ip;
   if (address !== '' && isIP(address.split('%', 1)[0] ?? '') === 0) {
     throw invalid(`invalid IP address: ${address}`);
   }

@@ -143,6 +143,7 @@ function evaluateCommand(
     const { name } = head.operand;
     const called = scope.functions[name];
     const args = values();
+    checkCount(scope, head, { name, wanted: called?.length ?? 0, given: args.length });
     try {
       return called?.(...args);
     } catch (error) {
@@ -153,12 +154,31 @@ function evaluateCommand(
   }
   const value = evaluateTerm(head, dot, scope, false);
   const args = values();
-  if (typeof value === 'function') return (value as (...args: unknown[]) => unknown)(...args);
+  if (typeof value === 'function') {
+    const name = head.fields.at(-1) ?? '';
+    checkCount(scope, head, { name, wanted: value.length, given: args.length });
+    return (value as (...args: unknown[]) => unknown)(...args);
+  }
   if (args.length > 0) {
     const reason = `can't give argument to non-function ${head.text}`;
     throw runError(scope.source, head.at, head.text, reason);
   }
   return value;
+}
+
+/** What a function can do without is not counted in its length. */
+function checkCount(
+  scope: Scope,
+  { at, text }: Term,
+  {
+    given,
+    name,
+    wanted,
+  }: { readonly given: number; readonly name: string; readonly wanted: number },
+): void {
+  if (given >= wanted) return;
+  const reason = `wrong number of args for ${name}: want ${wanted} got ${given}`;
+  throw runError(scope.source, at, text, reason);
 }
 
 function evaluateTerm(term: Term, dot: unknown, scope: Scope, call = true): unknown {

@@ -1,13 +1,13 @@
 // The verbs of building.
 import type { CommandSpec } from '../command.ts';
-import { addHostKind, ulimitKind } from '../create/kinds.ts';
+import { addHostKind, envKind, labelKind, tagKind, ulimitKind } from '../create/kinds.ts';
 import { bool, bytes, int, list, string, strings, swapBytes } from '../flag-kind.ts';
 import { type FlagSpec, flag } from '../flags.ts';
 import { FORCE_PRUNE, PRUNE_FILTER } from './shared.ts';
 
 const FLAGS: readonly FlagSpec[] = [
   flag('add-host', addHostKind, 'Add a custom host-to-IP mapping ("host:ip")'),
-  flag('build-arg', list, 'Set build-time variables'),
+  flag('build-arg', envKind, 'Set build-time variables'),
   flag('cache-from', strings, 'Images to consider as cache sources'),
   flag('cgroup-parent', string, 'Set the parent cgroup for the "RUN" instructions during build'),
   flag('check', bool, 'Only check the Dockerfile, and exit with 1 when something is wrong'),
@@ -20,7 +20,7 @@ const FLAGS: readonly FlagSpec[] = [
   flag('file', string, 'Name of the Dockerfile (default "PATH/Dockerfile")', { short: 'f' }),
   flag('force-rm', bool, 'Always remove intermediate containers'),
   flag('iidfile', string, 'Write the image ID to a file'),
-  flag('label', list, 'Set metadata for an image'),
+  flag('label', labelKind, 'Set metadata for an image'),
   flag('memory', bytes, 'Memory limit', { short: 'm' }),
   flag(
     'memory-swap',
@@ -40,7 +40,7 @@ const FLAGS: readonly FlagSpec[] = [
   flag('shm-size', bytes, 'Size of "/dev/shm"'),
   flag('ssh', list, 'SSH agent or keys to expose to the build ("default|id[=socket|key[,key]]")'),
   flag('squash', bool, 'Squash newly built layers into a single new layer'),
-  flag('tag', list, 'Name and optionally a tag ("name:tag")', { short: 't' }),
+  flag('tag', tagKind, 'Name and optionally a tag ("name:tag")', { short: 't' }),
   flag('target', string, 'Set the target build stage to build'),
   flag('ulimit', ulimitKind, 'Ulimit options (default [])'),
 ];

@@ -18,6 +18,7 @@ const PLAIN: readonly CommandSpec[] = [
     flags: [
       flag('driver', string, 'Specify volume driver name (default "local")', { short: 'd' }),
       flag('label', labelKind, 'Set metadata for a volume'),
+      flag('name', string, 'Specify volume name', { hidden: true }),
       flag('opt', map, 'Set driver specific options (default map[])', { short: 'o' }),
       flag('size', bytes, 'The most that it may hold, on any file system ("1g")'),
     ],
