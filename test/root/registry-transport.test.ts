@@ -251,6 +251,9 @@ test('a cancelled download ends at once and keeps what came', { skip }, async ()
   assert.ok(readFileSync(file).equals(bytes));
 });
 
+/** 10 MB at 5 MB/s are two; a busy machine has its time, one stuck at a cap has not. */
+const CAPPED_SECONDS_MAX = 20;
+
 test('the rate cap is of all downloads together', { skip }, async () => {
   const perSecond = 5_000_000;
   await using bench = await behindProxy({ downloadRate: perSecond });
@@ -260,7 +263,7 @@ test('the rate cap is of all downloads together', { skip }, async () => {
     [newFile(), newFile()].map((file) => bench.repository.download(blob, file, options())),
   );
   const seconds = (performance.now() - startedAt) / 1000;
-  assert.ok(seconds > 1.5 && seconds < 6, `10 MB took ${seconds} s`);
+  assert.ok(seconds > 1.5 && seconds < CAPPED_SECONDS_MAX, `10 MB took ${seconds} s`);
 });
 
 test('no more downloads run at once than the configuration allows', { skip }, async () => {
