@@ -170,7 +170,8 @@ export const ROWS: readonly MakeRow[] = [
     controller: { 1: 'cpuset', 2: 'cpuset' },
     files: {
       1: { 'cpuset.cpus': ['0', '1', allCpus()], 'cpuset.mems': ['0', '0', '0'] },
-      2: { 'cpuset.cpus': ['0', '1', ''], 'cpuset.mems': ['0', '0', ''] },
+      // A cgroup with processes may have no empty list again.
+      2: { 'cpuset.cpus': ['0', '1', allCpus()], 'cpuset.mems': ['0', '0', '0'] },
     },
     wishes: [
       { CpusetCpus: '0', CpusetMems: '0' },
@@ -412,7 +413,7 @@ export const ROWS: readonly MakeRow[] = [
   }),
 ];
 
-function allCpus(): string {
+export function allCpus(): string {
   return readFileSync('/sys/devices/system/cpu/online', 'utf8').trim();
 }
 

@@ -11,6 +11,7 @@ import { defaultValue, fileOf } from './default.ts';
 import { type CgroupHost, directoryOf, hierarchyOf, parentPath } from './host.ts';
 import { type CgroupStep, type CgroupWriteStep, lineOf } from './step.ts';
 import { planDeviceChange as planDeviceChangeV1 } from './v1/devices.ts';
+import { wholeCpuset, wholeCpusetFiles } from './v2/cpuset.ts';
 import { planDeviceChange as planDeviceChangeV2 } from './v2/devices.ts';
 
 export type CgroupChange = {
@@ -25,6 +26,8 @@ export type ChangePlan = {
   /** Directories that the container's processes have to be moved into, once all is written. */
   readonly enter: readonly string[];
   readonly plan: CgroupPlan;
+  /** By path, the lists that stand for none; see wholeCpuset(). */
+  readonly whole: Readonly<Record<string, string>>;
 };
 
 export type ChangeStep = {
@@ -38,16 +41,36 @@ export type ChangeStep = {
  */
 export function changeFactFiles(host: CgroupHost, { before, after }: CgroupChange): string[] {
   const files = factFiles(host, after);
+  const lists = cpusetPlaces(host, { before, after });
+  if (lists !== undefined) files.push(...wholeCpusetFiles(lists.root, lists.leaf));
   const memory = hierarchyOf(host, 'memory');
   const falls = before.resources.memorySwappiness !== after.resources.memorySwappiness;
   if (memory === undefined || !falls) return files;
   return [...files, `${directoryOf(memory, parentPath(memory, after.parent))}/memory.swappiness`];
 }
 
+/** Where the lists of a cpuset of version 2 are that change, if any do. */
+function cpusetPlaces(
+  host: CgroupHost,
+  { before, after }: CgroupChange,
+): { readonly root: string; readonly leaf: string } | undefined {
+  const { unified } = host;
+  const changes = (['cpusetCpus', 'cpusetMems'] as const).some(
+    (limit) => before.resources[limit] !== after.resources[limit],
+  );
+  if (!changes || unified === undefined || hierarchyOf(host, 'cpuset') !== undefined) {
+    return undefined;
+  }
+  const root = directoryOf(unified, '/');
+  return { root, leaf: directoryOf(unified, `${parentPath(unified, after.parent)}/${after.name}`) };
+}
+
 export function planChange(host: CgroupHost, change: CgroupChange, facts: CgroupFacts): ChangePlan {
   const { before, after, reclaim } = change;
   const old = planCgroup(host, withoutDevices(before), facts);
   const plan = planCgroup(host, withoutDevices(after), facts);
+  const lists = cpusetPlaces(host, change);
+  const whole = lists === undefined ? {} : wholeCpuset(lists.root, lists.leaf, facts);
   const was = new Map(old.create.map((step) => [keyOf(step), step]));
   const is = new Set(plan.create.map(keyOf));
   const steps: ChangeStep[] = plan.create
@@ -55,7 +78,7 @@ export function planChange(host: CgroupHost, change: CgroupChange, facts: Cgroup
     .map((step) => ({ step }));
   for (const [key, step] of was) {
     const gone = !is.has(key) && step.op === 'cgroup_write' && isLeaf(step.path, plan);
-    if (gone) steps.push(...reset(step, facts));
+    if (gone) steps.push(...reset(step, facts, whole));
   }
   steps.push(...deviceSteps(host, change, plan));
   if (reclaim !== undefined && plan.unified !== undefined) {
@@ -63,12 +86,12 @@ export function planChange(host: CgroupHost, change: CgroupChange, facts: Cgroup
     const value = String(reclaim);
     steps.push({ step: { op: 'cgroup_write', path, value, check: 'write_only' } });
   }
-  return { steps, enter: plan.join.filter((each) => !old.join.includes(each)), plan };
+  return { steps, enter: plan.join.filter((each) => !old.join.includes(each)), plan, whole };
 }
 
 /** The writes in order, and how each is taken back. `texts`: what the files of the steps say. */
 export function settleChange(
-  { steps }: ChangePlan,
+  { steps, whole }: ChangePlan,
   texts: Readonly<Record<string, string>>,
 ): readonly ChangeStep[] {
   const opener = openQuota(steps, texts);
@@ -84,7 +107,7 @@ export function settleChange(
     const text = texts[step.path];
     if (each.undo !== undefined || step.op !== 'cgroup_write' || text === undefined) return each;
     const opened = opener !== undefined && step.path === opener.step.path;
-    const value = opened ? NO_QUOTA : presentValue(step, text.trim());
+    const value = opened ? NO_QUOTA : presentValue(step, text.trim(), whole[step.path]);
     if (value === undefined) return each;
     return { step, undo: [{ ...step, value, check: 'write_only' }] };
   });
@@ -111,10 +134,15 @@ function isLeaf(path: string, plan: CgroupPlan): boolean {
   return plan.directories.includes(path.slice(0, path.lastIndexOf('/')));
 }
 
-function reset(step: CgroupWriteStep, facts: CgroupFacts): ChangeStep[] {
+function reset(
+  step: CgroupWriteStep,
+  facts: CgroupFacts,
+  whole: Readonly<Record<string, string>>,
+): ChangeStep[] {
   const file = fileOf(step.path);
   const above = step.path.replace(/\/[^/]+(\/[^/]+)$/, '$1');
-  const value = file === 'memory.swappiness' ? facts[above]?.trim() : defaultValue(step);
+  const value =
+    file === 'memory.swappiness' ? facts[above]?.trim() : (whole[step.path] ?? defaultValue(step));
   return value === undefined ? [] : [{ step: { ...step, value } }];
 }
 
@@ -133,7 +161,7 @@ function deviceSteps(
   return planDeviceChangeV1(leaf, was, is);
 }
 
-function presentValue(step: CgroupWriteStep, text: string): string | undefined {
+function presentValue(step: CgroupWriteStep, text: string, whole = '\n'): string | undefined {
   switch (step.check) {
     case 'exact':
     case 'page_rounded':
@@ -141,7 +169,7 @@ function presentValue(step: CgroupWriteStep, text: string): string | undefined {
       // A partition that is invalid says why behind its name.
       return fileOf(step.path) === 'cpuset.cpus.partition' ? text.split(' ', 1)[0] : text;
     case 'id_list':
-      return text === '' ? '\n' : text;
+      return text === '' ? whole : text;
     case 'oom_control':
       return /^oom_kill_disable (\d)$/m.exec(text)?.[1];
     case 'io_weight':
