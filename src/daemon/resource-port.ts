@@ -17,6 +17,7 @@ import {
   type Resources as Limits,
 } from '#kernel/cgroup/resources.ts';
 import { type ResourceFacts, validateResources } from '#kernel/cgroup/validate.ts';
+import { readTexts } from '#runtime/cgroup.ts';
 import { splitRdev } from '#runtime/facts.ts';
 
 const HUGE_PAGES = '/sys/kernel/mm/hugepages';
@@ -145,8 +146,13 @@ function weightsOf({ blkioWeightDevice }: Resources, missing: Missing): DeviceWe
       throw new EngineError('invalid_argument', text);
     }
     const device = diskOf(path, missing);
-    return device === undefined ? [] : [{ ...device, weight }];
+    return device === undefined ? [] : [{ ...device, weight, bfq: hasBfq(device) }];
   });
+}
+
+function hasBfq(device: BlockDevice): boolean {
+  const file = `/sys/dev/block/${deviceKey(device)}/queue/scheduler`;
+  return readTexts([file])[file]?.includes('[bfq]') ?? false;
 }
 
 /** One entry a disk, whatever names it was given; the later rate wins. */

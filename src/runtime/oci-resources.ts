@@ -61,7 +61,7 @@ function blockIo({ blkioWeight, blkioWeightDevices, blkioRates = [] }: BoxResour
   };
   return {
     weight: blkioWeight,
-    weightDevice: blkioWeightDevices,
+    weightDevice: blkioWeightDevices?.map(({ major, minor, weight }) => ({ major, minor, weight })),
     throttleReadBpsDevice: rates('readBps'),
     throttleWriteBpsDevice: rates('writeBps'),
     throttleReadIOPSDevice: rates('readIops'),

@@ -135,6 +135,20 @@ test('shares are written while the cgroup is not idle, CPUs while it is no parti
   ]);
 });
 
+test('v2: the weight of one disk is in the file of its scheduler, where the kernel has both', () => {
+  // The other one refuses it (ENOTSUP): a policy that this disk has not.
+  const disks = [
+    { ...DISK, weight: 500 },
+    { ...DISK, minor: 16, weight: 500, bfq: true },
+  ];
+  const wish = { blkioWeightDevices: disks };
+  assert.deepEqual(change(V2, {}, wish), ['io.weight = 254:0 4950', 'io.bfq.weight = 254:16 500']);
+  const alone = { ...V2, files: new Set(['io.bfq.weight']) };
+  assert.deepEqual(change(alone, {}, { blkioWeightDevices: disks.slice(0, 1) }), [
+    'io.bfq.weight = 254:0 500',
+  ]);
+});
+
 test('v2: a list of CPUs that is taken away is all that the root has left, and that was here', () => {
   // The kernel refuses an empty one with ENOSPC while there are processes (validate_change()).
   const wish = (resources: Resources) => ({ before: request({}), after: request(resources) });
@@ -308,7 +322,12 @@ const EVERY: Readonly<Record<keyof typeof LIMITS, Resources>> = {
   cpusetPartition: { cpusetPartition: 'root' },
   pidsLimit: { pidsLimit: 5 },
   blkioWeight: { blkioWeight: 10 },
-  blkioWeightDevices: { blkioWeightDevices: [{ ...DISK, weight: 10 }] },
+  blkioWeightDevices: {
+    blkioWeightDevices: [
+      { ...DISK, weight: 10 },
+      { ...DISK, minor: 16, weight: 10, bfq: true },
+    ],
+  },
   blkioRates: { blkioRates: [{ ...DISK, readBps: 1, writeBps: 1, readIops: 1, writeIops: 1 }] },
   netClassId: { netClassId: 1 },
   netPrio: { netPrio: { lo: 1 } },

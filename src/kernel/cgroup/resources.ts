@@ -56,7 +56,11 @@ export type CpusetPartition = (typeof CPUSET_PARTITIONS)[number];
 
 /** A whole disk: the kernel takes no partition. */
 export type BlockDevice = { readonly major: number; readonly minor: number };
-export type DeviceWeight = BlockDevice & { readonly weight: number };
+export type DeviceWeight = BlockDevice & {
+  readonly weight: number;
+  /** The disk's scheduler is bfq, which has a file of its own in version 2. */
+  readonly bfq?: boolean;
+};
 /** Absent = no limit. */
 export type DeviceRates = BlockDevice & { readonly [K in RateName]?: number };
 export const RATE_NAMES = ['readBps', 'writeBps', 'readIops', 'writeIops'] as const;

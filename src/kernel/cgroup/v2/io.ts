@@ -1,6 +1,7 @@
 // v2 `io` (cgroup-v2.rst, "IO Interface Files"). A throttle holds for all below, and for what is
 // written back from the page cache too. Weights: io.weight is iocost's, io.bfq.weight that of the
-// scheduler bfq; which of them has effect is up to each disk, so both are written where both are.
+// scheduler bfq; which of them has effect is up to each disk, so the default is written to both
+// where both are. The weight of one disk is refused (ENOTSUP) by the one that this disk has not.
 import { type DeviceRates, deviceKey, type Resources } from '../resources.ts';
 import type { CgroupWriteStep } from '../step.ts';
 
@@ -29,6 +30,7 @@ export function planIo(
       steps.push({ op: 'cgroup_write', path, value, check: 'io_weight' });
     }
     for (const each of blkioWeightDevices) {
+      if (files.length > 1 && (file === 'io.bfq.weight') !== (each.bfq ?? false)) continue;
       const value = `${deviceKey(each)} ${scale(each.weight)}`;
       steps.push({ op: 'cgroup_write', path, value, check: 'keyed' });
     }
