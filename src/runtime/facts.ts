@@ -64,6 +64,7 @@ function readCgroupTexts(): CgroupTexts {
     selfCgroup: readFileSync('/proc/self/cgroup', 'utf8'),
     // A kernel without version 1 has no such file.
     subsystems: existsSync('/proc/cgroups') ? readFileSync('/proc/cgroups', 'utf8') : '',
+    bootLine: readFileSync('/proc/cmdline', 'utf8'),
   };
   const unified = detectCgroups(texts).unified;
   const file = unified === undefined ? '' : `${unified.mountpoint}/cgroup.controllers`;

@@ -102,3 +102,20 @@ test('detectCgroups() says when nothing is mounted', () => {
     (error) => isEngineError(error, 'unavailable'),
   );
 });
+
+test('a subsystem that cgroup_no_v1 switches off is not mounted on demand', () => {
+  const names = (bootLine: string): string[] => {
+    const host = detectCgroups({
+      mountinfo: '9 1 0:9 / /cg rw - cgroup2 cgroup2 rw\n',
+      selfCgroup: '0::/\n',
+      // The kernel says that they are enabled all the same.
+      subsystems: 'net_cls\t0\t1\t1\nnet_prio\t0\t1\t1\n',
+      privateDirectory: '/run/x',
+      bootLine,
+    });
+    return (host.onDemand ?? []).flatMap(({ controllers }) => controllers);
+  };
+  assert.deepEqual(names('root=/dev/vda quiet\n'), ['net_cls', 'net_prio']);
+  assert.deepEqual(names('quiet cgroup_no_v1=memory,net_cls\n'), ['net_prio']);
+  assert.deepEqual(names('cgroup_no_v1=all quiet\n'), []);
+});

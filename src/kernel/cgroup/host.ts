@@ -43,6 +43,8 @@ export type CgroupTexts = {
   readonly controllersFile?: string;
   /** Text of /proc/cgroups, and where hierarchies may be mounted for who asks. */
   readonly subsystems?: string;
+  /** Text of /proc/cmdline. */
+  readonly bootLine?: string;
   readonly privateDirectory?: string;
 };
 
@@ -98,15 +100,17 @@ export function detectCgroups(texts: CgroupTexts): CgroupHost {
 
 /** What the kernel has of RARE_SUBSYSTEMS, but no mount of the host. */
 function findOnDemand(
-  { subsystems = '', selfCgroup, privateDirectory }: CgroupTexts,
+  { subsystems = '', selfCgroup, privateDirectory, bootLine = '' }: CgroupTexts,
   mounted: readonly Hierarchy[],
   unified: Hierarchy | undefined,
 ): Hierarchy[] {
   if (privateDirectory === undefined) return [];
   const taken = new Set([...mounted, ...(unified ? [unified] : [])].flatMap((h) => h.controllers));
+  const off = switchedOff(bootLine);
   const made = new Map<string, Hierarchy>();
   for (const name of RARE_SUBSYSTEMS) {
     if (taken.has(name) || !isEnabled(subsystems, name)) continue;
+    if (off.has(name) || off.has('all')) continue;
     // Who mounted it elsewhere with others chose the set for all (cgroups(7), "Mounting v1").
     const line = selfCgroup.split('\n').find((each) => listOf(each).includes(name)) ?? '';
     const controllers = line === '' ? [name] : listOf(line);
@@ -115,6 +119,12 @@ function findOnDemand(
     made.set(key, { controllers, mountpoint: `${privateDirectory}/${key}`, root: '/', own });
   }
   return [...made.values()];
+}
+
+/** What cannot be mounted as version 1 (EINVAL), though /proc/cgroups says that it is enabled. */
+function switchedOff(bootLine: string): ReadonlySet<string> {
+  const lists = bootLine.split(/\s+/).map((word) => /^cgroup_no_v1=(.*)$/.exec(word)?.[1] ?? '');
+  return new Set(lists.flatMap((list) => list.split(',')));
 }
 
 /** The controllers of a line of /proc/self/cgroup. */
