@@ -99,7 +99,7 @@ check: setup
 unit: setup
 	@$(NODE) tools/test.ts check unit
 
-## test-cgroup2: the tests of limits in a User Mode Linux kernel that has cgroup v2 alone (root)
+## test-cgroup2: the tests of limits in two kernels that have cgroup v2 alone (root)
 .PHONY: test-cgroup2
 test-cgroup2: setup
 	@$(MAKE) --no-print-directory build

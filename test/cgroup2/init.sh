@@ -1,31 +1,43 @@
 #!/bin/sh
-# What a User Mode Linux kernel runs as its first process: ROOT NODE JOB, a job being a folder of
-# the host with a wish in it (kernel.ts writes it). The root is the host's own tree, mounted
-# read-only: all that is written goes to tmpfs, but the results, which go to the job's folder.
-root=$1 node=$2 job=$3
+# What a kernel that was booted for tests runs as its first process in this machine's own tree:
+# ROOT NODE JOB MODULES, a job being a folder of the host with a wish in it (kernel.ts writes it).
+# The tree is mounted read-only: all that is written goes to tmpfs, but the results, which go to the
+# job's folder. MODULES is what modprobe finds lib/modules in.
+root=$1 node=$2 job=$3 modules=$4
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+# User Mode Linux shows the host's folders itself; qemu has two, by name.
+host() {
+  if grep -qw hostfs /proc/filesystems; then mount -t hostfs -o "$2$3" "$1" "$4"
+  else mount -t 9p -o "$2trans=virtio,version=9p2000.L,msize=512000" "$1" "$4"; fi
+}
 
 mount -t proc proc /proc
 mount -t sysfs sys /sys
+# What may lie below /tmp is out of sight soon.
+mount --bind "$root" /mnt
+mount --bind "$modules" /srv
 mount -t tmpfs tmp /tmp
 mount -t tmpfs run /run
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
-mkdir -p /run/job /run/modules/lib
-mount -t hostfs -o "$job" job /run/job
-# A repository that lies below /tmp or /run is hidden now.
-[ -e "$root/package.json" ] || { mkdir -p "$root" && mount -t hostfs -o "ro,$root" root "$root"; }
+mkdir -p /run/job /run/modules
+host job '' "$job" /run/job
+[ -e "$root/package.json" ] || { mkdir -p "$root" && mount --bind /mnt "$root"; }
 
 # The kernel asks for its modules (overlay, loop, bridge, ...) itself when they are needed.
-ln -s /usr/lib/uml/modules /run/modules/lib/modules
+ln -s /srv /run/modules/lib
 printf '#!/bin/sh\nexec modprobe -d /run/modules "$@"\n' >/run/modprobe
 chmod 755 /run/modprobe
 echo /run/modprobe >/proc/sys/kernel/modprobe
-# Its control node, which would ask for it, comes with the module.
-/run/modprobe loop
+# Its control node, which would ask for it, comes with the module. The scheduler's files do, too,
+# and rdma_rxe is asked for by nobody.
+/run/modprobe -a loop bfq rdma_rxe 2>/dev/null
 
 ip link set lo up
-busybox mkswap /dev/ubdb && busybox swapon /dev/ubdb
+for swap in /dev/ubdb /dev/vda; do
+  [ -b "$swap" ] && busybox mkswap "$swap" && busybox swapon "$swap"
+done
 
+echo 'init: the tests begin'
 export TMPDIR=/tmp HOME=/tmp
 cd "$root" && "$node" test/cgroup2/inside.ts /run/job
 busybox poweroff -f

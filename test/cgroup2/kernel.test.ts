@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { cannotBoot } from '../uml.ts';
-import { runInKernel } from './kernel.ts';
+import { bootUserMode, runInKernel } from './kernel.ts';
 
 const FILES = [
   'test/root/cgroup.test.ts',
@@ -17,6 +17,7 @@ const FILE_MS_MAX = 120_000;
 
 test('on cgroup v2', { skip: cannotBoot() }, async (t) => {
   const booted = await runInKernel(
+    bootUserMode,
     { files: FILES, fileMsMax: FILE_MS_MAX },
     { msMax: BOOT_MS_MAX },
   );

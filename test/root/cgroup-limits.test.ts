@@ -4,20 +4,12 @@
 // CLI.
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { checkRow, makeDisk, mountHugePages, unmountHugePages } from './limit-check.ts';
 import {
   canMount,
   hostMounts,
@@ -27,38 +19,25 @@ import {
   until,
   versionOf,
 } from './limit-host.ts';
-import {
-  CPU_ROWS,
-  count,
-  type Disk,
-  MIB,
-  type Row,
-  ROWS,
-  type Stage,
-  WAIT,
-  withDisk,
-} from './limit-rows.ts';
+import { CPU_ROWS, type Disk, MIB, ROWS, WAIT } from './limit-rows.ts';
+import { checkDeviceWeights, checkSharing } from './limit-weights.ts';
 
 const skip = process.getuid?.() === 0 ? false : 'needs root';
-
-/** Of version 1, mounted by the engine where the host has not; others go by what is mounted. */
-const ON_DEMAND = new Set(['net_cls', 'net_prio', 'hugetlb']);
+/** Of version 2, weights are tried in the kernel that has bfq (test/cgroup2/debian-rows.ts). */
+const noBlkio = versionOf('blkio') !== 1 ? 'needs the blkio hierarchy' : false;
 
 let host: LimitHost;
 let disk: Disk;
 let folder: string;
 /** A mount of hugetlbfs, where the machine has room for the pages. */
 let hugePages: string | undefined;
-const POOL = '/proc/sys/vm/nr_hugepages';
-const POOL_PAGES = 4;
-const RATIO_TRIES_MAX = 8;
 
 before(async () => {
   if (skip) return;
   folder = mkdtempSync(join(tmpdir(), 'coracle-limits-'));
   host = await LimitHost.start(['--cpu-rt-runtime', '200000']);
-  disk = makeDisk();
-  if (versionOf('hugetlb') !== 0 || canMount('hugetlb')) hugePages = mountHugePages();
+  disk = makeDisk(folder);
+  if (versionOf('hugetlb') !== 0 || canMount('hugetlb')) hugePages = mountHugePages(folder);
 });
 
 after(async () => {
@@ -69,122 +48,15 @@ after(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** A disk of our own, so that its throttles and weights are nobody else's. */
-function makeDisk(): Disk {
-  const file = join(folder, 'disk');
-  writeFileSync(file, '');
-  truncateSync(file, 64 * MIB);
-  const path = execFileSync('losetup', ['-f', '--show', file], { encoding: 'utf8' }).trim();
-  const block = `/sys/block/${path.slice('/dev/'.length)}`;
-  // Of whoever had this loop device before.
-  writeFileSync(`${block}/queue/scheduler`, 'none');
-  return { path, numbers: readFileSync(`${block}/dev`, 'utf8').trim() };
-}
-
-function mountHugePages(): string | undefined {
-  const before = Number(readFileSync(POOL, 'utf8'));
-  const resize = (pages: number): void => writeFileSync(POOL, String(pages));
-  resize(before + POOL_PAGES);
-  // The kernel gives as many as it finds room for.
-  if (Number(readFileSync(POOL, 'utf8')) < before + POOL_PAGES) {
-    resize(before);
-    return undefined;
-  }
-  const path = join(folder, 'huge');
-  mkdirSync(path);
-  execFileSync('mount', ['-t', 'hugetlbfs', '-o', 'pagesize=2M', 'none', path]);
-  return path;
-}
-
-function unmountHugePages(path: string): void {
-  execFileSync('umount', [path]);
-  writeFileSync(POOL, String(Number(readFileSync(POOL, 'utf8')) - POOL_PAGES));
-}
-
-/** Which version keeps a row here; undefined when none does. */
-function placeOf(row: Row): { readonly version: 1 | 2; readonly controller: string } | undefined {
-  for (const version of [1, 2] as const) {
-    const controller = row.controller[version];
-    if (controller === undefined || row.files[version] === undefined) continue;
-    const there = versionOf(controller);
-    if (there === version) return { version, controller };
-    const onDemand = version === 1 && there === 0 && ON_DEMAND.has(controller);
-    if (onDemand && canMount(controller)) return { version, controller };
-  }
-  return undefined;
-}
-
-function checkFiles(
-  container: LimitedContainer,
-  row: Row,
-  stage: Stage,
-  { version, controller }: { readonly version: 1 | 2; readonly controller: string },
-): void {
-  for (const [file, values] of Object.entries(row.files[version] ?? {})) {
-    if (row.loose?.includes(file) === true) continue;
-    assert.equal(container.read(controller, file), values[stage], `${file} at stage ${stage}`);
-  }
-}
-
-async function checkInspect(container: LimitedContainer, wish: Json): Promise<void> {
-  const { HostConfig } = await container.inspect();
-  for (const [field, value] of Object.entries(wish)) {
-    if (field === 'Unset') {
-      for (const name of value as readonly string[]) {
-        const shown = HostConfig[name] ?? 0;
-        const nothing = Array.isArray(shown) ? shown.length === 0 : !shown;
-        assert.ok(nothing, `${name} is ${JSON.stringify(shown)}`);
-      }
-    } else if (!isNothing(value)) assert.deepEqual(HostConfig[field], value, field);
-  }
-}
-
-/** What a client says to take a limit away is not shown. */
-function isNothing(value: unknown): boolean {
-  if (Array.isArray(value)) return value.some((each: { Rate?: number }) => each.Rate === 0);
-  return value === -1 || value === false;
-}
-
-/** A limit that no hierarchy here keeps is never passed over in silence. */
-async function checkRefused({ name, wishes }: Row): Promise<void> {
-  const container = await host.run(WAIT, {});
-  try {
-    const wish = Object.values(wishes[0]).some((value) => value === false) ? wishes[1] : wishes[0];
-    const said = await container.update(wish).catch((error: Error) => [error.message]);
-    assert.match(said.join('\n'), /cannot be set: .*|Your kernel does not support/, name);
-    const { HostConfig } = await container.inspect();
-    if (/cannot be set/.test(said.join())) assert.ok(!HostConfig[Object.keys(wish)[0] ?? '']);
-  } finally {
-    await container.remove();
-  }
-}
-
-async function checkRow(row: Row): Promise<void> {
-  const place = placeOf(row);
-  const [created, ...changes] = row.wishes;
-  if (place === undefined) return checkRefused(row);
-  const container = await host.run(row.script ?? WAIT, { ...row.host, ...created });
-  try {
-    for (const [stage, wish] of [created, ...changes].entries()) {
-      if (stage > 0) assert.deepEqual(await container.update(wish), []);
-      checkFiles(container, row, stage as Stage, place);
-      await checkInspect(container, wish);
-      await row.effect?.(container, stage as Stage, place.version);
-    }
-  } finally {
-    await container.remove();
-  }
-}
-
 test('every limit is set, kept by the kernel, changed live and taken away', { skip }, async (t) => {
   const rows = ROWS.map(async (make) => {
     const row = make({ disk, hugePages });
-    await t.test(row.name, () => checkRow(row));
+    await t.test(row.name, () => checkRow(host, row));
   });
   const inTurn = async (): Promise<void> => {
     for (const make of CPU_ROWS) {
       const row = make({ disk, hugePages });
-      await t.test(row.name, () => checkRow(row));
+      await t.test(row.name, () => checkRow(host, row));
     }
   };
   await Promise.all([...rows, inTurn()]);
@@ -284,68 +156,21 @@ test('a limit below what is used is refused, and nobody is killed for it', {
   await container.remove();
 });
 
-test('weights of disks hold where the scheduler is bfq, and are refused by name where not', {
-  skip: skip || (versionOf('blkio') !== 1 ? 'needs the blkio hierarchy' : false),
-}, async () => {
-  const scheduler = `/sys/block/${disk.path.slice(5)}/queue/scheduler`;
-  const weights = (weight: number): Json => ({
-    BlkioWeightDevice: [{ Path: disk.path, Weight: weight }],
-  });
-  const container = await host.run(WAIT, { BlkioWeight: 200 });
-  const read = (file: string) => container.read('blkio', `blkio.bfq.${file}`);
-  assert.equal(read('weight'), '200');
-  await assert.rejects(
-    () => container.update(weights(300)),
-    /cannot write "\d+:\d+ 300" to \/.*\/blkio\.bfq\.weight_device: ENOTSUP/,
-  );
-  writeFileSync(scheduler, 'bfq');
-  try {
-    await container.update(weights(300));
-    assert.equal(read('weight_device'), `default 200\n${disk.numbers} 300`);
-    await container.update({ ...weights(0), BlkioWeight: 400 });
-    assert.equal(read('weight_device'), 'default 400');
-    await container.update({ Unset: ['BlkioWeight'] });
-    assert.equal(read('weight'), '100');
-  } finally {
-    writeFileSync(scheduler, 'none');
-    await container.remove();
-  }
-});
+test(
+  'weights of disks hold where the scheduler is bfq, and are refused by name where not',
+  {
+    skip: skip || noBlkio,
+  },
+  () => checkDeviceWeights(host, disk),
+);
 
-test('two containers share a disk by their weights, which change live', {
-  skip: skip || (versionOf('blkio') !== 1 ? 'needs the blkio hierarchy' : false),
-}, async () => {
-  const queue = `/sys/block/${disk.path.slice(5)}/queue`;
-  writeFileSync(`${queue}/scheduler`, 'bfq');
-  const read = 'while :; do dd if=/dev/disk of=/dev/null bs=64k iflag=direct 2>/dev/null; done';
-  const [a, b] = await Promise.all(
-    [1000, 100].map((BlkioWeight) => host.run(read, { ...withDisk(disk), BlkioWeight })),
-  );
-  assert.ok(a && b);
-  try {
-    const readBytes = (container: LimitedContainer): number => {
-      const text = container.read('blkio', 'blkio.throttle.io_service_bytes');
-      return count(text, `${disk.numbers} Read`);
-    };
-    /** Where the CPU is short, the disk is not, and both have the same: looks again. */
-    const checkRatio = async (what: string, isRight: (ratio: number) => boolean) => {
-      const seen: number[] = [];
-      while (!isRight(seen.at(-1) ?? 1)) {
-        assert.ok(seen.length < RATIO_TRIES_MAX, `${what}: ${seen.join(' ')}`);
-        const before = [readBytes(a), readBytes(b)];
-        await sleep(500);
-        seen.push((readBytes(a) - (before[0] ?? 0)) / (readBytes(b) - (before[1] ?? 0)));
-      }
-    };
-    await until('both read', () => readBytes(a) > 0 && readBytes(b) > 0);
-    await checkRatio('1000 beside 100', (ratio) => ratio > 1.7);
-    await Promise.all([a.update({ BlkioWeight: 100 }), b.update({ BlkioWeight: 1000 })]);
-    await checkRatio('100 beside 1000', (ratio) => ratio < 0.6);
-  } finally {
-    await Promise.all([a.remove(), b.remove()]);
-    writeFileSync(`${queue}/scheduler`, 'none');
-  }
-});
+test(
+  'two containers share a disk by their weights, which change live',
+  {
+    skip: skip || noBlkio,
+  },
+  () => checkSharing(host, disk),
+);
 
 test('packets have the priority of their interface, for containers in the network of the host', {
   skip: skip || (versionOf('net_prio') === 1 || canMount('net_prio') ? false : 'needs net_prio'),

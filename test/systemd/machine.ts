@@ -17,7 +17,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { ROOT } from '../../tools/source.ts';
-import { bootUml, findProgram } from '../uml.ts';
+import { findProgram } from '../machine.ts';
+import { bootUml } from '../uml.ts';
 
 const run = promisify(execFile);
 
