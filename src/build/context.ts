@@ -44,12 +44,13 @@ type Archive = AsyncIterable<Uint8Array>;
 
 export class Context implements AsyncDisposable {
   #root: ContextNode = directory();
-  readonly #path: string;
+  /** Of the file of contents; "" where there is none. */
+  readonly path: string;
   #file: Promise<FileHandle> | undefined;
   #size = 0;
 
   private constructor(path: string) {
-    this.#path = path;
+    this.path = path;
   }
 
   /** A context without files, for a Dockerfile alone. */
@@ -89,7 +90,7 @@ export class Context implements AsyncDisposable {
     archives: AsyncIterable<Archive> | Iterable<Archive>,
     signal: AbortSignal,
   ): Promise<void> {
-    const file = await open(this.#path, 'wx', 0o600);
+    const file = await open(this.path, 'wx', 0o600);
     const sink = new Sink((bytes) => file.write(bytes).then(() => {}));
     let entries = 0;
     try {
@@ -219,7 +220,7 @@ export class Context implements AsyncDisposable {
   /** By one descriptor for all of them: a context may have a hundred thousand small files. */
   async *content(node: ContextNode): AsyncGenerator<Uint8Array, void, undefined> {
     if (node.size === 0) return;
-    this.#file ??= open(this.#path, 'r');
+    this.#file ??= open(this.path, 'r');
     const file = await this.#file;
     for (let at = 0; at < node.size; ) {
       const length = Math.min(node.size - at, READ_BYTES);
@@ -251,7 +252,7 @@ export class Context implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await (await this.#file)?.close();
-    if (this.#path !== '') await rm(this.#path, { force: true });
+    if (this.path !== '') await rm(this.path, { force: true });
   }
 }
 

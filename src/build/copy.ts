@@ -8,6 +8,7 @@ import { toBinary } from '#tar/binary-path.ts';
 import { detectCompression } from '#tar/compression.ts';
 import { encodeTar, type EncodeItem } from '#tar/encode.ts';
 import { parseChmod } from './chmod.ts';
+import { Context } from './context.ts';
 import { findImageSources, imageArchive } from './copy-image.ts';
 import { contextItems, type LayerStyle, parentItems, unpackedItems } from './copy-layer.ts';
 import {
@@ -29,7 +30,7 @@ import { digestOfTree } from './materialize.ts';
 import { ownerOf, ROOT } from './owner.ts';
 import { fetchRemote, isRemote, type Remote } from './remote.ts';
 import type { StageBuilder } from './stage.ts';
-import { chainOfState } from './state.ts';
+import { chainOfState, type State } from './state.ts';
 import { nop, type StepWish } from './step.ts';
 import { basePath, LinkedDirectories, lookAt, type TargetFacts } from './target.ts';
 
@@ -63,7 +64,8 @@ type Other = {
 
 export async function copyStep(stage: StageBuilder, copy: Copy, place: Place): Promise<StepWish> {
   const plan = planCopy(stage, copy, place);
-  if (copy.from !== '') return fromImage(stage, plan);
+  const context = copy.from === '' ? stage.build.context : await stage.source(copy.from, place);
+  if (!(context instanceof Context)) return fromImage(stage, plan, context);
   const { options } = plan;
   const gits = copy.kind === 'add' ? plan.sources.filter(isGitUrl) : [];
   const remotes = copy.kind === 'add' ? plan.sources.filter(isRemote) : [];
@@ -82,7 +84,7 @@ export async function copyStep(stage: StageBuilder, copy: Copy, place: Place): P
   for (const url of remotes) others.push(await fetched(stage, url, plan));
   others.push(...inlineFiles(stage, copy, place));
   const names = plan.sources.filter((each) => !remotes.includes(each) && !gits.includes(each));
-  const local = findSources(stage.build.context, names, options);
+  const local = findSources(context, names, options);
   const digests = [
     ...local.map(({ path, node }) => [path, digestOfTree(node, options.parents)]),
     ...trees.map(({ digest }) => ['', digest]),
@@ -94,8 +96,8 @@ export async function copyStep(stage: StageBuilder, copy: Copy, place: Place): P
     await using contexts = new AsyncDisposableStack();
     const fetchedTrees: Source[] = [];
     for (const tree of trees) {
-      const context = contexts.use(await tree.fetch());
-      fetchedTrees.push({ path: '', node: context.root, kept: '', context });
+      const fetchedTree = contexts.use(await tree.fetch());
+      fetchedTrees.push({ path: '', node: fetchedTree.root, kept: '', context: fetchedTree });
     }
     return await contextLayer(stage, plan, [...local, ...fetchedTrees], others);
   });
@@ -275,10 +277,9 @@ function otherItem(
   };
 }
 
-async function fromImage(stage: StageBuilder, plan: CopyPlan): Promise<StepWish> {
-  const { copy, options, sources, target } = plan;
+function fromImage(stage: StageBuilder, plan: CopyPlan, from: State): StepWish {
+  const { options, sources, target } = plan;
   const { build, state } = stage;
-  const from = await stage.source(copy.from, options.place);
   const inputs = [chainOfState(from), sources];
   const layer = (): Promise<Ingest> =>
     lookInto(build, from, (visit) =>

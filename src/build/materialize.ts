@@ -6,7 +6,7 @@ import { createWriteStream } from 'node:fs';
 import { chmod, mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import type { ContextNode, Found } from './context.ts';
+import type { Context, ContextNode, Found } from './context.ts';
 import { walk } from './copy-plan.ts';
 import type { BuildShared } from './shared.ts';
 
@@ -19,19 +19,21 @@ export type Materialized = {
 /** `ofItsOwn`: it will be written to, which no other step sees. */
 export async function materialize(
   build: BuildShared,
+  context: Context,
   found: Found,
   { ofItsOwn }: { readonly ofItsOwn: boolean },
 ): Promise<Materialized> {
   const digest = digestOfTree(found.node, true);
-  const name = ofItsOwn ? randomUUID() : createHash('sha256').update(found.path).digest('hex');
+  const id = `${context.path}\0${found.path}`;
+  const name = ofItsOwn ? randomUUID() : createHash('sha256').update(id).digest('hex');
   const path = join(build.folder, name);
-  await build.once(path, () => write(build, found.node, path));
+  await build.once(path, () => write(context, found.node, path));
   return { path, digest };
 }
 
 /** Names are bytes, which need not be UTF-8. */
 async function write(
-  build: BuildShared,
+  context: Context,
   node: ContextNode,
   path: string | Buffer<ArrayBuffer>,
 ): Promise<void> {
@@ -41,7 +43,7 @@ async function write(
   }
   if (node.kind === 'file') {
     const target = createWriteStream(path, { flags: 'wx', mode: 0o600 });
-    await pipeline(build.context.content(node), target);
+    await pipeline(context.content(node), target);
     await chmod(path, node.mode);
     return;
   }
@@ -50,7 +52,7 @@ async function write(
   await mkdir(path, { mode: 0o700 });
   for (const [name, child] of node.children) {
     const parts = [Buffer.from(path), Buffer.from('/'), Buffer.from(name, 'latin1')];
-    await write(build, child, Buffer.concat(parts));
+    await write(context, child, Buffer.concat(parts));
   }
   await chmod(path, node.mode);
 }

@@ -17,10 +17,13 @@ import { commitOf, fetchTree, withToken } from './git/tree.ts';
 import { parseGitSource } from './git/url.ts';
 import { type BuildPlan, type PlannedStage, planBuild, planStage } from './graph.ts';
 import { BuildHold } from './hold.ts';
+import { NamedContexts } from './named-context.ts';
 import type { BuildRequest, OnBuildEvent } from './request.ts';
 import type { BuildDeps, BuildShared } from './shared.ts';
 import { StageBuilder } from './stage.ts';
 import type { State } from './state.ts';
+
+const IGNORE_FILE = '.dockerignore';
 
 export type BuildSource =
   /** The context as a tar archive. */
@@ -50,13 +53,17 @@ export async function openBuild(
     await mkdir(path, { recursive: true, mode: 0o700 });
   }
   const context = parts.use(await openContext(deps, { request, signal, source }, folder));
+  const contexts = parts.use(new NamedContexts(request.contexts));
+  await contexts.receive(folder, signal, (each) => applyIgnore(each, [IGNORE_FILE]));
   const text =
     source.kind === 'dockerfile' ? source.text : await readDockerfile(context, request.dockerfile);
   const file = parseDockerfile(text);
-  await applyIgnore(context, request.dockerfile);
+  // NAME.dockerignore beside the Dockerfile comes before .dockerignore, as with buildkit.
+  const ignoreFile = `${request.dockerfile.replace(/^\/+/, '')}${IGNORE_FILE}`;
+  await applyIgnore(context, [ignoreFile, IGNORE_FILE]);
   const platform = platformOf(request.platform);
   const args = new BuildArguments(request.args, file, { target: platform, build: hostPlatform() });
-  const plan = planBuild(file, request.target, args.global);
+  const plan = planBuild({ file, contexts, globals: args.global }, request.target);
   for (const warning of checkDockerfile(file)) await tell({ kind: 'warning', warning });
   const hold = parts.use(new BuildHold(deps.images.deps.leases));
   const epoch = epochOf(request);
@@ -67,6 +74,7 @@ export async function openBuild(
     deps,
     request,
     context,
+    contexts,
     file,
     plan,
     steps: () => stages.steps,
@@ -156,7 +164,8 @@ class Stages {
   #start(build: BuildShared, index: number): Promise<State> {
     const stage = this.#file.stages[index];
     if (stage === undefined) throw new EngineError('internal', `there is no stage ${index}`);
-    const planned = this.#plan.stages.get(index) ?? planStage(this.#file, stage, build.args.global);
+    const recipe = { file: this.#file, contexts: build.contexts, globals: build.args.global };
+    const planned = this.#plan.stages.get(index) ?? planStage(recipe, stage);
     if (!this.#first.has(index)) this.#number(index, planned);
     return new StageBuilder(build, planned, this.#first.get(index) ?? 1).run();
   }
@@ -194,9 +203,9 @@ async function readDockerfile(context: Context, path: string): Promise<string> {
   return context.text(found.node, DOCKERFILE_SIZE_MAX);
 }
 
-/** NAME.dockerignore beside the Dockerfile comes before .dockerignore, as with buildkit. */
-async function applyIgnore(context: Context, dockerfile: string): Promise<void> {
-  for (const name of [`${dockerfile.replace(/^\/+/, '')}.dockerignore`, '.dockerignore']) {
+/** By the first of these files that is there. */
+async function applyIgnore(context: Context, names: readonly string[]): Promise<void> {
+  for (const name of names) {
     const found = context.lookup(toBinary(name));
     if (found?.node.kind !== 'file') continue;
     try {

@@ -30,7 +30,7 @@ export function isRemote(source: string): boolean {
 export async function fetchRemote(
   build: BuildShared,
   url: string,
-  copy: Copy,
+  copy: Pick<Copy, 'checksum' | 'target'>,
   options: CopyOptions,
 ): Promise<Remote> {
   if (copy.checksum !== '' && !/^sha256:[0-9a-f]{64}$/.test(copy.checksum)) {

@@ -3,6 +3,7 @@
 import type { HostConfig } from '#container/spec.ts';
 import type { RegistryAuth } from '#image/registry/registry.ts';
 import type { Warning } from './dockerfile/check.ts';
+import type { ContextSource } from './named-context.ts';
 
 export type BuildRequest = {
   /** Path of the Dockerfile in the context. */
@@ -28,6 +29,8 @@ export type BuildRequest = {
   readonly checkOnly: boolean;
   /** Contents by id. */
   readonly secrets: ReadonlyMap<string, Uint8Array>;
+  /** By contextName(); archives in the order in which they are sent, behind the main one. */
+  readonly contexts: ReadonlyMap<string, ContextSource>;
   /** Ids of ssh agents that the client answers for. */
   readonly agents: ReadonlySet<string>;
   /** Keep intermediate containers of steps that failed. */

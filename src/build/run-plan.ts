@@ -2,6 +2,7 @@
 // sources.
 import { posix } from 'node:path';
 import { argvOf } from './config-change.ts';
+import { Context } from './context.ts';
 import { failure, type Place } from './dockerfile/fault.ts';
 import type { Run } from './dockerfile/instruction.ts';
 import { materialize } from './materialize.ts';
@@ -94,19 +95,19 @@ async function resolveMount(
   const own = { ...mount, target };
   // What a secret says, or a cache holds, is no input: the same command is the same step.
   if (mount.type !== 'bind') return { resolved: { mount: own, from: undefined }, input: own };
-  if (mount.from === '') {
-    const { context } = stage.build;
-    const found = context.lookup(toBinary(mount.source));
+  const source = mount.from === '' ? stage.build.context : await stage.source(mount.from, place);
+  if (source instanceof Context) {
+    const found = source.lookup(toBinary(mount.source));
     if (found === undefined) {
-      throw failure(place, `${mount.source || '/'} is not in the build context`);
+      const which = mount.from === '' ? '' : ` ${mount.from}`;
+      throw failure(place, `${mount.source || '/'} is not in the build context${which}`);
     }
-    const made = await materialize(stage.build, found, { ofItsOwn: !mount.readOnly });
+    const made = await materialize(stage.build, source, found, { ofItsOwn: !mount.readOnly });
     return {
       resolved: { mount: own, from: { kind: 'path', path: made.path } },
       input: [own, made.digest],
     };
   }
-  const source = await stage.source(mount.from, place);
   stage.build.lend(source);
   return {
     resolved: { mount: own, from: { kind: 'image', ref: imageRef(source) } },

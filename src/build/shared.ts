@@ -13,6 +13,7 @@ import type { Dockerfile } from './dockerfile/dockerfile.ts';
 import type { EphemeralImages } from './ephemeral.ts';
 import type { GitHost } from './git/program.ts';
 import type { BuildPlan } from './graph.ts';
+import type { NamedContexts } from './named-context.ts';
 import type { BuildRequest, OnBuildEvent } from './request.ts';
 import type { AgentCalls } from './ssh-agent.ts';
 import type { State } from './state.ts';
@@ -40,6 +41,8 @@ export type BuildShared = {
   readonly deps: BuildDeps;
   readonly request: BuildRequest;
   readonly context: Context;
+  /** --build-context */
+  readonly contexts: NamedContexts;
   readonly file: Dockerfile;
   readonly plan: BuildPlan;
   /** Of all stages that are built. */

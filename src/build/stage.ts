@@ -9,14 +9,14 @@ import { chainOfEntry } from './cache.ts';
 import { DEFAULT_PATH, envMap, setWorkdir } from './config-change.ts';
 import { copyStep } from './copy.ts';
 import { PROXY_ARGS } from './dockerfile/check.ts';
-import { findStage } from './dockerfile/dockerfile.ts';
 import { failure, fault, type Place } from './dockerfile/fault.ts';
 import type { Arg, Located, Run, Workdir } from './dockerfile/instruction.ts';
 import { expandAt, parseTrigger } from './dockerfile/parse.ts';
 import { expandWords } from './dockerfile/words.ts';
 import { redactUrl } from './git/url.ts';
 import { foreignStep } from './foreign-cache.ts';
-import type { PlannedStage } from './graph.ts';
+import type { Context } from './context.ts';
+import { findSource, type PlannedStage } from './graph.ts';
 import { keepLayer } from './layer.ts';
 import type { BuildEvent } from './request.ts';
 import { resolveRun } from './run-plan.ts';
@@ -86,19 +86,23 @@ export class StageBuilder {
     await this.build.tell({ ...event, stage: this.index, step: this.#step } as StageEvent);
   };
 
-  /** The stage or image that --from names. */
-  async source(from: string, place: Place): Promise<State> {
-    const { args, file } = this.build;
+  /** The context, stage or image that --from names. */
+  async source(from: string, place: Place): Promise<State | Context> {
+    const { args, contexts, file } = this.build;
     const { escapeChar } = file.source;
     const lookup = (each: string): string | undefined => this.lookup(each) ?? args.global(each);
     const name = expandAt(from, place, { escapeChar, lookup });
-    const { stages } = file;
-    const found = findStage(stages, name, this.index);
-    if (found !== undefined) return this.build.stage(found.index);
-    if (/^\d+$/.test(name)) {
+    const found = findSource({ contexts, file }, name, this.index);
+    if (typeof found === 'object') return this.build.stage(found.index);
+    if (found !== undefined && contexts.isTree(found)) {
+      return contexts.tree(this.build, found, place);
+    }
+    if (found === undefined && /^\d+$/.test(name)) {
       throw failure(place, `invalid from flag value ${name}: index out of bounds`);
     }
-    const wish = { name, place, platform: this.#platform(''), pull: false };
+    const image = contexts.imageOf(found ?? name);
+    if (found !== undefined && image === 'scratch') return scratchState(this.build.platform);
+    const wish = { name: image, place, platform: this.#platform(''), pull: false };
     return imageState(await baseImage(this.build, wish));
   }
 
@@ -131,9 +135,20 @@ export class StageBuilder {
     if (written !== '' && platform === undefined) {
       throw failure(place, `failed to parse platform : "${written}" is an invalid component`);
     }
-    if (base === 'scratch') return scratchState(platform ?? build.platform);
+    if (build.contexts.isTree(base)) return this.#tree(base, platform);
+    const name = build.contexts.imageOf(base);
+    if (name === 'scratch') return scratchState(platform ?? build.platform);
     const { pull } = build.request;
-    return imageState(await baseImage(build, { name: base, place, platform, pull }));
+    return imageState(await baseImage(build, { name, place, platform, pull }));
+  }
+
+  /** FROM a context of files: they are all that there is, as with buildkit. */
+  async #tree(name: string, platform: Platform | undefined): Promise<State> {
+    this.#state = scratchState(platform ?? this.build.platform);
+    const { escapeChar } = this.build.file.source;
+    const located = parseTrigger(`COPY --from=${name} . /`, escapeChar);
+    await this.#perform({ ...located, place: this.#planned.stage.from.place });
+    return this.#state;
   }
 
   /** What is asked for; undefined where nothing is. */

@@ -1,5 +1,5 @@
 // The images of an engine: from and to registries and archives.
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { familiarName, parseReference, withDefaultTag } from '#base/reference.ts';
 import { type EngineClient, readJsonLines } from '#client/client.ts';
 import { ClientError } from '#client/error.ts';
@@ -7,6 +7,7 @@ import { transferPlatform } from '#client/platform.ts';
 import { authHeader, authsHeader, registryKey } from '#client/registry-auth.ts';
 import { AgentForward } from '#client/ssh-agent.ts';
 import type { AgentCallEvent, OwnBuildEvent } from '#wire/build.ts';
+import { encodeParts } from '#wire/parts.ts';
 import type {
   AuthConfig,
   ImageDeleteItem,
@@ -49,6 +50,12 @@ export type BuildOptions = LoadOptions & {
    */
   readonly ssh?: Readonly<Record<string, string>>;
   /**
+   * Contexts beside the main one, by the names that `FROM`, `COPY --from` and `RUN --mount=from=`
+   * use, before stages and images: a tar, `docker-image://NAME`, or the URL of a git repository or
+   * a file. For this engine, not for Docker's.
+   */
+  readonly contexts?: Readonly<Record<string, Readable | Uint8Array | string>>;
+  /**
    * For base images: by the host of a registry as it stands in an image's name, `docker.io` too.
    */
   readonly auths?: Readonly<Record<string, AuthConfig>>;
@@ -86,7 +93,18 @@ export class Images {
 
   /** Of a context, which is a tar with a Dockerfile in it; `onProgress` has what the steps say. */
   async build(context: Readable | Uint8Array, options: BuildOptions = {}): Promise<Image> {
-    const { args, auths, labels, network, noCache, platform, pull, tags, target } = options;
+    const {
+      args,
+      auths,
+      contexts = {},
+      labels,
+      network,
+      noCache,
+      platform,
+      pull,
+      tags,
+      target,
+    } = options;
     const sockets = new Map(Object.entries(options.ssh ?? {}));
     // Who cannot be asked is told to the step: its connection ends.
     using forward = new AgentForward(this.#client, sockets, () => {});
@@ -105,9 +123,9 @@ export class Images {
       },
       headers: {
         ...(auths === undefined ? {} : byRegistry(auths)),
-        ...(sockets.size === 0 ? {} : agentsHeader(sockets)),
+        ...ownHeader(sockets, contexts),
       },
-      stream: context,
+      stream: bodyOf(context, contexts),
       ...signalOf(options),
     });
     let id = '';
@@ -205,9 +223,29 @@ export class Image {
   }
 }
 
-function agentsHeader(sockets: ReadonlyMap<string, string>): Readonly<Record<string, string>> {
-  const own = JSON.stringify({ Ssh: [...sockets.keys()] });
+type Contexts = NonNullable<BuildOptions['contexts']>;
+
+function ownHeader(
+  sockets: ReadonlyMap<string, string>,
+  contexts: Contexts,
+): Readonly<Record<string, string>> {
+  const named = Object.entries(contexts).map(([Name, source]) => {
+    if (source === '') throw new ClientError('invalid_argument', `build context ${Name} is empty`);
+    return { Name, Source: typeof source === 'string' ? source : '' };
+  });
+  if (sockets.size + named.length === 0) return {};
+  const own = JSON.stringify({ Ssh: [...sockets.keys()], Contexts: named });
   return { 'X-Coracle-Build': Buffer.from(own).toString('base64') };
+}
+
+/** In parts, where more is sent than the main one. */
+function bodyOf(main: Readable | Uint8Array, contexts: Contexts): Readable | Uint8Array {
+  const sent = Object.values(contexts).filter((source) => typeof source !== 'string');
+  if (sent.length === 0) return main;
+  const archives = [main, ...sent].map((each) =>
+    each instanceof Uint8Array ? Readable.from([each]) : each,
+  );
+  return Readable.from(encodeParts(archives));
 }
 
 function agentCall(

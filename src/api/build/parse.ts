@@ -9,6 +9,7 @@ import { Fields } from '../decode.ts';
 import { parseAuth } from '../image/auth.ts';
 import { parseJson } from '../json.ts';
 import type { Query } from '../query.ts';
+import { parseContexts, type WishedContexts } from './contexts.ts';
 
 /** A few registries' credentials. */
 const AUTH_LENGTH_MAX = 256 * 1024;
@@ -16,7 +17,8 @@ const AUTH_LENGTH_MAX = 256 * 1024;
 const HUB = 'https://index.docker.io/v1/';
 
 export type ParsedBuild = {
-  readonly request: BuildRequest;
+  readonly request: Omit<BuildRequest, 'contexts'>;
+  readonly contexts: WishedContexts;
   /** "" = the body; "client-session" belongs to buildkit. */
   readonly remote: string;
   readonly quiet: boolean;
@@ -35,6 +37,7 @@ export function parseBuild(query: Query, http: IncomingMessage): ParsedBuild {
   const auths = parseAuths(http);
   const own = parseOwn(http);
   return {
+    contexts: own.contexts,
     events: own.events,
     remote: query.text('remote'),
     quiet: query.bool('q'),
@@ -144,13 +147,15 @@ function parseAuths(http: IncomingMessage): ReadonlyMap<string, RegistryAuth> {
   return auths;
 }
 
-type Own = Pick<BuildRequest, 'agents' | 'checkOnly' | 'secrets'> & Pick<ParsedBuild, 'events'>;
+type Own = Pick<BuildRequest, 'agents' | 'checkOnly' | 'secrets'> &
+  Pick<ParsedBuild, 'contexts' | 'events'>;
 
 /** X-Coracle-Build, of our own command: what the classic API has no place for. Never logged. */
 function parseOwn(http: IncomingMessage): Own {
   const header = http.headers['x-coracle-build'];
   if (typeof header !== 'string') {
-    return { agents: new Set(), checkOnly: false, events: false, secrets: new Map() };
+    const none = { contexts: new Map(), secrets: new Map() };
+    return { ...none, agents: new Set(), checkOnly: false, events: false };
   }
   const raw = new Fields('X-Coracle-Build', parseJson(Buffer.from(header, 'base64').toString()));
   const contents = new Map<string, Uint8Array>();
@@ -160,6 +165,7 @@ function parseOwn(http: IncomingMessage): Own {
   }
   return {
     agents: new Set(raw.strings('Ssh')),
+    contexts: parseContexts(raw.get('Contexts')),
     checkOnly: raw.bool('Check'),
     events: raw.bool('Events'),
     secrets: contents,

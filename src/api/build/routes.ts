@@ -16,6 +16,7 @@ import { type Filters, parseFilters } from '../filters.ts';
 import { hijack } from '../hijack.ts';
 import type { Route } from '../router.ts';
 import { publicMessage } from '../status.ts';
+import { openBody } from './contexts.ts';
 import { parseBuild } from './parse.ts';
 import type { BuildPort } from './port.ts';
 import { openRemoteSource } from './remote.ts';
@@ -26,7 +27,7 @@ import { ClassicStream } from './stream.ts';
 
 async function build(exchange: Exchange): Promise<void> {
   const { deps, query, request: http, response, signal } = exchange;
-  const { events, quiet, remote, request } = parseBuild(query, http);
+  const { contexts, events, quiet, remote, request } = parseBuild(query, http);
   const tell = async (message: BuildMessage): Promise<void> => {
     if (!response.headersSent) openStream(exchange, 'application/json');
     await sendChunk(exchange, `${JSON.stringify(message)}\r\n`);
@@ -36,11 +37,13 @@ async function build(exchange: Exchange): Promise<void> {
     ? (event: BuildEvent) => (isOrder(event) ? undefined : tell({ coracle: renderEvent(event) }))
     : (event: BuildEvent) => classic.add(event);
   try {
+    await using body = openBody(bodyOf(http), contexts, remote === '');
+    const { main, named } = body;
     const source =
       remote === ''
-        ? ({ kind: 'archive', archive: bodyOf(http) } as const)
+        ? ({ kind: 'archive', archive: main } as const)
         : await openRemoteSource(remote, signal);
-    await deps.builds.build(source, request, add, signal);
+    await deps.builds.build(source, { ...request, contexts: named }, add, signal);
     if (!response.headersSent) openStream(exchange, 'application/json');
   } catch (error) {
     if (!response.headersSent || isEngineError(error, 'cancelled') || signal.aborted) throw error;

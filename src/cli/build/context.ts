@@ -8,6 +8,8 @@ import { CliError } from '../command.ts';
 import { itemsOf } from '../copy/pack.ts';
 import { reasonOf } from '../create/kv-file.ts';
 
+const IGNORE_FILE = '.dockerignore';
+
 export type BuildContext = {
   readonly archive: AsyncIterable<Uint8Array>;
   /** Path of the Dockerfile in the archive. */
@@ -20,11 +22,11 @@ export type BuildContext = {
 
 /** `file` is -f, "" = Dockerfile in the directory; "-" reads standard input. */
 export function openDirectory(path: string, file: string, stdin: () => Buffer): BuildContext {
-  const root = contextRoot(path);
+  const root = contextRoot(path, 'unable to prepare context');
   const { inside, text, shown } = readDockerfile(root, file, stdin);
   const dockerfile = inside ?? `.dockerfile.${randomName()}`;
-  const ignore = readIgnore(root, inside ?? 'Dockerfile');
-  const keep = new Set([dockerfile, '.dockerignore', `${dockerfile}.dockerignore`]);
+  const ignore = readIgnore(root, [`${inside ?? 'Dockerfile'}${IGNORE_FILE}`, IGNORE_FILE]);
+  const keep = new Set([dockerfile, IGNORE_FILE, `${dockerfile}${IGNORE_FILE}`]);
   function* items(): Generator<EncodeItem> {
     yield* below(Buffer.from(root), '', ignore, keep);
     if (inside === undefined) {
@@ -35,7 +37,15 @@ export function openDirectory(path: string, file: string, stdin: () => Buffer): 
   return { archive: encodeTar(items()), dockerfile, text, shown };
 }
 
-function contextRoot(path: string): string {
+/** A context beside the main one, which has no Dockerfile. */
+export function openFiles(path: string, name: string): AsyncIterable<Uint8Array> {
+  const root = contextRoot(path, `failed to get build context ${name}`);
+  const ignore = readIgnore(root, [IGNORE_FILE]);
+  return encodeTar(below(Buffer.from(root), '', ignore, new Set([IGNORE_FILE])));
+}
+
+/** `failure` is what cannot be done without it. */
+function contextRoot(path: string, failure: string): string {
   let why = `context must be a directory: ${resolve(path)}`;
   try {
     const root = realpathSync(path);
@@ -44,7 +54,7 @@ function contextRoot(path: string): string {
     const shown = JSON.stringify(path);
     why = `path ${shown}${errnoOf(error) === 'ENOENT' ? ' not found' : `: ${reasonOf(error)}`}`;
   }
-  throw new CliError(1, `unable to prepare context: ${why}`);
+  throw new CliError(1, `${failure}: ${why}`);
 }
 
 function readDockerfile(root: string, file: string, stdin: () => Buffer) {
@@ -69,8 +79,9 @@ function isThere(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
-function readIgnore(root: string, dockerfile: string): Ignore {
-  for (const name of [`${dockerfile}.dockerignore`, '.dockerignore']) {
+/** By the first of these files that is there. */
+function readIgnore(root: string, names: readonly string[]): Ignore {
+  for (const name of names) {
     const path = join(root, name);
     if (isThere(path)) return Ignore.parse(readFileSync(path, 'utf8'));
   }

@@ -1,11 +1,13 @@
 // build: sends a context, shows how it becomes an image, and says where it went wrong.
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { readJsonLines } from '#client/client.ts';
 import { AgentForward } from '#client/ssh-agent.ts';
 import type { OwnBuildEvent } from '#wire/build.ts';
+import { encodeParts } from '#wire/parts.ts';
 import { type BuildContext, openDirectory } from '../build/context.ts';
 import { makeDisplay, showPlace, Steps } from '../build/display.ts';
+import { isRemote, openContexts } from '../build/named-context.ts';
 import { parseOutput, writeOutput } from '../build/output.ts';
 import { readSecrets } from '../build/secret.ts';
 import { openAgents } from '../build/ssh.ts';
@@ -34,18 +36,23 @@ export async function run(context: Context): Promise<number> {
   const { args, client, flags } = context;
   const path = args[0] ?? '.';
   const outputs = flags.list('output').map(parseOutput);
+  const contexts = openContexts(flags.list('build-context'));
   const source = openSource(path, flags);
+  const sent = contexts.flatMap(({ archive }) => archive ?? []);
+  const main = source?.archive;
+  const body = sent.length === 0 ? main : encodeParts([...(main ? [main] : []), ...sent]);
   await using agents = await openAgents(flags.list('ssh'), process.env);
   const problems = new Set<string>();
   using forward = new AgentForward(client, agents.sockets, (text) => problems.add(text));
   const reply = await client.call('POST', '/build', {
     query: queryOf(flags, source, path),
-    ...(source === undefined ? {} : { stream: Readable.from(source.archive) }),
+    ...(body === undefined ? {} : { stream: Readable.from(body) }),
     headers: {
       ...(await buildHeader(context.configFolder)),
       'X-Coracle-Build': encode({
         Events: true,
         Check: flags.bool('check'),
+        Contexts: contexts.map(({ wish }) => wish),
         Secrets: readSecrets(flags.list('secret')),
         Ssh: [...agents.sockets.keys()],
       }),
@@ -94,12 +101,6 @@ function openSource(path: string, flags: Flags): BuildContext | undefined {
   const text = bytes.toString('utf8');
   const packed = openText(text);
   return { archive: packed, dockerfile: 'Dockerfile', text, shown: '-' };
-}
-
-/** As docker has it: what looks like a repository, and is no directory here. */
-function isRemote(path: string): boolean {
-  if (/^(?:https?|git|ssh):\/\//i.test(path)) return true;
-  return /^(?:[\w.-]+@[\w.-]+:|github\.com\/)/.test(path) && !existsSync(path);
 }
 
 async function* one(bytes: Buffer): AsyncGenerator<Uint8Array> {

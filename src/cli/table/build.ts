@@ -8,6 +8,7 @@ import { FORCE_PRUNE, PRUNE_FILTER } from './shared.ts';
 const FLAGS: readonly FlagSpec[] = [
   flag('add-host', addHostKind, 'Add a custom host-to-IP mapping ("host:ip")'),
   flag('build-arg', envKind, 'Set build-time variables'),
+  flag('build-context', list, 'Additional build contexts ("name=path|URL|docker-image://ref")'),
   flag('cache-from', strings, 'Images to consider as cache sources'),
   flag('cgroup-parent', string, 'Set the parent cgroup for the "RUN" instructions during build'),
   flag('check', bool, 'Only check the Dockerfile, and exit with 1 when something is wrong'),
