@@ -9,6 +9,7 @@ import { decompress } from '#tar/compression.ts';
 import { decodeTar, type TarEntry } from '#tar/decode.ts';
 import type { Ignore } from '#base/ignore.ts';
 
+/** Of all contexts together that a build is sent: their lists are in memory. */
 export const CONTEXT_ENTRIES_MAX = 2_000_000;
 /** As Linux has it: no file could be deeper. */
 export const PATH_BYTES_MAX = 4096;
@@ -48,6 +49,7 @@ export class Context implements AsyncDisposable {
   readonly path: string;
   #file: Promise<FileHandle> | undefined;
   #size = 0;
+  #entries = 0;
 
   private constructor(path: string) {
     this.path = path;
@@ -64,8 +66,9 @@ export class Context implements AsyncDisposable {
     folder: string,
     name: string,
     signal: AbortSignal,
+    entriesMax = CONTEXT_ENTRIES_MAX,
   ): Promise<Context> {
-    return Context.receiveAll([archive], folder, name, signal);
+    return Context.receiveAll([archive], folder, name, signal, entriesMax);
   }
 
   /** Several, one over the other. */
@@ -74,11 +77,12 @@ export class Context implements AsyncDisposable {
     folder: string,
     name: string,
     signal: AbortSignal,
+    entriesMax = CONTEXT_ENTRIES_MAX,
   ): Promise<Context> {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const self = new Context(join(folder, name));
     try {
-      await self.#receive(archives, signal);
+      await self.#receive(archives, signal, entriesMax);
       return self;
     } catch (error) {
       await self[Symbol.asyncDispose]();
@@ -89,15 +93,15 @@ export class Context implements AsyncDisposable {
   async #receive(
     archives: AsyncIterable<Archive> | Iterable<Archive>,
     signal: AbortSignal,
+    entriesMax: number,
   ): Promise<void> {
     const file = await open(this.path, 'wx', 0o600);
     const sink = new Sink((bytes) => file.write(bytes).then(() => {}));
-    let entries = 0;
     try {
       for await (const entry of entriesOf(archives)) {
         signal.throwIfAborted();
-        entries += 1;
-        if (entries > CONTEXT_ENTRIES_MAX) {
+        this.#entries += 1;
+        if (this.#entries > entriesMax) {
           throw new EngineError('limit_exceeded', 'the build context has too many files', {
             facts: { limit: 'CONTEXT_ENTRIES_MAX', max: CONTEXT_ENTRIES_MAX },
           });
@@ -243,6 +247,11 @@ export class Context implements AsyncDisposable {
     const chunks: Uint8Array[] = [];
     for await (const chunk of this.content(node)) chunks.push(chunk);
     return Buffer.concat(chunks).toString('utf8');
+  }
+
+  /** As many as it was sent with. */
+  get entries(): number {
+    return this.#entries;
   }
 
   /** Bytes of all files. */

@@ -5,7 +5,7 @@ import { isEngineError } from '#base/error.ts';
 import { familiarReference, parseReference } from '#base/reference.ts';
 import { toBinary } from '#tar/binary-path.ts';
 import { encodeTar } from '#tar/encode.ts';
-import { Context } from './context.ts';
+import { Context, CONTEXT_ENTRIES_MAX } from './context.ts';
 import type { Place } from './dockerfile/fault.ts';
 import { commitOf, fetchTree, withToken } from './git/tree.ts';
 import { isGitContext, parseGitSource } from './git/url.ts';
@@ -45,13 +45,16 @@ export class NamedContexts implements AsyncDisposable {
 
   /** What the client sends, in its order, whether a step will ask for it or not. */
   async receive(
+    main: Context,
     folder: string,
     signal: AbortSignal,
     ignore: (context: Context) => Promise<void>,
   ): Promise<void> {
+    let left = CONTEXT_ENTRIES_MAX - main.entries;
     for (const [name, source] of this.#sources) {
       if (source.kind !== 'archive') continue;
-      const context = await Context.receive(source.archive, folder, randomUUID(), signal);
+      const context = await Context.receive(source.archive, folder, randomUUID(), signal, left);
+      left -= context.entries;
       this.#trees.set(name, Promise.resolve(context));
       await ignore(context);
     }

@@ -54,7 +54,7 @@ export async function openBuild(
   }
   const context = parts.use(await openContext(deps, { request, signal, source }, folder));
   const contexts = parts.use(new NamedContexts(request.contexts));
-  await contexts.receive(folder, signal, (each) => applyIgnore(each, [IGNORE_FILE]));
+  await contexts.receive(context, folder, signal, (each) => applyIgnore(each, [IGNORE_FILE]));
   const text =
     source.kind === 'dockerfile' ? source.text : await readDockerfile(context, request.dockerfile);
   const file = parseDockerfile(text);
