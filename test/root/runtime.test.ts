@@ -189,12 +189,13 @@ test('a terminal: its size, its name, its controlling process, and resize', asyn
   const task = await host.launch(box);
   const stream = await task.attach({ stdin: true, stdout: true, stderr: true });
   await task.go();
-  // What it prints first is read before its terminal changes under it.
+  // What it prints first is read before its terminal changes under it, with the end of its line:
+  // the terminal may write that apart, and would echo in between.
   const first: Buffer[] = [];
   await new Promise<void>((resolve) => {
     stream.on('data', (chunk: Buffer) => {
       first.push(chunk);
-      if (Buffer.concat(first).includes('/dev/console')) resolve();
+      if (Buffer.concat(first).includes('/dev/console\r\n')) resolve();
     });
     stream.resume();
   });
