@@ -30,7 +30,9 @@ chmod 755 /run/modprobe
 echo /run/modprobe >/proc/sys/kernel/modprobe
 # Its control node, which would ask for it, comes with the module. The scheduler's files do, too,
 # and rdma_rxe is asked for by nobody.
-/run/modprobe -a loop bfq rdma_rxe 2>/dev/null
+# Those of networks take longer than the engine waits for nft, where each instruction is translated.
+networks='bridge br_netfilter veth nf_tables nft_chain_nat nft_ct nft_fib_inet nft_masq nft_nat nft_reject_inet'
+/run/modprobe -a loop bfq rdma_rxe $networks 2>/dev/null
 
 ip link set lo up
 for swap in /dev/ubdb /dev/vda; do
