@@ -120,7 +120,7 @@ function fitsOf(filters: Pick<Filters, 'get'>): (usage: CacheUsage) => boolean {
     has(own, !usage.shared);
 }
 
-/** The newest first; what an image has too costs nothing by itself. */
+/** In no order: clients sort it. What an image has too costs nothing by itself. */
 export async function renderBuildCache(
   builds: Pick<BuildPort, 'usage'>,
 ): Promise<readonly BuildCacheRecord[]> {
