@@ -23,8 +23,8 @@ import type { ExecPlan, Exit, LaunchPlan, OpResult } from './op.ts';
 const STREAM_REQUEST = 1;
 
 type ExitFacts = Exit & { readonly teardown: readonly OpResult[] };
-type Waiting = {
-  readonly resolve: (frame: Frame) => void;
+type Waiting<T> = {
+  readonly resolve: (value: T) => void;
   readonly reject: (error: Error) => void;
 };
 
@@ -53,8 +53,8 @@ function lostError(cause?: unknown): EngineError {
 export class NativeMonitor implements Monitor {
   readonly #socket: Socket;
   readonly #directory: string;
-  readonly #waiting = new Map<number, Waiting>();
-  readonly #execs = new Map<string, (exit: Exit) => void>();
+  readonly #waiting = new Map<number, Waiting<Frame>>();
+  readonly #execs = new Map<string, Waiting<Exit>>();
   readonly #exited = Promise.withResolvers<ExitFacts>();
   readonly #lost = Promise.withResolvers<void>();
   #over = false;
@@ -80,12 +80,21 @@ export class NativeMonitor implements Monitor {
   #onClose(): void {
     const exit = this.#over ? undefined : this.#readExitFile();
     if (exit !== undefined) {
-      this.#over = true;
-      this.#exited.resolve(exit);
+      this.#onExit(exit);
     }
     for (const waiting of this.#waiting.values()) waiting.reject(this.#goneError());
     this.#waiting.clear();
+    for (const exec of this.#execs.values()) exec.reject(lostError());
+    this.#execs.clear();
     if (!this.#over) this.#lost.resolve();
+  }
+
+  /** The end of the container is that of all in it. */
+  #onExit(exit: ExitFacts): void {
+    this.#over = true;
+    this.#exited.resolve(exit);
+    for (const exec of this.#execs.values()) exec.resolve(exit);
+    this.#execs.clear();
   }
 
   /**
@@ -111,12 +120,11 @@ export class NativeMonitor implements Monitor {
   #onFrame(frame: Frame): void {
     if (frame.kind === FRAME.EXITED) {
       const decoder = new Decoder(frame.body);
-      this.#over = true;
-      this.#exited.resolve({ ...decoder.exit(), teardown: decoder.results() });
+      this.#onExit({ ...decoder.exit(), teardown: decoder.results() });
     } else if (frame.kind === FRAME.EXEC_EXITED) {
       const decoder = new Decoder(frame.body);
       const id = decoder.string();
-      this.#execs.get(id)?.(decoder.exit());
+      this.#execs.get(id)?.resolve(decoder.exit());
       this.#execs.delete(id);
     } else {
       const waiting = this.#waiting.get(frame.id);
@@ -167,11 +175,6 @@ export class NativeMonitor implements Monitor {
     return { pid, started, exit: ended ? exit : undefined, execs };
   }
 
-  /** Resolves when an exec that another daemon started has ended. */
-  execExited(id: string): Promise<Exit> {
-    return new Promise((resolve) => this.#execs.set(id, resolve));
-  }
-
   async signal(exec: string, signal: number): Promise<void> {
     expectOk(await this.#ask(FRAME.SIGNAL, new Encoder().string(exec).u32(signal).finish()));
   }
@@ -186,22 +189,21 @@ export class NativeMonitor implements Monitor {
 
   async exec(id: string, plan: ExecPlan, wanted: Streams): Promise<ExecSession> {
     // On the control connection, so that the exit is told even if the stream's end comes first.
-    const exit = new Promise<Exit>((resolve, reject) => {
-      this.#execs.set(id, resolve);
-      this.lost.then(() => reject(lostError()), reject);
-      this.exited.then((end) => resolve(end), reject);
-    });
+    // Not by way of `exited` and `lost`: those keep who waits for them as long as the container
+    // runs.
+    const { promise: exit, ...waiting } = Promise.withResolvers<Exit>();
+    this.#execs.set(id, waiting);
     exit.catch(() => {});
-    const { socket, frame } = await this.#openStream(
-      FRAME.EXEC,
-      encodeExec(id, plan, bits(wanted)),
-    );
-    if (frame.kind !== FRAME.STARTED) {
-      this.#execs.delete(id);
+    try {
+      const body = encodeExec(id, plan, bits(wanted));
+      const { socket, frame } = await this.#openStream(FRAME.EXEC, body);
+      if (frame.kind === FRAME.STARTED) return { ...readyOf(frame), stream: socket, exit };
       socket.destroy();
       throw failure(frame);
+    } catch (error) {
+      this.#execs.delete(id);
+      throw error;
     }
-    return { ...readyOf(frame), stream: socket, exit };
   }
 
   async attach(exec: string, wanted: Streams): Promise<Duplex> {
@@ -243,6 +245,7 @@ export class NativeMonitor implements Monitor {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#over = true;
+    this.#execs.clear(); // they go on, and nobody asks any more
     this.#socket.destroy();
   }
 }
