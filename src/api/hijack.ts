@@ -55,6 +55,10 @@ export async function bridge(
   options: { readonly stdin: boolean },
 ): Promise<void> {
   const { input, output } = hijacked;
+  if (output.closed) {
+    stream.destroy();
+    return;
+  }
   const { promise: finished, resolve } = Promise.withResolvers<void>();
   // pipe() pauses the source while the target is full: back-pressure reaches the client and the
   // container's pipe alike.
@@ -102,6 +106,8 @@ async function drainBody({ request }: Exchange): Promise<void> {
 
 /** From here on the connection is not HTTP's; it ends with the server. */
 export function own(exchange: Exchange, socket: Duplex): void {
+  // The client went before it was ours: nobody will say so again.
+  if (socket.closed) return exchange.abandon();
   exchange.hijacked.add(socket);
   socket.once('close', () => {
     exchange.hijacked.delete(socket);

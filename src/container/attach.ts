@@ -30,6 +30,8 @@ export async function attach(
     onDetach: () => publish(deps, record, 'detach'),
   });
   signal.addEventListener('abort', () => stream.destroy(), { once: true });
+  // The client went while a start was waited for; what it does not read would hold the program up.
+  signal.throwIfAborted();
   const live = deps.lives.of(id);
   const runs = isRunning(record.state);
   const inner =

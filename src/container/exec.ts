@@ -235,6 +235,8 @@ function serve(
     onDetach: () => publish(deps, record, 'exec_detach', { execID: exec.id }),
   });
   const abort = (): unknown => stream.destroy();
+  // It may have come while the process was made; output that nobody reads would hold that up.
+  if (signal.aborted) abort();
   signal.addEventListener('abort', abort);
   // Health checks have one signal for all probes of a run: it must not keep their streams.
   stream.once('close', () => signal.removeEventListener('abort', abort));

@@ -1,0 +1,176 @@
+// Requests for one container that cross, and clients that go away in the middle of one. Needs root
+// and `make build`.
+import assert from 'node:assert/strict';
+import { request } from 'node:http';
+import { connect } from 'node:net';
+import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type PrivateEngine, startEngine } from '../../tools/private-engine.ts';
+import { type Answer, call } from './engine-call.ts';
+
+const WAIT_MS_MAX = 10_000;
+let engine: PrivateEngine;
+before(async () => {
+  engine = await startEngine();
+});
+after(() => engine[Symbol.asyncDispose]());
+
+/** More than the pipe and the sockets on its way hold. */
+const LONG_OUTPUT = 'yes | head -c 2000000';
+
+async function create(body: Readonly<Record<string, unknown>>): Promise<string> {
+  const host = { NetworkMode: 'none', ...(body['HostConfig'] as object | undefined) };
+  const wish = { Image: 'busybox', ...body, HostConfig: host };
+  const answer = await call(engine.socket, 'POST', '/containers/create', wish);
+  assert.equal(answer.status, 201, answer.body);
+  return (JSON.parse(answer.body) as { Id: string }).Id;
+}
+
+const post = (id: string, verb: string, json?: unknown): Promise<Answer> =>
+  call(engine.socket, 'POST', `/containers/${id}/${verb}`, json);
+
+async function act(id: string, verb: string): Promise<void> {
+  const { status, body } = await post(id, verb);
+  assert.equal(status, 204, `${verb}: ${body}`);
+}
+
+async function inspect(id: string) {
+  const { body } = await call(engine.socket, 'GET', `/containers/${id}/json`);
+  return JSON.parse(body) as {
+    State: { Status: string; Running: boolean; ExitCode: number };
+    RestartCount: number;
+  };
+}
+
+const remove = (id: string): Promise<Answer> =>
+  call(engine.socket, 'DELETE', `/containers/${id}?force=1&v=1`);
+
+async function logsOf(id: string): Promise<string> {
+  return (await call(engine.socket, 'GET', `/containers/${id}/logs?stdout=1`)).body;
+}
+
+async function until(what: string, met: () => Promise<boolean>): Promise<void> {
+  for (const end = Date.now() + WAIT_MS_MAX; !(await met()); await sleep(20)) {
+    assert.ok(Date.now() < end, `${what}: not within ${WAIT_MS_MAX} ms\n${engine.log()}`);
+  }
+}
+
+const soon = <T>(what: string, promise: Promise<T>): Promise<T> =>
+  Promise.race([
+    promise,
+    sleep(WAIT_MS_MAX, undefined, { ref: false }).then(() => assert.fail(`${what} hangs`)),
+  ]);
+
+/** Actions of the container's events so far. */
+async function eventsOf(id: string): Promise<readonly string[]> {
+  const filters = encodeURIComponent(JSON.stringify({ container: [id], type: ['container'] }));
+  const until = Date.now() / 1000;
+  const path = `/events?since=1&until=${until}&filters=${filters}`;
+  const { body } = await call(engine.socket, 'GET', path);
+  const lines = body.split('\n').filter(Boolean);
+  return lines.map((line) => (JSON.parse(line) as { Action: string }).Action);
+}
+
+test('who waits for a container that waits for its restart is told when that is removed', async () => {
+  const policy = { RestartPolicy: { Name: 'always' } };
+  const id = await create({ Cmd: ['sh', '-c', 'exit 3'], HostConfig: policy });
+  await act(id, 'start');
+  await until('a long pause', async () => {
+    const { State, RestartCount } = await inspect(id);
+    return RestartCount >= 3 && State.Status === 'restarting';
+  });
+  const waiting = post(id, 'wait');
+  await inspect(id); // the wait has come before this answer
+  assert.equal((await remove(id)).status, 204);
+  assert.deepEqual(JSON.parse((await soon('wait', waiting)).body), { StatusCode: 3 });
+});
+
+test('a signal that means the end lets a paused container go on, and it says so', async () => {
+  const script = 'trap "echo heard" TERM; echo ready; while :; do sleep 0.05; done';
+  const id = await create({ Cmd: ['sh', '-c', script] });
+  await act(id, 'start');
+  await until('the trap', async () => (await logsOf(id)).includes('ready'));
+  await act(id, 'pause');
+  await act(id, 'kill?signal=TERM');
+  await until('the signal', async () => (await logsOf(id)).includes('heard'));
+  assert.equal((await inspect(id)).State.Status, 'running');
+  const exec = await post(id, 'exec', { Cmd: ['true'] });
+  assert.equal(exec.status, 201, exec.body);
+  const told = (await eventsOf(id)).filter((action) => !action.startsWith('exec'));
+  assert.deepEqual(told, ['create', 'start', 'pause', 'kill', 'unpause']);
+  await remove(id);
+});
+
+test('only the signal that a container is stopped by ends its restart policy', async () => {
+  // As a server that is asked to read its configuration anew, and fails at it.
+  const script = 'trap : HUP; trap "exit 4" QUIT; echo ready; read x; exit 3';
+  const id = await create({
+    Cmd: ['sh', '-c', script],
+    OpenStdin: true,
+    StopSignal: 'SIGQUIT',
+    HostConfig: { RestartPolicy: { Name: 'always' } },
+  });
+  const ready = (runs: number) => async (): Promise<boolean> =>
+    (await logsOf(id)).split('ready').length > runs;
+  await act(id, 'start');
+  await until('its traps', ready(1));
+  await act(id, 'kill?signal=HUP');
+  await until('its restart', ready(2));
+  const waiting = post(id, 'wait?condition=next-exit');
+  await act(id, 'kill?signal=QUIT');
+  assert.deepEqual(JSON.parse((await waiting).body), { StatusCode: 4 });
+  assert.equal((await inspect(id)).State.Status, 'exited');
+  await remove(id);
+});
+
+test('a stop that comes while a container is started stops it', async () => {
+  const id = await create({ Cmd: ['sleep', '60'] });
+  const [started, stopped] = await Promise.all([post(id, 'start'), post(id, 'stop?t=0')]);
+  assert.equal(started.status, 204);
+  assert.equal(stopped.status, 204);
+  assert.equal((await inspect(id)).State.Status, 'exited');
+  await remove(id);
+});
+
+test('an exec whose client goes while it is made runs to its end', async () => {
+  const id = await create({ Cmd: ['sleep', '60'] });
+  await act(id, 'start');
+  const wish = { Cmd: ['sh', '-c', LONG_OUTPUT], AttachStdout: true };
+  for (const upgrade of ['', 'Connection: Upgrade\r\nUpgrade: tcp\r\n']) {
+    const { Id } = JSON.parse((await post(id, 'exec', wish)).body) as { Id: string };
+    const socket = connect(engine.socket);
+    const head = `POST /v1.51/exec/${Id}/start HTTP/1.1\r\nHost: engine\r\n${upgrade}`;
+    const rest = 'Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}';
+    socket.write(`${head}${rest}`, () => socket.destroy());
+    await until(`the end of an exec with ${upgrade === '' ? 'no' : 'an'} upgrade`, async () => {
+      const { body } = await call(engine.socket, 'GET', `/exec/${Id}/json`);
+      return (JSON.parse(body) as { ExitCode: number | null }).ExitCode === 0;
+    });
+  }
+  await remove(id);
+});
+
+test('a client that goes while its attach waits for its turn holds no output up', async () => {
+  const id = await create({ Cmd: ['sh', '-c', LONG_OUTPUT], AttachStdout: true });
+  // As long as a tar comes in, nothing else is done with a container that does not run.
+  const copy = request({
+    socketPath: engine.socket,
+    method: 'PUT',
+    path: `/containers/${id}/archive?path=/`,
+  });
+  const copied = new Promise((resolve) => copy.once('response', resolve));
+  copy.write(Buffer.alloc(512));
+  await sleep(100);
+  const socket = connect(engine.socket);
+  const path = `/containers/${id}/attach?stream=1&stdout=1`;
+  socket.write(`POST ${path} HTTP/1.1\r\nHost: engine\r\n\r\n`);
+  await sleep(50);
+  socket.destroy();
+  await sleep(50);
+  copy.end(Buffer.alloc(1024));
+  await copied;
+  await act(id, 'start');
+  const ended = await soon('the container', post(id, 'wait'));
+  assert.deepEqual(JSON.parse(ended.body), { StatusCode: 0 });
+  await remove(id);
+});
