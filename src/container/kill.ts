@@ -3,6 +3,8 @@ import { EngineError, isEngineError } from '#base/error.ts';
 import type { Deps } from './deps.ts';
 import { publish } from './event.ts';
 import { guard } from './guard.ts';
+import { thaw } from './pause.ts';
+import type { ContainerRecord } from './record.ts';
 import { parseSignal, SIGKILL } from './signal.ts';
 
 /** How long the kernel may take to end a process after SIGKILL (a stuck disk, a frozen cgroup). */
@@ -45,20 +47,13 @@ export async function sendSignal(deps: Deps, id: string, signal: number): Promis
   const record = deps.store.get(id);
   guard(record, 'kill');
   const live = deps.lives.of(id);
-  if (record.state.status === 'restarting') {
-    live.cancelRestart();
-    const { exit, startedAt } = record.state;
-    const state = { status: 'exited', exit, startedAt } as const;
-    await deps.store.put({ ...record, manuallyStopped: true, state }, { durable: true });
-    live.exited.tell({ statusCode: exit.exitCode, error: undefined });
-    return false;
-  }
+  if (await giveUpRestart(deps, record)) return false;
   const { stopSignal } = record.merged;
   // A signal that means "end" also means that no policy shall start it again.
   const isEnd =
     signal === SIGKILL || stopSignal === undefined || parseSignal(stopSignal) === signal;
-  const marked = { ...record, manuallyStopped: true };
-  if (!record.manuallyStopped) await deps.store.put(marked, { durable: false });
+  const marked = { ...record, manuallyStopped: record.manuallyStopped || isEnd };
+  if (!record.manuallyStopped && isEnd) await deps.store.put(marked, { durable: false });
   const task = live.task;
   if (task === undefined) {
     throw new EngineError('unavailable', `container ${id} has lost its monitor`);
@@ -70,8 +65,23 @@ export async function sendSignal(deps: Deps, id: string, signal: number): Promis
     if (signal === SIGKILL && isEngineError(error, 'conflict')) return true;
     throw error;
   }
-  // A frozen process takes its signal when it is thawed.
-  if (isEnd && record.state.status === 'paused') await task.resume();
   publish(deps, record, 'kill', { signal: String(signal) });
+  // A frozen process takes its signal when it is thawed.
+  if (isEnd) await thaw(deps, marked, task);
+  return true;
+}
+
+/**
+ * True when it waited to be started again by its policy, which it does no more: who waits for its
+ * end is told. The caller holds the lock.
+ */
+export async function giveUpRestart(deps: Deps, record: ContainerRecord): Promise<boolean> {
+  if (record.state.status !== 'restarting') return false;
+  const live = deps.lives.of(record.id);
+  live.cancelRestart();
+  const { exit, startedAt } = record.state;
+  const state = { status: 'exited', exit, startedAt } as const;
+  await deps.store.put({ ...record, manuallyStopped: true, state }, { durable: true });
+  live.exited.tell({ statusCode: exit.exitCode, error: undefined });
   return true;
 }

@@ -4,6 +4,7 @@ import type { Deps } from './deps.ts';
 import { publish } from './event.ts';
 import { guard } from './guard.ts';
 import type { Task } from './port.ts';
+import type { ContainerRecord } from './record.ts';
 
 const NO_PROCESS = 'ESRCH';
 
@@ -31,9 +32,14 @@ export async function unpause(deps: Deps, ref: string): Promise<void> {
   using _lock = await deps.locks.acquire(id);
   const record = deps.store.get(id);
   guard(record, 'unpause', ref);
+  await onTask(deps, id, (task) => thaw(deps, record, task));
+}
+
+/** The caller holds the lock. */
+export async function thaw(deps: Deps, record: ContainerRecord, task: Task): Promise<void> {
   if (record.state.status !== 'paused') return;
   const { pid, startedAt } = record.state;
-  await onTask(deps, id, (task) => task.resume());
+  await task.resume();
   await deps.store.put(
     { ...record, state: { status: 'running', pid, startedAt } },
     { durable: false },

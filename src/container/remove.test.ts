@@ -84,3 +84,15 @@ test('what is just being started is removed by force when it runs', async () => 
   await removed;
   assert.equal(it.store.find(id), undefined);
 });
+
+test('who waits for a removal that fails is told why', async () => {
+  await using it = await host('fails', { status: 'created' });
+  const { id } = it.record;
+  it.live.task = undefined;
+  const deps = { ...it.deps, snapshots: { remove: () => Promise.reject(new Error('busy')) } };
+  const waiting = it.live.removed.next(AbortSignal.timeout(1000));
+  await assert.rejects(remove(deps as unknown as Deps, id, FORCE), /busy/);
+  const error = 'cannot remove container "/name_a": busy';
+  assert.deepEqual(await waiting, { statusCode: 0, error });
+  assert.equal(it.store.get(id).state.status, 'dead');
+});

@@ -7,7 +7,7 @@ import type { Deps } from './deps.ts';
 import { publish } from './event.ts';
 import { sweepRun } from './exit.ts';
 import { guard, isRunning } from './guard.ts';
-import { killAndWait } from './kill.ts';
+import { giveUpRestart, killAndWait } from './kill.ts';
 import { removeLink } from './link.ts';
 import { runDirectoryOf } from './make-box.ts';
 import type { ContainerRecord } from './record.ts';
@@ -49,13 +49,7 @@ async function endByForce(deps: Deps, id: string): Promise<void> {
   // Its policy was about to start it again.
   using _lock = await deps.locks.acquire(id);
   const after = deps.store.find(id);
-  if (after?.state.status !== 'restarting') return;
-  deps.lives.of(id).cancelRestart();
-  const { exit, startedAt } = after.state;
-  await deps.store.put(
-    { ...after, state: { status: 'exited', exit, startedAt } },
-    { durable: false },
-  );
+  if (after !== undefined) await giveUpRestart(deps, after);
 }
 
 /** After what is being done to it: a start in flight is seen as what it comes to. */
@@ -94,19 +88,20 @@ export async function removeLocked(
   } catch (error) {
     const dead = { status: 'dead', error: messageOf(error) } as const;
     await deps.store.put({ ...record, state: dead }, { durable });
-    throw new EngineError(
-      'internal',
-      `cannot remove container "/${record.name}": ${messageOf(error)}`,
-      { cause: error },
-    );
+    const text = `cannot remove container "/${record.name}": ${messageOf(error)}`;
+    // Who waits for it to be gone would wait for ever.
+    deps.lives.of(record.id).removed.tell({ statusCode: statusCodeOf(record), error: text });
+    throw new EngineError('internal', text, { cause: error });
   }
   const live = deps.lives.of(record.id);
   publish(deps, record, 'destroy');
-  const { state } = record;
-  const statusCode = record.startError?.exitCode ?? ('exit' in state ? state.exit.exitCode : 0);
   for (const attachment of live.attachments) attachment.finish();
-  live.removed.tell({ statusCode, error: undefined });
+  live.removed.tell({ statusCode: statusCodeOf(record), error: undefined });
   deps.lives.delete(record.id);
+}
+
+function statusCodeOf({ startError, state }: ContainerRecord): number {
+  return startError?.exitCode ?? ('exit' in state ? state.exit.exitCode : 0);
 }
 
 /** Every step is success when there is nothing to take away. */
