@@ -6,7 +6,7 @@ import { guard, isRunning } from './guard.ts';
 import { KILL_WAIT_MS, killAndWait, sendSignal } from './kill.ts';
 import type { ContainerRecord } from './record.ts';
 import { parseSignal, SIGTERM } from './signal.ts';
-import type { State } from './state.ts';
+import { allows, type State } from './state.ts';
 
 /** Docker's grace period. */
 export const STOP_TIMEOUT_SECONDS = 10;
@@ -20,10 +20,18 @@ export type StopOptions = {
 };
 
 export async function stop(deps: Deps, ref: string, options: StopOptions): Promise<void> {
-  const record = deps.store.get(ref);
+  const record = await startedOf(deps, ref);
   guard(record, 'stop', ref);
   await end(deps, record, options);
   publish(deps, record, 'stop');
+}
+
+/** After a start in flight, which is to be stopped too: a client may have given it up (Ctrl-C). */
+async function startedOf(deps: Deps, ref: string): Promise<ContainerRecord> {
+  const record = deps.store.get(ref);
+  if (allows(record.state.status, 'stop') || !deps.locks.busy(record.id)) return record;
+  using _lock = await deps.locks.acquire(record.id);
+  return deps.store.get(record.id);
 }
 
 /** Until the process has ended, one way or the other. Not cancelled when the client goes away. */
