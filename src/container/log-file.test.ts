@@ -71,6 +71,7 @@ test('a follower sees each line once while files are rotated under it, and ends 
     ended: () => over,
     onEnd: (ring) => {
       wake = ring;
+      return () => {};
     },
     signal: new AbortController().signal,
   });
@@ -90,12 +91,20 @@ test('a follower sees each line once while files are rotated under it, and ends 
   );
 });
 
-test('a follower that is given up ends', async () => {
+test('a follower that is given up ends, and waits for no end any more', async () => {
   const path = newPath();
   await writeFile(path, lines(0, 1));
   const gone = new AbortController();
-  const until = { ended: () => false, onEnd: () => {}, signal: gone.signal };
+  let listens = 0;
+  const onEnd = (): (() => void) => {
+    listens += 1;
+    return () => {
+      listens -= 1;
+    };
+  };
+  const until = { ended: () => false, onEnd, signal: gone.signal };
   const seen = collect(path, undefined, until);
   setTimeout(() => gone.abort(), 20);
   assert.deepEqual(await seen, ['line 0']);
+  assert.equal(listens, 0);
 });

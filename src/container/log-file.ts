@@ -19,8 +19,8 @@ const NEWLINE = 0x0a;
 export type FollowUntil = {
   /** True when nothing more will be written. */
   readonly ended: () => boolean;
-  /** Told when `ended` may have changed. */
-  readonly onEnd: (wake: () => void) => void;
+  /** Wakes when `ended` may have changed, until its answer is called. */
+  readonly onEnd: (wake: () => void) => () => void;
   readonly signal: AbortSignal;
 };
 
@@ -215,7 +215,7 @@ async function* follow(
 ): AsyncGenerator<readonly Buffer[]> {
   const bell = new Bell();
   const watcher = watchQuietly(dirname(path), () => bell.ring());
-  until.onEnd(() => bell.ring());
+  const forget = until.onEnd(() => bell.ring());
   const leave = (): void => bell.ring();
   until.signal.addEventListener('abort', leave, { once: true });
   try {
@@ -240,6 +240,7 @@ async function* follow(
     }
   } finally {
     until.signal.removeEventListener('abort', leave);
+    forget();
     watcher?.close();
   }
 }

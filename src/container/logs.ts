@@ -58,19 +58,22 @@ function followOf(deps: LogDeps, id: string, signal: AbortSignal): FollowUntil {
     signal,
     ended: () => !going(),
     onEnd: (wake) => {
+      // The reader may be done before the container: --until.
+      const done = new AbortController();
       const listen = (): void => {
         deps.lives
           .of(id)
-          .exited.next(signal)
+          .exited.next(done.signal)
           .then(
             () => {
               wake();
               if (going()) listen();
             },
-            () => wake(),
+            () => {},
           );
       };
       listen();
+      return () => done.abort();
     },
   };
 }
