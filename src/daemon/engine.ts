@@ -79,7 +79,8 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
   const needsOfStores = { config, agent, trash, log, host };
   const { store, snapshots, copies, runs } = await openStores(needsOfStores, parts);
   const registries = parts.use(new SwitchRegistries(config.registry));
-  const build = makeBuildParts(config, makeMountDisk(parts.use(new NativeAgent(native))), native);
+  const disk = makeMountDisk(parts.use(new NativeAgent(native)));
+  const build = makeBuildParts(config, disk, native);
   const pinned: ImageNeeds['pinned'] = (hold) => build.cache.load(hold);
   const needsOfImages = { snapshots, registries, publisher: events, report, pinned };
   const images = await openImages(config, store, needsOfImages, parts);
@@ -98,7 +99,7 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
     ...members,
     events,
     images: makeImagePort(images, build.ephemeral),
-    snapshots: makeSnapshotPort(snapshots, images, copies),
+    snapshots: makeSnapshotPort(snapshots, images, copies, disk.measure),
     copies,
     volumes,
     networks,
@@ -277,7 +278,7 @@ async function removeBy(janitor: NativeAgent, paths: readonly string[]): Promise
   }
 }
 
-/** A cache mount with more files is told without its size. */
+/** A container or a cache mount with more files is told without its size. */
 const MOUNT_ENTRIES_MAX = 5_000_000;
 
 /** Of an agent of its own, that starts when it is needed: only who asks waits for a large tree. */

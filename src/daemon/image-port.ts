@@ -26,6 +26,8 @@ export function makeSnapshotPort(
   snapshots: Snapshotter,
   images: Pick<ImageService, 'release'>,
   copies: Pick<TopCopies, 'removeAll'>,
+  /** Bytes of a directory's files; a container may change them meanwhile. */
+  measure: (path: string) => Promise<number>,
 ): Snapshots {
   return {
     driver: snapshots.driver.name,
@@ -47,7 +49,8 @@ export function makeSnapshotPort(
     },
     list: () => snapshots.tops(),
     usage: async (id) => {
-      const rw = await snapshots.usage(id);
+      await using _held = await snapshots.hold(id);
+      const rw = await measure(writtenOf(snapshots, id).path);
       // A copy is the whole root.
       const below = snapshots.driver.name === 'copy' ? undefined : snapshots.parent(id);
       return { rw, rootFs: rw + chainBytes(snapshots, below) };

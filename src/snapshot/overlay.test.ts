@@ -101,7 +101,6 @@ test('a removed top leaves nothing, whatever the container wrote', () =>
     writeFileSync(Buffer.concat([Buffer.from(`${upper}/`), Buffer.from([0xff, 0x0a])]), 'bytes');
     mkdirSync(join(upper, 'd/e'), { recursive: true });
     writeFileSync(join(upper, 'd/e/f'), Buffer.alloc(8192));
-    assert.ok((await snapshots.usage('c1')) >= 8192);
     await Promise.all([snapshots.remove('c1'), snapshots.remove('c1')]);
     await snapshots.remove('c1');
     await snapshots[Symbol.asyncDispose]();

@@ -91,8 +91,6 @@ export interface Snapshotter {
   tops(): readonly string[];
   /** Removes a top; a missing one is success. Its disk space may come back a moment later. */
   remove(key: string): Promise<void>;
-  /** Bytes that a top holds by itself. */
-  usage(key: string): Promise<number>;
   /** True while a layer or top stands on the chain. */
   used(chain: ChainId): boolean;
   readonly problems: readonly SnapshotProblem[];

@@ -15,7 +15,7 @@ import type { Perform } from '#kernel/disk/disk.ts';
 import type { ChainId } from './chain.ts';
 import type { SnapshotDriver } from './driver.ts';
 import { type LayerRecord, encodeLayerRecord, parseLayerRecord } from './layer-record.ts';
-import { removeTrees, treeUsage } from './remove-tree.ts';
+import { removeTrees } from './remove-tree.ts';
 import { DEFAULT_ROOT, setAttributes } from './root-attributes.ts';
 import { LIMITED, SizedTops } from './sized-top.ts';
 import type {
@@ -386,12 +386,6 @@ export class SnapshotStore<Mount extends RootMount = RootMount>
     const gone = hide(join(this.#topsPath, key));
     if (this.#tops.delete(key)) this.#use(parent, -1);
     if (gone !== undefined) await this.#trash.discard(gone);
-  }
-
-  async usage(key: string): Promise<number> {
-    await using _held = await this.hold(key);
-    const root: RootMount = this.root(key);
-    return await treeUsage(root.kind === 'overlay' ? root.upper : root.path);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
