@@ -3,7 +3,8 @@ import { isEngineError, EngineError } from '#base/error.ts';
 import { parseMoment } from '#base/clock.ts';
 import type { Deps } from './deps.ts';
 import type { ContainerRecord } from './record.ts';
-import { remove } from './remove.ts';
+import { removeLocked } from './remove.ts';
+import { allows } from './state.ts';
 
 const FILTERS: readonly string[] = ['until', 'label', 'label!'];
 
@@ -15,23 +16,31 @@ export async function prune(
   const deleted: string[] = [];
   let spaceReclaimed = 0;
   for (const record of deps.store.list()) {
-    const { status } = record.state;
-    if (status !== 'created' && status !== 'exited' && status !== 'dead') continue;
-    if (!wanted(record)) continue;
-    const { rw } = await deps.snapshots.usage(record.id);
-    try {
-      await remove(deps, record.id, { force: false, volumes: false, link: false });
-    } catch (error) {
-      // Started or removed meanwhile: not ours any more.
-      if (isEngineError(error, 'conflict') || isEngineError(error, 'not_found')) continue;
-      throw error;
-    }
+    if (!allows(record.state.status, 'remove') || !wanted(record)) continue;
+    const bytes = await takeOne(deps, record.id);
+    if (bytes === undefined) continue;
     deleted.push(record.id);
-    spaceReclaimed += rw;
+    spaceReclaimed += bytes;
   }
   const attributes = { reclaimed: String(spaceReclaimed) };
   deps.events.publish({ type: 'container', action: 'prune', actor: { id: '', attributes } });
   return { deleted, spaceReclaimed };
+}
+
+/** Its bytes; undefined when it stays, or somebody else has removed or started it. */
+async function takeOne(deps: Deps, id: string): Promise<number | undefined> {
+  try {
+    const { rw } = await deps.snapshots.usage(id);
+    using _lock = await deps.locks.acquire(id);
+    const record = deps.store.find(id);
+    if (record === undefined || !allows(record.state.status, 'remove')) return undefined;
+    await removeLocked(deps, record, { volumes: false });
+    return rw;
+  } catch (error) {
+    // As dockerd: one that cannot be removed keeps none of the others.
+    if (!isEngineError(error, 'not_found')) deps.report(`prune container ${id}`, error);
+    return undefined;
+  }
 }
 
 function compile(

@@ -88,8 +88,7 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
   const problemsOfVolumes = await volumes.load();
   const needs = { config, agent, nativePath: native, events, report, log };
   const { service: networks } = parts.use(await openNetworks(needs));
-  const lives = new Lives();
-  parts.defer(() => lives.close());
+  const lives = parts.adopt(new Lives(), (each) => each.close());
   const resources = makeResourceChecker(host.cgroups, features);
   const members = { store, locks: new ContainerLocks(lives), lives, resources };
   const slices = await makeSlices({ config, agent, cgroups, members, report });

@@ -174,3 +174,26 @@ test('a client that goes while its attach waits for its turn holds no output up'
   assert.deepEqual(JSON.parse(ended.body), { StatusCode: 0 });
   await remove(id);
 });
+
+test('two prunes at once take each container once', async () => {
+  const ids = await Promise.all(Array.from({ length: 20 }, () => create({ Cmd: ['true'] })));
+  const prunes = [0, 1, 2].map(() => call(engine.socket, 'POST', '/containers/prune'));
+  const deleted = (await Promise.all(prunes)).flatMap(({ status, body }) => {
+    assert.equal(status, 200, body);
+    return (JSON.parse(body) as { ContainersDeleted: string[] | null }).ContainersDeleted ?? [];
+  });
+  assert.deepEqual(deleted.toSorted(), ids.toSorted());
+});
+
+test('the size of a container that makes and removes files can be asked for', async () => {
+  const churn = 'mkdir /d; while :; do touch /d/1 /d/2 /d/3; rm /d/*; done';
+  const id = await create({ Cmd: ['sh', '-c', `printf 12345 > /five; ${churn}`] });
+  await act(id, 'start');
+  for (let round = 0; round < 100; round += 1) {
+    const { status, body } = await call(engine.socket, 'GET', `/containers/${id}/json?size=1`);
+    assert.equal(status, 200, body);
+    // As dockerd counts: the lengths of files, not the blocks of the disk.
+    if (round > 50) assert.equal((JSON.parse(body) as { SizeRw: number }).SizeRw, 5);
+  }
+  await remove(id);
+});
