@@ -104,16 +104,6 @@ static int attached_device_program(int cgroup)
 	return bpf(BPF_PROG_GET_FD_BY_ID, &attr);
 }
 
-static void close_both(int a, int b)
-{
-	int saved = errno;
-	if (a >= 0)
-		close(a);
-	if (b >= 0)
-		close(b);
-	errno = saved;
-}
-
 int op_cgroup_device(struct context *c, const struct op *op)
 {
 	(void)c;
@@ -122,8 +112,7 @@ int op_cgroup_device(struct context *c, const struct op *op)
 		return -1;
 	int program = load_device_program(op);
 	int result = program < 0 ? -1 : attach_device_program(cgroup, program, -1);
-	close_both(program, cgroup);
-	return result;
+	return closing(cgroup, closing(program, result));
 }
 
 static int replace_device_program(int cgroup, const struct op *op)
@@ -145,8 +134,7 @@ static int replace_device_program(int cgroup, const struct op *op)
 		attr.attach_type = BPF_CGROUP_DEVICE;
 		result = bpf(BPF_PROG_DETACH, &attr);
 	}
-	close_both(program, old);
-	return result;
+	return closing(old, closing(program, result));
 }
 
 int op_cgroup_device_replace(struct context *c, const struct op *op)
@@ -155,9 +143,7 @@ int op_cgroup_device_replace(struct context *c, const struct op *op)
 	int cgroup = open(op->a[0].s, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (cgroup < 0)
 		return -1;
-	int result = replace_device_program(cgroup, op);
-	close_both(cgroup, -1);
-	return result;
+	return closing(cgroup, replace_device_program(cgroup, op));
 }
 
 static bool is_cgroup1(const char *path)
@@ -313,23 +299,59 @@ int op_cgroup_kill(struct context *c, const struct op *op)
 	}
 }
 
-static int remove_cgroup(int parent, const char *name, int depth)
+/* The name of a cgroup in this one; false when there is none. */
+static bool first_child(int directory, char name[NAME_MAX + 1])
 {
+	int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+	bool found = false;
+	for (struct dirent *e; stream && !found && (e = readdir(stream));) {
+		found = e->d_type == DT_DIR && strcmp(e->d_name, ".") && strcmp(e->d_name, "..");
+		strcpy(name, e->d_name);
+	}
+	if (stream)
+		closedir(stream);
+	else
+		closing(fd, 0);
+	return found;
+}
+
+/* What is below an open cgroup, which this closes; with one descriptor, however deep a container went. */
+static int remove_below(int fd)
+{
+	char name[NAME_MAX + 1], deeper[NAME_MAX + 1];
+	for (int depth = 0; fd >= 0;) {
+		int next;
+		if (!first_child(fd, name)) {
+			if (depth == 0)
+				return closing(fd, 0);
+			next = openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+			depth--;
+		} else if (unlinkat(fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT) {
+			continue;
+		} else if (errno != EBUSY) {
+			return closing(fd, -1);
+		} else {
+			next = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+			if (next >= 0 && !first_child(next, deeper)) /* a process is in it */
+				return closing(fd, closing(next, (errno = EBUSY, -1)));
+			depth++;
+		}
+		fd = closing(fd, next);
+	}
+	return -1;
+}
+
+int op_cgroup_rmdir(struct context *c, const struct op *op)
+{
+	(void)c;
+	const char *path = op->a[0].s;
 	for (int waited = 0, step = 1;; waited += step, step = step < 50 ? step * 2 : 50) {
-		if (unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+		if (unlinkat(AT_FDCWD, path, AT_REMOVEDIR) == 0 || errno == ENOENT)
 			return 0;
 		if (errno != EBUSY)
 			return -1;
-		int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		DIR *stream = fd < 0 ? NULL : fdopendir(fd);
-		if (!stream)
-			return fd >= 0 ? close(fd), -1 : -1;
-		int result = 0;
-		for (struct dirent *e; result == 0 && (e = readdir(stream));)
-			if (e->d_type == DT_DIR && e->d_name[0] != '.' && depth < CGROUP_DEPTH_MAX)
-				result = remove_cgroup(fd, e->d_name, depth + 1);
-		closedir(stream);
-		if (result < 0)
+		if (remove_below(open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) < 0 && errno != EBUSY && errno != ENOENT)
 			return -1;
 		if (waited > CGROUP_WAIT_MS_MAX)
 			return errno = EBUSY, -1;
@@ -337,10 +359,4 @@ static int remove_cgroup(int parent, const char *name, int depth)
 		if (waited)
 			pause_ms(step);
 	}
-}
-
-int op_cgroup_rmdir(struct context *c, const struct op *op)
-{
-	(void)c;
-	return remove_cgroup(AT_FDCWD, op->a[0].s, 0);
 }

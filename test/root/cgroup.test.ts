@@ -167,6 +167,18 @@ test('a second container finds the parent and its cpuset as they are', () => {
   remove(second);
 });
 
+test('what a container has made below its cgroup goes with it, however named and deep', async () => {
+  const made = plan('tree', {});
+  apply(made);
+  for (const directory of made.directories) {
+    mkdirSync(`${directory}/.hidden/inner`, { recursive: true });
+    mkdirSync(`${directory}/a${'/b'.repeat(100)}`, { recursive: true });
+  }
+  await using agent = new NativeAgent(NATIVE);
+  await agent.perform(made.directories.map((path) => ({ op: 'cgroup_rmdir', path })));
+  for (const directory of made.directories) assert.ok(!existsSync(directory), directory);
+});
+
 test('the device program of v2 is replaced at once, for processes that run', async (t) => {
   const { unified } = host;
   if (unified === undefined) return t.skip('no cgroup2 here');
