@@ -73,10 +73,10 @@ int copy_entries(int from, int to, int depth)
 	if (!stream)
 		return closing(fd, -1);
 	int result = 0;
-	for (struct dirent *e; result == 0 && (e = readdir(stream));)
+	for (struct dirent *e; result == 0 && (errno = 0, e = readdir(stream));)
 		if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
 			result = copy_entry(from, to, e->d_name, depth);
-	int saved = errno;
+	int saved = errno; /* readdir(3) fails by it alone */
 	closedir(stream);
-	return errno = saved, result;
+	return errno = saved, saved ? -1 : result;
 }

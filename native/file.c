@@ -132,53 +132,80 @@ int make_file(int root, const char *path, mode_t mode)
 	return open_in(root, path, O_PATH, 0);
 }
 
-static int remove_entries(int directory, dev_t device)
+/* Each level holds a descriptor and a buffer, and how deep it goes is the choice of who made the tree. */
+#define REMOVE_DEPTH_MAX 100
+
+struct removal {
+	int top;
+	dev_t device;
+	unsigned lifted; /* directories that were moved up to the top, to be removed there */
+};
+
+static int lift(struct removal *r, int parent, const char *name)
+{
+	char up[32];
+	do {
+		snprintf(up, sizeof up, ".lifted-%u", r->lifted++);
+		if (renameat(parent, name, r->top, up) == 0)
+			return 0;
+	} while (errno == ENOTEMPTY || errno == EEXIST || errno == ENOTDIR); /* the name is taken */
+	return -1;
+}
+
+static int remove_entries(int directory, struct removal *r, int depth);
+
+/* unlink(2) has refused it, with this error: a directory, or something that cannot be removed. */
+static int remove_directory(int parent, const char *name, struct removal *r, int depth, int refused)
+{
+	struct stat st;
+	int child = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (child < 0)
+		return errno = errno == ENOTDIR ? refused : errno, -1;
+	if (fstat(child, &st) < 0)
+		return closing(child, -1);
+	if (st.st_dev != r->device)
+		return errno = EXDEV, closing(child, -1); /* a mount: not ours to empty */
+	if (depth == REMOVE_DEPTH_MAX)
+		return closing(child, lift(r, parent, name));
+	return remove_entries(child, r, depth + 1) < 0 ? -1 : unlinkat(parent, name, AT_REMOVEDIR);
+}
+
+static int remove_entries(int directory, struct removal *r, int depth)
 {
 	DIR *stream = fdopendir(directory);
 	if (!stream)
-		return close(directory), -1;
-	int error = 0;
-	for (struct dirent *e; !error && (errno = 0, e = readdir(stream));) {
+		return closing(directory, -1);
+	int result = 0;
+	for (struct dirent *e; result == 0 && (errno = 0, e = readdir(stream));) {
 		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
 			continue;
-		if (unlinkat(dirfd(stream), e->d_name, 0) == 0 || errno == ENOENT)
-			continue;
-		if (errno != EISDIR && errno != EPERM) {
-			error = errno;
-			break;
-		}
-		struct stat st;
-		int child = openat(dirfd(stream), e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (child < 0 || fstat(child, &st) < 0)
-			error = errno;
-		else if (st.st_dev != device)
-			error = EXDEV; /* a mount: not ours to empty */
-		if (error) {
-			if (child >= 0)
-				close(child);
-		} else if (remove_entries(child, device) < 0 || unlinkat(dirfd(stream), e->d_name, AT_REMOVEDIR) < 0) {
-			error = errno;
-		}
+		if (unlinkat(directory, e->d_name, 0) < 0 && errno != ENOENT)
+			result = remove_directory(directory, e->d_name, r, depth, errno);
 	}
-	if (!error)
-		error = errno;
+	int saved = errno; /* readdir(3) fails by it alone */
 	closedir(stream);
-	return error ? (errno = error, -1) : 0;
+	return errno = saved, saved ? -1 : result;
 }
 
 /* rm -rf of one entry; ENOENT is success. Links are removed, not followed. */
 int remove_tree_at(int parent, const char *name)
 {
 	struct stat st;
+	struct removal r = { .top = -1 };
 	if (unlinkat(parent, name, 0) == 0 || errno == ENOENT)
 		return 0;
-	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return -1;
-	if (fstat(fd, &st) < 0)
-		return close(fd), -1;
-	if (remove_entries(fd, st.st_dev) < 0)
-		return -1;
+	int refused = errno;
+	do {
+		r.lifted = 0;
+		r.top = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (r.top < 0)
+			return errno = errno == ENOTDIR ? refused : errno, -1;
+		if (fstat(r.top, &st) < 0)
+			return closing(r.top, -1);
+		r.device = st.st_dev;
+		if (remove_entries(r.top, &r, 0) < 0)
+			return -1;
+	} while (r.lifted);
 	return unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT ? 0 : -1;
 }
 

@@ -43,12 +43,12 @@ static int empty(int directory)
 	if (!stream)
 		return closing(fd, -1);
 	int result = 0;
-	for (struct dirent *e; result == 0 && (e = readdir(stream));)
+	for (struct dirent *e; result == 0 && (errno = 0, e = readdir(stream));)
 		if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
 			result = remove_tree_at(directory, e->d_name);
-	int saved = errno;
+	int saved = errno; /* readdir(3) fails by it alone */
 	closedir(stream);
-	return errno = saved, result;
+	return errno = saved, saved ? -1 : result;
 }
 
 static int merge(int from, int to, int depth);
@@ -75,12 +75,16 @@ static int merge_directory(int from, int to, const char *name, int depth)
 static int merge_entry(int from, int to, const char *name, bool marks, int depth)
 {
 	struct stat st;
-	if (!strncmp(name, MARK, sizeof MARK - 1))
-		return marks && strcmp(name, OPAQUE) ? remove_tree_at(to, name + sizeof MARK - 1) : 0;
-	if (marks)
+	bool mark = !strncmp(name, MARK, sizeof MARK - 1);
+	if (marks && !mark)
 		return 0;
 	if (fstatat(from, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return -1;
+	/* A directory may be called so: an archive can have something in it without an entry of its own. */
+	if (mark && S_ISREG(st.st_mode))
+		return marks && strcmp(name, OPAQUE) ? remove_tree_at(to, name + sizeof MARK - 1) : 0;
+	if (marks)
+		return 0;
 	if (S_ISDIR(st.st_mode))
 		return merge_directory(from, to, name, depth);
 	return remove_tree_at(to, name) < 0 ? -1 : renameat(from, name, to, name);
@@ -93,12 +97,12 @@ static int merge_entries(int from, int to, bool marks, int depth)
 	if (!stream)
 		return closing(fd, -1);
 	int result = 0;
-	for (struct dirent *e; result == 0 && (e = readdir(stream));)
+	for (struct dirent *e; result == 0 && (errno = 0, e = readdir(stream));)
 		if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
 			result = merge_entry(from, to, e->d_name, marks, depth);
-	int saved = errno;
+	int saved = errno; /* readdir(3) fails by it alone */
 	closedir(stream);
-	return errno = saved, result;
+	return errno = saved, saved ? -1 : result;
 }
 
 /* Marks speak of the layers below, so they come before what the layer itself has. */

@@ -34,12 +34,12 @@ int op_empty_directory(struct context *c, const struct op *op)
 	if (!stream)
 		return closing(fd, -1);
 	int result = 0;
-	for (struct dirent *e; result == 0 && (e = readdir(stream));)
+	for (struct dirent *e; result == 0 && (errno = 0, e = readdir(stream));)
 		if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
-			result = remove_tree_at(dirfd(stream), e->d_name);
-	int saved = errno;
+			result = remove_tree_at(fd, e->d_name);
+	int saved = errno; /* readdir(3) fails by it alone */
 	closedir(stream);
-	return errno = saved, result;
+	return errno = saved, saved ? -1 : result;
 }
 
 static int chown_below(int directory, dev_t device, const struct context *c, int depth)
