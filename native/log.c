@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include "monitor.h"
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,7 +46,7 @@ void log_open(const char *path, uint64_t max_bytes, uint32_t max_files, const ch
 static void rotate(void)
 {
 	char from[4200], to[4200];
-	close(log.fd);
+	close_fd(&log.fd);
 	for (uint32_t i = log.max_files - 1; i > 0; i--) {
 		snprintf(to, sizeof to, "%s.%u", log.path, i);
 		snprintf(from, sizeof from, i > 1 ? "%s.%u" : "%s", log.path, i - 1);
@@ -133,19 +134,40 @@ static void put_record(int which, const char *head, size_t head_length, const ch
 	sink_write(which, head, head_length, data, length);
 }
 
+/* A full disk costs log lines, never the container. What was begun and is not whole would spoil the next one. */
+static void write_out(void)
+{
+	struct stat st;
+	size_t done = 0;
+	while (done < log.out.used) {
+		ssize_t n = write(log.fd, log.out.data + done, log.out.used - done);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		done += (size_t)n;
+	}
+	const char *end = memrchr(log.out.data, '\n', done);
+	size_t kept = end ? (size_t)(end + 1 - log.out.data) : 0;
+	log.size += kept;
+	if (kept < done && (fstat(log.fd, &st) < 0 || ftruncate(log.fd, st.st_size - (off_t)(done - kept)) < 0))
+		log.size += done - kept;
+}
+
 static void flush(void)
 {
 	struct stat st;
 	if (log.out.used == 0)
 		return;
+	if (log.fd < 0 && *log.path)
+		open_file(); /* it could not be, earlier */
 	/* Somebody may have cleared it meanwhile. */
 	if (log.max_bytes && log.size + log.out.used > log.max_bytes && fstat(log.fd, &st) == 0)
 		log.size = (uint64_t)st.st_size;
 	if (log.max_bytes && log.size && log.size + log.out.used > log.max_bytes)
 		rotate();
-	/* A full disk costs log lines, never the container. */
-	if (log.fd >= 0 && write_all(log.fd, log.out.data, log.out.used))
-		log.size += log.out.used;
+	if (log.fd >= 0)
+		write_out();
 	log.out.used = 0;
 	if (log.out.size > 2 * IO_BYTES) { /* one burst must not stay in memory */
 		free(log.out.data);
@@ -191,8 +213,8 @@ void log_write(int which, const char *data, size_t length)
 		}
 		data += n;
 		length -= n;
-		/* One write for all lines of one read, but a file that rotates is cut near its limit. */
-		if (log.max_bytes && log.out.used >= log.max_bytes)
+		/* One read may have as many lines as bytes, each a record; and a file that rotates is cut near its limit. */
+		if (log.out.used >= (log.max_bytes && log.max_bytes < IO_BYTES ? log.max_bytes : IO_BYTES))
 			flush();
 	}
 	flush();

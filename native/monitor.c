@@ -115,8 +115,8 @@ static void end_process(struct monitor *m, struct process *p)
 	bool failed = p->state == FAILED;
 	p->reported = true;
 	p->state = failed ? FAILED : ENDED;
-	close_output(p, OUT);
-	close_output(p, ERR);
+	take_rest(m, p, OUT);
+	take_rest(m, p, ERR);
 	close_fd(&p->in);
 	close_fd(&p->pidfd);
 	close_fd(&p->sync);

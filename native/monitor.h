@@ -82,7 +82,7 @@ void process_output(struct monitor *m, struct process *p, int which);
 bool output_blocked(const struct monitor *m, const struct process *p, int which);
 bool input_wanted(const struct process *p);
 void flush_client(struct client *c);
-void close_output(struct process *p, int which);
+void take_rest(struct monitor *m, struct process *p, int which);
 /* log.c */
 void log_open(const char *path, uint64_t max_bytes, uint32_t max_files, const char *attributes);
 void log_write(int which, const char *data, size_t length);

@@ -8,7 +8,7 @@
 #include "monitor.h"
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -182,11 +182,10 @@ void sink_write(int which, const char *first, size_t first_length, const char *s
 
 void sink_end(void)
 {
-	struct timeval most = { .tv_sec = END_SECONDS };
-	if (sink.fd < 0 || sink.out.used == 0)
-		return;
-	int flags = fcntl(sink.fd, F_GETFL);
-	fcntl(sink.fd, F_SETFL, flags & ~O_NONBLOCK);
-	setsockopt(sink.fd, SOL_SOCKET, SO_SNDTIMEO, &most, sizeof most);
-	push_stream();
+	const uint64_t end = now_ns(CLOCK_MONOTONIC) + END_SECONDS * 1000000000ull;
+	for (uint64_t now; sink_waits() >= 0 && (now = now_ns(CLOCK_MONOTONIC)) < end;) {
+		struct pollfd room = { .fd = sink.fd, .events = POLLOUT };
+		poll(&room, 1, (int)((end - now) / 1000000) + 1);
+		push_stream();
+	}
 }

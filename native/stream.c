@@ -12,6 +12,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#define REST_PIECES_MAX 16 /* the largest pipe that a process may have asked for is 1 MiB (pipe(7)) */
+
 /* The Engine API's header: stream number, three zeros, length big endian. */
 static char piece[8 + IO_BYTES];
 
@@ -60,7 +62,7 @@ void flush_client(struct client *c)
 	}
 }
 
-void close_output(struct process *p, int which)
+static void close_output(struct process *p, int which)
 {
 	if (p->out[which] < 0)
 		return;
@@ -94,6 +96,14 @@ void process_output(struct monitor *m, struct process *p, int which)
 	for (struct client *c = m->clients; c; c = c->next)
 		if (wants(c, p, which))
 			send_to(c, data, length);
+}
+
+/* The end. A client that does not read has kept it from being read; the log shall have it, and the client as before. */
+void take_rest(struct monitor *m, struct process *p, int which)
+{
+	for (int pieces = 0; pieces < REST_PIECES_MAX && p->out[which] >= 0 && !p->hung_up; pieces++)
+		process_output(m, p, which);
+	close_output(p, which);
 }
 
 bool input_wanted(const struct process *p)
