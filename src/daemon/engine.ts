@@ -34,7 +34,6 @@ import { OomSource } from '#runtime/oom.ts';
 import { createVisits, type Visits } from '#runtime/visit.ts';
 import { takesLayers } from '#runtime/plan.ts';
 import { SnapshotStore } from '#snapshot/store.ts';
-import { removeTrees } from '#snapshot/remove-tree.ts';
 import { TopCopies } from '#snapshot/top-copies.ts';
 import { VolumeService } from '#volume/service.ts';
 import type { VolumeNeeds } from '#volume/volume.ts';
@@ -268,13 +267,8 @@ function makeTrash(janitor: NativeAgent, report: UndoReport): Trash {
   );
 }
 
-/** Trees deeper than the C program has descriptors for are taken apart here. */
 async function removeBy(janitor: NativeAgent, paths: readonly string[]): Promise<void> {
-  try {
-    await janitor.perform(paths.map((path) => ({ op: 'remove_tree', path })));
-  } catch {
-    await removeTrees(paths);
-  }
+  await janitor.perform(paths.map((path) => ({ op: 'remove_tree', path })));
 }
 
 /** A container or a cache mount with more files is told without its size. */
