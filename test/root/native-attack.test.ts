@@ -41,7 +41,8 @@ test('a tree is removed however deep it is, with few descriptors', async () => {
   chmodSync(program, 0o755);
   const top = join(base, 'deep');
   makeDeep(top, 2000);
-  for (const name of ['.lifted-0', '.lifted-1']) mkdirSync(join(top, name, 'taken'), { recursive: true });
+  for (const name of ['.lifted-0', '.lifted-1'])
+    mkdirSync(join(top, name, 'taken'), { recursive: true });
   writeFileSync(join(top, '.lifted-2'), '');
   await using agent = new NativeAgent(program);
   await agent.perform([{ op: 'remove_tree', path: top }]);
