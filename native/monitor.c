@@ -19,7 +19,6 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -28,20 +27,7 @@ static void on_child(struct monitor *m)
 	struct signalfd_siginfo info;
 	while (read(m->signals, &info, sizeof info) > 0)
 		;
-	int status;
-	for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
-		for (struct process *p = m->processes; p; p = p->next) {
-			if (p->helper == pid)
-				p->helper = 0;
-			if (p->pid != pid || p->reaped)
-				continue;
-			p->reaped = true;
-			p->exit.signal = WIFSIGNALED(status) ? (uint32_t)WTERMSIG(status) : 0;
-			p->exit.code = WIFSIGNALED(status) ? 128 + p->exit.signal : (uint32_t)WEXITSTATUS(status);
-			p->exit.when = now_ns(CLOCK_REALTIME);
-			p->drain_until = now_ns(CLOCK_MONOTONIC) + DRAIN_MS_MAX * 1000000ull;
-			/* The terminal's other processes are gone with pid 1, or keep it as a pipe is kept. */
-		}
+	reap(m);
 }
 
 /* execve succeeded: tell, and let the bytes flow. */
@@ -190,9 +176,14 @@ static void advance(struct monitor *m)
 	}
 	if (!m->first || !m->first->reported || m->over)
 		return;
-	for (struct process *p = m->processes; p; p = p->next)
+	for (struct process *p = m->processes; p; p = p->next) {
 		if (!p->reported && p->pidfd >= 0)
 			syscall(SYS_pidfd_send_signal, p->pidfd, SIGKILL, NULL, 0);
+		if (is_joining(p)) { /* nobody waits for its helper, which may be frozen */
+			fail(p);
+			end_process(m, p);
+		}
+	}
 	if (all_ended(m))
 		end_container(m);
 }
@@ -339,7 +330,10 @@ static void serve(struct monitor *m, const struct watched *w, short happened)
 	case LISTENER: on_connect(m); break;
 	case SIGNALS: on_child(m); break;
 	case SINK: sink_push(); break;
-	case SYNC: on_sync(m, p); break;
+	case SYNC:
+		on_sync(m, p);
+		reap(m);
+		break;
 	case OUTPUT: process_output(m, p, w->which); break;
 	case INPUT: write_input(p); break;
 	case CLIENT:

@@ -19,7 +19,7 @@ struct process {
 	bool tty, started, reaped, reported;
 	bool hung_up; /* every slave of the terminal is closed */
 	enum stdin_mode stdin_mode;
-	pid_t pid, helper;
+	pid_t pid; /* 0 until it is known */
 	int pidfd, sync;
 	int in;      /* the end we write; a terminal's is a copy of out[OUT] */
 	int out[2];  /* the ends we read; -1 after end of file */
@@ -74,6 +74,8 @@ int start_process(struct process *p, struct spawn *s);
 void fail(struct process *p);
 void send_go(struct process *p);
 void on_sync(struct monitor *m, struct process *p);
+bool is_joining(const struct process *p);
+void reap(struct monitor *m);
 /* stream.c */
 void process_input(struct monitor *m, struct client *c);
 void write_input(struct process *p);

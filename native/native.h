@@ -161,7 +161,7 @@ struct spawn {
 	pid_t first;     /* of the container that is joined: 0 when it is made */
 };
 void clone_failed(struct results *r, enum place place, uint32_t index);
-int spawn(const struct spawn *s, int *sync, pid_t *pid, pid_t *helper);
+int spawn(const struct spawn *s, int *sync, pid_t *pid);
 bool send_packet(int fd, enum packet kind, uint32_t value, const struct results *r, int pass_fd);
 /* monitor.c, stream.c, log.c */
 _Noreturn void monitor_main(int listener, const char *directory);

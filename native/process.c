@@ -11,6 +11,8 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static char packet[RESULT_BYTES_MAX + 64];
@@ -77,10 +79,43 @@ struct process *new_process(struct monitor *m, const char *id, struct client *ow
 	return p;
 }
 
-static void know_pid(struct process *p, pid_t pid)
+/* Our child, and not reaped, so it cannot be another one yet. */
+static int know_pid(struct process *p, pid_t pid)
 {
 	p->pid = pid;
-	p->pidfd = (int)syscall(SYS_pidfd_open, pid, 0); /* our child, so it cannot be another one yet */
+	p->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	return p->pidfd < 0 ? -1 : 0;
+}
+
+/* Made by a helper, or about to be: which of our children it is, its packet will tell. */
+bool is_joining(const struct process *p) { return p->pid == 0 && p->sync >= 0; }
+
+static void note_exit(struct monitor *m, pid_t pid, int status)
+{
+	for (struct process *p = m->processes; p; p = p->next) {
+		if (p->pid != pid || p->reaped)
+			continue;
+		p->reaped = true;
+		p->exit.signal = WIFSIGNALED(status) ? (uint32_t)WTERMSIG(status) : 0;
+		p->exit.code = WIFSIGNALED(status) ? 128 + p->exit.signal : (uint32_t)WEXITSTATUS(status);
+		p->exit.when = now_ns(CLOCK_REALTIME);
+		p->drain_until = now_ns(CLOCK_MONOTONIC) + DRAIN_MS_MAX * 1000000ull;
+		/* The terminal's other processes are gone with pid 1, or keep it as a pipe is kept. */
+	}
+}
+
+/* While one is joining, children that nobody knows are left: it may have been killed before its packet is read. */
+void reap(struct monitor *m)
+{
+	bool all = true;
+	int status;
+	for (struct process *p = m->processes; p; p = p->next)
+		all = all && !is_joining(p);
+	for (pid_t pid; all && (pid = waitpid(-1, &status, WNOHANG)) > 0;)
+		note_exit(m, pid, status);
+	for (struct process *p = m->processes; !all && p; p = p->next)
+		if (p->pid > 0 && !p->reaped && waitpid(p->pid, &status, WNOHANG) == p->pid)
+			note_exit(m, p->pid, status);
 }
 
 int start_process(struct process *p, struct spawn *s)
@@ -90,15 +125,13 @@ int start_process(struct process *p, struct spawn *s)
 		return -1;
 	memcpy(s->stdio, child, sizeof child);
 	pid_t pid;
-	int result = spawn(s, &p->sync, &pid, &p->helper);
+	int result = spawn(s, &p->sync, &pid);
 	int saved = errno;
 	for (int i = 0; i < 3; i++)
 		close_fd(&child[i]);
 	if (result < 0)
 		return errno = saved, -1;
-	if (pid)
-		know_pid(p, pid);
-	return 0;
+	return pid ? know_pid(p, pid) : 0;
 }
 
 /* Tells whoever asked that it failed; the process, if any, is on its way out. */
@@ -107,10 +140,10 @@ void fail(struct process *p)
 	p->state = FAILED;
 	answer_results(p, FRAME_FAILED);
 	close_fd(&p->sync);
-	if (p->pidfd >= 0)
-		syscall(SYS_pidfd_send_signal, p->pidfd, SIGKILL, NULL, 0);
-	else if (p->pid == 0)
+	if (p->pid == 0)
 		p->reaped = true;
+	else if (!p->reaped)
+		kill(p->pid, SIGKILL);
 }
 
 void send_go(struct process *p)
@@ -157,8 +190,12 @@ void on_sync(struct monitor *m, struct process *p)
 	p->results.count += count;
 	switch (kind) {
 	case PACKET_JOINED:
-		know_pid(p, (pid_t)value);
-		send(p->sync, "s", 1, MSG_NOSIGNAL);
+		if (know_pid(p, (pid_t)value) == 0) {
+			send(p->sync, "s", 1, MSG_NOSIGNAL);
+			break;
+		}
+		clone_failed(&p->results, PLACE_JOIN, p->results.count);
+		fail(p);
 		break;
 	case PACKET_TERMINAL:
 		if (fd >= 0)

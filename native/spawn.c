@@ -110,7 +110,7 @@ static _Noreturn void become_helper(const struct spawn *s, struct context *c)
  * 0, or -1 with errno. *sync is the monitor's end of the packet socket. *pid is the new process, or 0
  * if a helper makes it: then PACKET_JOINED tells, and the process waits for one byte.
  */
-int spawn(const struct spawn *s, int *sync, pid_t *pid, pid_t *helper)
+int spawn(const struct spawn *s, int *sync, pid_t *pid)
 {
 	int pair[2];
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
@@ -158,6 +158,5 @@ int spawn(const struct spawn *s, int *sync, pid_t *pid, pid_t *helper)
 	}
 	*sync = pair[0];
 	*pid = join ? 0 : child;
-	*helper = join ? child : 0;
 	return 0;
 }

@@ -1,10 +1,15 @@
 // What a stranger's tree, archive or container may do to the C program, in its sanitizer build.
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
+  closeSync,
+  constants,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -13,13 +18,17 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { NativeAgent } from '#kernel/native/agent.ts';
+import { connectMonitor } from '#kernel/native/monitor.ts';
+import type { ExecPlan } from '#kernel/native/op.ts';
+import { ALL, boxPlan, makeBox, NAMESPACES, NATIVE } from './native-box.ts';
 
-const NATIVE = new URL('../../build/coracle-native-asan', import.meta.url).pathname;
 let base = '';
 
 before(() => {
   base = mkdtempSync(join(tmpdir(), 'coracle-attack-'));
+  makeBox(base);
 });
 
 after(() => rmSync(base, { recursive: true, force: true }));
@@ -65,4 +74,80 @@ test('a directory called like a mark is content, and leads to nothing outside', 
   assert.ok(existsSync(other));
   assert.ok(existsSync(join(to, 'kept')));
   assert.equal(readFileSync(join(to, '.wh.../file'), 'utf8'), 'x');
+});
+
+/** Children of a process, with their state (proc_pid_stat(5)). */
+function children(parent: number): ReadonlyMap<number, string> {
+  const found = new Map<number, string>();
+  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    try {
+      const [state = '', ppid] = (
+        readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1] ?? ''
+      ).split(' ');
+      if (Number(ppid) === parent) found.set(Number(pid), state);
+    } catch {
+      // it has ended
+    }
+  }
+  return found;
+}
+
+async function until(what: () => boolean): Promise<void> {
+  for (const end = performance.now() + 5000; !what(); await sleep(5)) {
+    assert.ok(performance.now() < end, 'it took too long');
+  }
+}
+
+/** A running box, and an exec in it whose helper waits at a gate until somebody reads there. */
+async function withGate(agent: NativeAgent) {
+  const pid = await agent.monitor(join(base, 'run'));
+  const monitor = await connectMonitor(join(base, 'run'));
+  const { pid: init } = await monitor.launch(boxPlan(base, { argv: ['sleep', '100'] }));
+  await monitor.go();
+  const gate = mkdtempSync(join(base, 'gate-'));
+  const tasks = join(gate, 'tasks');
+  spawnSync('mkfifo', [tasks]);
+  const plan: ExecPlan = {
+    stdio: { tty: false, stdin: 'none' },
+    join: [
+      { op: 'cgroup_join', path: gate },
+      { op: 'join_init', flags: NAMESPACES },
+    ],
+    init: [{ op: 'ready' }, { op: 'exec', argv: ['sleep', '100'], env: ['PATH=/bin'], reaper: 0 }],
+  };
+  const exec = monitor.exec('gated', plan, ALL);
+  exec.catch(() => {});
+  await until(() => children(pid).size === 2);
+  const helper = [...children(pid).keys()].find((each) => each !== init) ?? 0;
+  const open = () => openSync(tasks, constants.O_RDONLY | constants.O_NONBLOCK);
+  return { pid, monitor, init, exec, helper, open };
+}
+
+test('an exec whose process is killed before the monitor knows it fails, and the end is told', async () => {
+  await using agent = new NativeAgent(NATIVE);
+  const { pid, monitor, init, exec, helper, open } = await withGate(agent);
+  await using _ = monitor;
+  process.kill(pid, 'SIGSTOP');
+  const reader = open();
+  await until(() => children(pid).size === 3 && children(pid).get(helper) === 'Z');
+  closeSync(reader);
+  const made = [...children(pid).keys()].find((each) => each !== init && each !== helper) ?? 0;
+  process.kill(made, 'SIGKILL');
+  await until(() => children(pid).get(made) === 'Z');
+  process.kill(pid, 'SIGCONT');
+  await assert.rejects(exec, /killed while it was being set up/);
+  await monitor.signal('', 9);
+  const exit = await Promise.race([monitor.exited, sleep(5000)]);
+  assert.equal(exit?.exitCode, 137);
+});
+
+test('an exec that does not get into the container does not keep that from ending', async () => {
+  await using agent = new NativeAgent(NATIVE);
+  const { monitor, exec, open } = await withGate(agent);
+  await using _ = monitor;
+  await monitor.signal('', 9);
+  const exit = await Promise.race([monitor.exited, sleep(5000)]);
+  assert.equal(exit?.exitCode, 137);
+  await assert.rejects(exec, /killed while it was being set up/);
+  closeSync(open());
 });
