@@ -11,6 +11,7 @@ import { keepNetworkAccount } from './network-account.ts';
 import { tellPlainNetworks } from './network.ts';
 import { tellOom } from './oom.ts';
 import type { Task, TaskExit } from './port.ts';
+import { putFact } from './put-fact.ts';
 import type { ContainerRecord } from './record.ts';
 import { removeLocked } from './remove.ts';
 import { nextDelayMs, shouldRestart } from './restart-policy.ts';
@@ -93,7 +94,7 @@ export async function settleExit(
   if (host.autoRemove) {
     deps.store.replace(after);
   } else {
-    await deps.store.put(after, { durable: false });
+    await putFact(deps, after);
     deps.store.makeDurable(record.id);
   }
   tellOom(deps, after, exit.oomKills, victimOf(record, exit));

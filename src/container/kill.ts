@@ -4,6 +4,7 @@ import type { Deps } from './deps.ts';
 import { publish } from './event.ts';
 import { guard } from './guard.ts';
 import { thaw } from './pause.ts';
+import { putFact } from './put-fact.ts';
 import type { ContainerRecord } from './record.ts';
 import { parseSignal, SIGKILL } from './signal.ts';
 
@@ -53,7 +54,7 @@ export async function sendSignal(deps: Deps, id: string, signal: number): Promis
   const isEnd =
     signal === SIGKILL || stopSignal === undefined || parseSignal(stopSignal) === signal;
   const marked = { ...record, manuallyStopped: record.manuallyStopped || isEnd };
-  if (!record.manuallyStopped && isEnd) await deps.store.put(marked, { durable: false });
+  if (!record.manuallyStopped && isEnd) await putFact(deps, marked);
   const task = live.task;
   if (task === undefined) {
     throw new EngineError('unavailable', `container ${id} has lost its monitor`);
@@ -81,7 +82,7 @@ export async function giveUpRestart(deps: Deps, record: ContainerRecord): Promis
   live.cancelRestart();
   const { exit, startedAt } = record.state;
   const state = { status: 'exited', exit, startedAt } as const;
-  await deps.store.put({ ...record, manuallyStopped: true, state }, { durable: true });
+  await putFact(deps, { ...record, manuallyStopped: true, state }, { durable: true });
   live.exited.tell({ statusCode: exit.exitCode, error: undefined });
   return true;
 }

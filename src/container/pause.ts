@@ -4,6 +4,7 @@ import type { Deps } from './deps.ts';
 import { publish } from './event.ts';
 import { guard } from './guard.ts';
 import type { Task } from './port.ts';
+import { putFact } from './put-fact.ts';
 import type { ContainerRecord } from './record.ts';
 
 const NO_PROCESS = 'ESRCH';
@@ -20,10 +21,7 @@ export async function pause(
   if (record.state.status !== 'running') return;
   const { pid, startedAt } = record.state;
   await onTask(deps, id, (task) => task.pause());
-  await deps.store.put(
-    { ...record, state: { status: 'paused', pid, startedAt, forCommit } },
-    { durable: false },
-  );
+  await putFact(deps, { ...record, state: { status: 'paused', pid, startedAt, forCommit } });
   publish(deps, record, 'pause');
 }
 
@@ -40,10 +38,7 @@ export async function thaw(deps: Deps, record: ContainerRecord, task: Task): Pro
   if (record.state.status !== 'paused') return;
   const { pid, startedAt } = record.state;
   await task.resume();
-  await deps.store.put(
-    { ...record, state: { status: 'running', pid, startedAt } },
-    { durable: false },
-  );
+  await putFact(deps, { ...record, state: { status: 'running', pid, startedAt } });
   publish(deps, record, 'unpause');
 }
 

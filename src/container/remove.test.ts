@@ -96,3 +96,15 @@ test('who waits for a removal that fails is told why', async () => {
   assert.deepEqual(await waiting, { statusCode: 0, error });
   assert.equal(it.store.get(id).state.status, 'dead');
 });
+
+test('a record that cannot be written keeps nothing from being removed', async () => {
+  await using it = await host('full', { status: 'created' });
+  const { id } = it.record;
+  it.live.task = undefined;
+  it.store.put = () => Promise.reject(new Error('ENOSPC'));
+  const failing = { ...it.deps, snapshots: { remove: () => Promise.reject(new Error('busy')) } };
+  await assert.rejects(remove(failing as unknown as Deps, id, FORCE), /busy/);
+  assert.equal(it.store.get(id).state.status, 'dead');
+  await remove(it.deps, id, FORCE);
+  assert.equal(it.store.find(id), undefined);
+});

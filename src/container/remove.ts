@@ -10,6 +10,7 @@ import { guard, isRunning } from './guard.ts';
 import { giveUpRestart, killAndWait } from './kill.ts';
 import { removeLink } from './link.ts';
 import { runDirectoryOf } from './make-box.ts';
+import { putFact } from './put-fact.ts';
 import type { ContainerRecord } from './record.ts';
 import { allows } from './state.ts';
 
@@ -81,13 +82,13 @@ export async function removeLocked(
     state: { status: 'removing', before: record.state },
   };
   // An --rm container that has ended is removed at the next start anyway: no need to write it down.
-  if (durable) await deps.store.put(removing, { durable: false });
+  if (durable) await putFact(deps, removing);
   else deps.store.replace(removing);
   try {
     await takeAway(deps, record, options);
   } catch (error) {
     const dead = { status: 'dead', error: messageOf(error) } as const;
-    await deps.store.put({ ...record, state: dead }, { durable });
+    await putFact(deps, { ...record, state: dead }, { durable });
     const text = `cannot remove container "/${record.name}": ${messageOf(error)}`;
     // Who waits for it to be gone would wait for ever.
     deps.lives.of(record.id).removed.tell({ statusCode: statusCodeOf(record), error: text });

@@ -2,6 +2,7 @@
 // The order is what makes kill -9 of the daemon harmless: a monitor whose daemon goes away before
 // "go" ends the process itself; one that was told "go" is found again through the stored state.
 import type { Duplex } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { now } from '#base/clock.ts';
 import { EngineError, isEngineError, messageOf } from '#base/error.ts';
 import { Undo } from '#base/undo.ts';
@@ -10,13 +11,16 @@ import type { Deps } from './deps.ts';
 import { publish } from './event.ts';
 import { watchExit } from './exit.ts';
 import { guard } from './guard.ts';
+import { KILL_WAIT_MS } from './kill.ts';
 import { tellLinked } from './link.ts';
 import type { Live } from './live.ts';
 import { type Made, make, type MakeOptions } from './make.ts';
 import { tellPlainNetworks } from './network.ts';
 import type { Task } from './port.ts';
+import { putFact } from './put-fact.ts';
 import type { ContainerRecord } from './record.ts';
 import { removeLocked } from './remove.ts';
+import { SIGKILL } from './signal.ts';
 import type { Pid } from './state.ts';
 
 export async function start(deps: Deps, ref: string): Promise<void> {
@@ -76,6 +80,7 @@ async function run(deps: Deps, stored: ContainerRecord, live: Live): Promise<Con
   if (!autoRemove) await put();
   await early;
   await connect(live, ({ streams }) => task.attach(streams));
+  undo.add('end the process', () => endUntold(task));
   const going = task.go();
   going.catch(() => {}); // awaited below
   // Written while it begins: should the daemon end just here, the next one ends a process of which
@@ -91,6 +96,13 @@ async function run(deps: Deps, stored: ContainerRecord, live: Live): Promise<Con
   const known = runningAs(task.pid);
   await deps.store.put(known, { durable: false });
   return known;
+}
+
+/** It may run already, and of a start that fails nobody is told that. */
+async function endUntold(task: Task): Promise<void> {
+  await task.signal('', SIGKILL).catch(() => {}); // it has ended: its program was not found, say
+  const late = sleep(KILL_WAIT_MS, undefined, { ref: false });
+  await Promise.race([task.exited, task.lost, late]);
 }
 
 /** What launches ahead hold, say the last address, is no reason for another start to fail. */
@@ -163,9 +175,9 @@ async function failed(
         ? { status: 'exited', exit: state.exit, startedAt: state.startedAt }
         : state,
   };
+  await putFact(deps, after);
+  live.exited.tell({ statusCode: startError.exitCode, error: startError.message });
   try {
-    await deps.store.put(after, { durable: false });
-    live.exited.tell({ statusCode: startError.exitCode, error: startError.message });
     if (record.spec.host.autoRemove) await removeLocked(deps, after, { volumes: true });
   } catch (problem) {
     deps.report(`clean up after the failed start of ${record.id}`, problem);

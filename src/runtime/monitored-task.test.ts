@@ -31,7 +31,7 @@ const result = (index: number): OpResult => ({
 });
 
 /** A task that runs, and what its launch was made of, by references that hold nothing. */
-async function launched(volatile: boolean) {
+async function launched(volatile: boolean, place: string = directory) {
   const box = { ...PLAIN_BOX, root: { ...PLAIN_BOX.root, volatile } };
   const { plan, spec, cgroup } = prepare(box, FACTS);
   const results = [result(0)];
@@ -40,7 +40,7 @@ async function launched(volatile: boolean) {
   const task = new MonitoredTask({
     box,
     facts: FACTS,
-    directory,
+    directory: place,
     agent: {} as Agent,
     cgroup,
     execBase: execBaseOf(spec, cgroup),
@@ -67,3 +67,8 @@ for (const volatile of [false, true]) {
     assert.equal(task.pid, 7);
   });
 }
+
+test('what runs was started, whether it can be written how or not', async () => {
+  const { task } = await launched(false, join(directory, 'gone'));
+  assert.equal(task.pid, 7);
+});

@@ -21,10 +21,11 @@ function pathOf(directory: string): string {
 
 /**
  * Written at once, into memory (the run directory is a tmpfs): waiting for a worker thread would
- * take ten times as long. Losing it costs a page of explanation, so it is not synced.
+ * take ten times as long. Losing it costs a page of explanation, so it is not synced, and nobody
+ * is told: a container that runs by now would be taken for one that could not be started.
  */
 export function writeTrace(directory: string, box: Box, results: readonly OpResult[]): void {
-  write(directory, traceOf(box, results));
+  tryWrite(directory, traceOf(box, results));
 }
 
 function traceOf(box: Box, results: readonly OpResult[]): Trace {
@@ -35,8 +36,12 @@ function traceOf(box: Box, results: readonly OpResult[]): Trace {
   return { version: 2, box, times };
 }
 
-function write(directory: string, trace: Trace): void {
-  writeFileSync(pathOf(directory), JSON.stringify(trace), { mode: 0o600 });
+function tryWrite(directory: string, trace: Trace): void {
+  try {
+    writeFileSync(pathOf(directory), JSON.stringify(trace), { mode: 0o600 });
+  } catch {
+    // Its directory may be gone, or full.
+  }
 }
 
 /** A container that runs longer is worth the write. */
@@ -59,11 +64,7 @@ export function writeTraceLater(
   const writeNow = (): void => {
     const written = trace;
     forget();
-    try {
-      if (written !== undefined) write(directory, written);
-    } catch {
-      // Its directory may be gone; losing it costs a page of explanation.
-    }
+    if (written !== undefined) tryWrite(directory, written);
   };
   const timer = setTimeout(writeNow, LATER_MS).unref();
   pending.set(directory, writeNow);

@@ -1,8 +1,11 @@
 // Requests for one container that cross, and clients that go away in the middle of one. Needs root
 // and `make build`.
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type PrivateEngine, startEngine } from '../../tools/private-engine.ts';
@@ -196,4 +199,49 @@ test('the size of a container that makes and removes files can be asked for', as
     if (round > 50) assert.equal((JSON.parse(body) as { SizeRw: number }).SizeRw, 5);
   }
   await remove(id);
+});
+
+test('a program is ended when it cannot be written down that it runs', async (t) => {
+  const mark = '61234.5';
+  const running = (): boolean =>
+    readdirSync('/proc').some((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(mark);
+      } catch {
+        return false; // no process, or one that has just ended
+      }
+    });
+  // Privileged: nothing is launched ahead of its start.
+  const host = { AutoRemove: true, Privileged: true };
+  const id = await create({ Cmd: ['sleep', mark], HostConfig: host });
+  // As on a full disk; what is there already can be written, nothing can be made.
+  const directory = join(engine.directory, 'data/containers', id);
+  if (spawnSync('chattr', ['+i', directory]).status !== 0) {
+    return t.skip('needs a file system that knows chattr +i');
+  }
+  t.after(() => spawnSync('chattr', ['-i', directory]));
+  const { status, body } = await post(id, 'start');
+  assert.equal(status, 500, body);
+  await sleep(100);
+  assert.equal(running(), false);
+  spawnSync('chattr', ['-i', directory]);
+  await remove(id);
+});
+
+test('on a disk that takes nothing a container still stops and is removed', async (t) => {
+  const id = await create({ Cmd: ['sleep', '60'] });
+  await act(id, 'start');
+  const directory = join(engine.directory, 'data/containers', id);
+  if (spawnSync('chattr', ['+i', directory]).status !== 0) {
+    return t.skip('needs a file system that knows chattr +i');
+  }
+  t.after(() => spawnSync('chattr', ['-i', directory]));
+  await act(id, 'pause');
+  await act(id, 'unpause');
+  const waiting = post(id, 'wait');
+  await act(id, 'stop?t=0');
+  assert.deepEqual(JSON.parse((await soon('wait', waiting)).body), { StatusCode: 137 });
+  assert.equal((await inspect(id)).State.Status, 'exited');
+  spawnSync('chattr', ['-i', directory]); // its directory can go only so
+  assert.equal((await remove(id)).status, 204);
 });
