@@ -118,6 +118,15 @@ static int own(struct tree *t, const struct op *op, int at)
 	return fchownat(t->parent, t->leaf, (uid_t)op->a[at].u, (gid_t)op->a[at + 1].u, AT_SYMLINK_NOFOLLOW);
 }
 
+/* Of the entry itself: a process of the container may have put a link in its place, which is refused. */
+static int set_mode(struct tree *t, mode_t mode)
+{
+	char name[16];
+	int entry = openat(t->parent, t->leaf, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	snprintf(name, sizeof name, "%d", entry); /* go_to_fds() */
+	return closing(entry, entry < 0 ? -1 : chmod(name, mode));
+}
+
 int op_tree_dir(struct context *c, const struct op *op)
 {
 	struct tree *t = c->tree;
@@ -133,8 +142,10 @@ int op_tree_dir(struct context *c, const struct op *op)
 		int there = make_room(t, true);
 		if (there < 0 || (there == 0 && mkdirat(t->parent, t->leaf, 0700) < 0))
 			return -1;
-		if (own(t, op, 2) < 0 || fchmodat(t->parent, t->leaf, mode, 0) < 0)
-			return -1;
+		int made = openat(t->parent, t->leaf, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (made < 0 || fchown(made, (uid_t)op->a[2].u, (gid_t)op->a[3].u) < 0 || fchmod(made, mode) < 0)
+			return closing(made, -1);
+		close(made);
 	}
 	if (t->time_count == t->time_size) {
 		t->time_size = t->time_size ? t->time_size * 2 : 256;
@@ -320,7 +331,7 @@ int op_tree_node(struct context *c, const struct op *op)
 	if (enter(c, op->a[0].s) < 0 || make_room(t, false) < 0 ||
 	    mknodat(t->parent, t->leaf, mode, makedev((unsigned)op->a[2].u, (unsigned)op->a[3].u)) < 0)
 		return -1;
-	if (own(t, op, 4) < 0 || fchmodat(t->parent, t->leaf, mode & 07777, 0) < 0)
+	if (own(t, op, 4) < 0 || set_mode(t, mode & 07777) < 0)
 		return -1;
 	return set_time(t->parent, t->leaf, stamp(op, 6));
 }

@@ -13,15 +13,18 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
 import { NativeAgent } from '#kernel/native/agent.ts';
 import { connectMonitor } from '#kernel/native/monitor.ts';
 import type { ExecPlan } from '#kernel/native/op.ts';
+import { NativeTreeWriter } from '#kernel/native/tree.ts';
 import { ALL, boxPlan, makeBox, NAMESPACES, NATIVE } from './native-box.ts';
 
 let base = '';
@@ -150,4 +153,36 @@ test('an exec that does not get into the container does not keep that from endin
   assert.equal(exit?.exitCode, 137);
   await assert.rejects(exec, /killed while it was being set up/);
   closeSync(open());
+});
+
+/** Puts a link out of the directory in the place of `leaf` and takes it away, as fast as it can. */
+const EXCHANGER = `
+  const { renameSync, symlinkSync, unlinkSync } = require('node:fs');
+  const { workerData: place } = require('node:worker_threads');
+  const steps = [
+    () => renameSync(place + '/leaf', place + '/aside'),
+    () => symlinkSync('../victim', place + '/leaf'),
+    () => unlinkSync(place + '/leaf'),
+    () => renameSync(place + '/aside', place + '/leaf'),
+  ];
+  for (;;) for (const step of steps) try { step(); } catch {}
+`;
+
+test('a link that takes the place of a directory while that is copied leads to no other file', async () => {
+  const root = join(base, 'exchanged');
+  mkdirSync(join(root, 'open'), { recursive: true });
+  const victim = join(root, 'victim');
+  writeFileSync(victim, '', { mode: 0o600 });
+  const worker = new Worker(EXCHANGER, { eval: true, workerData: join(root, 'open') });
+  const meta = { mode: 0o777, uid: 0, gid: 0, mtime: 0n };
+  try {
+    for (const end = performance.now() + 1000; performance.now() < end; ) {
+      await using writer = new NativeTreeWriter({ nativePath: NATIVE, root, durable: false });
+      for (let n = 0; n < 200; n += 1) await writer.dir('open/leaf', meta);
+      await writer.finish().catch(() => {}); // it met the link
+    }
+  } finally {
+    await worker.terminate();
+  }
+  assert.equal(statSync(victim).mode & 0o777, 0o600);
 });
