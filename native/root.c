@@ -86,7 +86,16 @@ int op_node(struct context *c, const struct op *op)
 	if (parent < 0)
 		return -1;
 	dev_t device = makedev((unsigned)op->a[2].u, (unsigned)op->a[3].u);
-	int result = mknodat(parent, leaf, (mode_t)op->a[1].u, device);
+	mode_t mode = (mode_t)op->a[1].u;
+	struct stat st;
+	int result = mknodat(parent, leaf, mode, device);
+	if (result < 0 && errno == EEXIST) {
+		/* Outside of /dev it is there from the last start, and the device may have another number now. */
+		bool again = fstatat(parent, leaf, &st, AT_SYMLINK_NOFOLLOW) == 0 && (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode));
+		errno = EEXIST;
+		if (again && unlinkat(parent, leaf, 0) == 0)
+			result = mknodat(parent, leaf, mode, device);
+	}
 	if (result == 0)
 		result = fchownat(parent, leaf, (uid_t)op->a[4].u, (gid_t)op->a[5].u, AT_SYMLINK_NOFOLLOW);
 	return closing(parent, result);

@@ -206,6 +206,18 @@ test('a mount whose target is a link out of the root lands inside the root', asy
   assert.throws(() => statSync('/etc/deep'));
 });
 
+test('a device outside of /dev is there at the next start too, and takes no files place', async () => {
+  const node = (path: string, minor: number): Op[] => [
+    { op: 'node', path, mode: 0o020666, major: 1, minor, uid: 0, gid: 0 },
+  ];
+  const argv = ['busybox', 'stat', '-c', '%t:%T', '/opt/null'];
+  for (const minor of [3, 3, 5]) {
+    const { output } = await runBox({ argv, init: node('/opt/null', minor) });
+    assert.equal(payload(output, 1), `1:${minor}\n`);
+  }
+  await assert.rejects(runBox({ argv, init: node('/etc/passwd', 3) }), failsWith(17)); // EEXIST
+});
+
 test('garbage on the control socket ends that connection and nothing else', async () => {
   await agent.monitor(join(base, 'run'));
   await using monitor = await connectMonitor(join(base, 'run'));
