@@ -78,6 +78,8 @@ int main(int argc, char **argv)
 				"Serves the Coracle daemon on descriptor 3; not meant to be started by hand.\n");
 		return 2;
 	}
+	/* D4: what the daemon got from whoever started it, a monitor would keep open as long as its container runs. */
+	syscall(SYS_close_range, relay ? 3U : 4U, ~0U, 0U);
 	if (run_sealed(argv) < 0) {
 		perror("coracle-native: cannot run from a sealed copy of itself");
 		return 1;

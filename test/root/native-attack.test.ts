@@ -47,6 +47,15 @@ function makeDeep(path: string, levels: number): void {
   }
 }
 
+test('a descriptor that the daemon got from who started it goes no further', async () => {
+  const program = join(base, 'open');
+  writeFileSync(program, `#!/bin/sh\nexec 9>${join(base, 'left-open')}\nexec ${NATIVE} "$@"\n`);
+  chmodSync(program, 0o755);
+  await using agent = new NativeAgent(program);
+  await agent.perform([]);
+  assert.ok(!readdirSync(`/proc/${agent.pid}/fd`).includes('9'));
+});
+
 test('a tree is removed however deep it is, with few descriptors', async () => {
   const program = join(base, 'few');
   writeFileSync(program, `#!/bin/sh\nulimit -n 256\nexec ${NATIVE} "$@"\n`);
