@@ -202,10 +202,8 @@ int op_cgroup_join(struct context *c, const struct op *op)
 	}
 	if (fd < 0)
 		return -1;
-	ssize_t n = write(fd, "0", 1); /* 0 is the writer: no pid of another namespace is needed */
-	int saved = errno;
-	close(fd);
-	return n == 1 ? 0 : (errno = saved, -1);
+	/* 0 is the writer: no pid of another namespace is needed */
+	return closing(fd, write(fd, "0", 1) == 1 ? 0 : -1);
 }
 
 /*

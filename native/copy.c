@@ -36,12 +36,7 @@ static int copy_entry(int from, int to, const char *name, int depth)
 			}
 		if (n == 0 && (fchown(out, st.st_uid, st.st_gid) < 0 || fchmod(out, st.st_mode & 07777) < 0))
 			n = -1;
-		int saved = errno;
-		if (in >= 0)
-			close(in);
-		if (out >= 0)
-			close(out);
-		return errno = saved, n < 0 ? -1 : 0;
+		return closing(in, closing(out, n < 0 ? -1 : 0));
 	}
 	if (!S_ISDIR(st.st_mode)) {
 		if (mknodat(to, name, st.st_mode, st.st_rdev) < 0)
@@ -52,14 +47,8 @@ static int copy_entry(int from, int to, const char *name, int depth)
 		int in = openat(from, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		int made = in < 0 ? -1 : mkdirat(to, name, 0700);
 		int out = made < 0 ? -1 : openat(to, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		int result = out < 0 ? -1 : copy_entries(in, out, depth + 1);
-		int saved = errno;
-		if (in >= 0)
-			close(in);
-		if (out >= 0)
-			close(out);
-		if (result < 0)
-			return errno = saved, -1;
+		if (closing(in, closing(out, out < 0 ? -1 : copy_entries(in, out, depth + 1))) < 0)
+			return -1;
 	}
 	if (fchownat(to, name, st.st_uid, st.st_gid, AT_SYMLINK_NOFOLLOW) < 0)
 		return -1;

@@ -15,8 +15,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define PATH_DEPTH_MAX 1024
-
 /* Closes fd (-1 is none) and hands the result on, with the errno that belongs to it. */
 int closing(int fd, int result)
 {
@@ -70,47 +68,38 @@ int open_parent(int root, const char *path, mode_t mode, char *leaf, size_t size
 	return mode ? make_path(root, copy, mode) : open_in(root, copy, O_PATH | O_DIRECTORY, 0);
 }
 
-static int make_path_depth(int root, const char *path, mode_t mode, int depth)
+static int make_directory(int root, const char *path, mode_t mode)
 {
-	int fd = open_in(root, path, O_PATH | O_DIRECTORY, 0);
-	if (fd >= 0 || errno != ENOENT)
-		return fd;
-	if (depth > PATH_DEPTH_MAX)
-		return errno = ELOOP, -1;
-	char leaf[256], copy[4096];
-	size_t length = strlen(path);
-	while (length > 0 && path[length - 1] == '/')
-		length--;
-	if (length >= sizeof copy)
-		return errno = ENAMETOOLONG, -1;
-	memcpy(copy, path, length);
-	copy[length] = '\0';
-	char *slash = strrchr(copy, '/');
-	const char *name = slash ? slash + 1 : copy;
-	if (strlen(name) >= sizeof leaf)
-		return errno = ENAMETOOLONG, -1;
-	if (!*name || !strcmp(name, ".") || !strcmp(name, ".."))
-		return errno = ENOENT, -1;
-	strcpy(leaf, name);
-	if (slash)
-		*slash = '\0';
-	else
-		copy[0] = '\0';
-	int parent = make_path_depth(root, copy, mode, depth + 1);
-	if (parent < 0)
-		return -1;
-	if (mkdirat(parent, leaf, mode) < 0 && errno != EEXIST) {
-		int saved = errno;
-		close(parent);
-		return errno = saved, -1;
-	}
-	close(parent);
-	/* By the whole path again: the entry may be a link to a directory, also one that hangs. */
-	return open_in(root, path, O_PATH | O_DIRECTORY, 0);
+	char leaf[256];
+	int parent = open_parent(root, path, 0, leaf, sizeof leaf);
+	return parent < 0 ? -1 : closing(parent, mkdirat(parent, leaf, mode));
 }
 
 /* mkdir -p below root; the directory, opened O_PATH. */
-int make_path(int root, const char *path, mode_t mode) { return make_path_depth(root, path, mode, 0); }
+int make_path(int root, const char *path, mode_t mode)
+{
+	char copy[4096];
+	int fd = open_in(root, path, O_PATH | O_DIRECTORY, 0);
+	if (fd >= 0 || errno != ENOENT)
+		return fd;
+	if (strlen(path) >= sizeof copy)
+		return errno = ENAMETOOLONG, -1;
+	strcpy(copy, path);
+	for (char *end = copy;;) {
+		end += strspn(end, "/");
+		end += strcspn(end, "/");
+		const char rest = *end;
+		*end = '\0';
+		fd = open_in(root, copy, O_PATH | O_DIRECTORY, 0);
+		/* By the whole path again: the entry may be a link to a directory, also one that hangs. */
+		if (fd < 0 && errno == ENOENT && (make_directory(root, copy, mode) == 0 || errno == EEXIST))
+			fd = open_in(root, copy, O_PATH | O_DIRECTORY, 0);
+		if (fd < 0 || !rest)
+			return fd;
+		close(fd);
+		*end = rest;
+	}
+}
 
 /* The file at path, made empty with its parents where missing, opened O_PATH. */
 int make_file(int root, const char *path, mode_t mode)
@@ -122,13 +111,10 @@ int make_file(int root, const char *path, mode_t mode)
 	int parent = open_parent(root, path, 0755, leaf, sizeof leaf);
 	if (parent < 0)
 		return -1;
-	fd = openat(parent, leaf, O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_WRONLY, mode);
-	int saved = errno;
-	close(parent);
-	if (fd < 0 && saved != EEXIST)
-		return errno = saved, -1;
-	if (fd >= 0)
-		close(fd);
+	fd = closing(parent, openat(parent, leaf, O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_WRONLY, mode));
+	if (fd < 0 && errno != EEXIST)
+		return -1;
+	closing(fd, 0);
 	return open_in(root, path, O_PATH, 0);
 }
 
@@ -218,10 +204,9 @@ int read_file(int at, const char *path, char *data, size_t size)
 	ssize_t n = 0;
 	while (used < size - 1 && (n = read(fd, data + used, size - 1 - used)) > 0)
 		used += (size_t)n;
-	int saved = errno;
-	close(fd);
+	closing(fd, 0);
 	if (n < 0)
-		return errno = saved, -1;
+		return -1;
 	data[used] = '\0';
 	return (int)used;
 }

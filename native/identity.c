@@ -195,11 +195,8 @@ int op_workdir(struct context *c, const struct op *op)
 	int fd = op->a[1].u ? make_path(c->root, op->a[0].s, 0755) : open_in(c->root, op->a[0].s, O_PATH | O_DIRECTORY, 0);
 	if (fd < 0)
 		return -1;
-	int result = fchdir(fd);
-	int saved = errno;
-	close(fd);
-	if (result < 0)
-		return errno = saved, -1;
+	if (closing(fd, fchdir(fd)) < 0)
+		return -1;
 	if (syscall(SYS_getcwd, cwd, sizeof cwd) < 0 || cwd[0] != '/')
 		return errno = FAULT_CWD_OUTSIDE, -1;
 	return 0;
@@ -286,15 +283,10 @@ static int own_stdio(uid_t uid)
 		if (has_null && S_ISCHR(st.st_mode) && st.st_rdev == null.st_rdev)
 			dup2(fresh, fd);
 		else if (st.st_uid != uid && fchown(fd, uid, (gid_t)-1) < 0 && errno != EINVAL && errno != EPERM &&
-			 errno != EROFS) {
-			int saved = errno;
-			close(fresh);
-			return errno = saved, -1;
-		}
+			 errno != EROFS)
+			return closing(fresh, -1);
 	}
-	if (fresh >= 0)
-		close(fresh);
-	return 0;
+	return closing(fresh, 0);
 }
 
 int op_set_user(struct context *c, const struct op *op)

@@ -31,7 +31,7 @@ int fs_failed(struct context *c, int fs)
 	return errno = saved, -1;
 }
 
-static uint64_t mount_id(int fd)
+uint64_t mount_of(int fd)
 {
 	struct statx sx;
 	return statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &sx) == 0 ? sx.stx_mnt_id : 0;
@@ -43,9 +43,8 @@ int attach_on(struct context *c, int tree, int target, const char *path)
 	if (syscall(SYS_move_mount, tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
 		return -1;
 	int again = open_in(c->root, path, O_PATH, 0);
-	bool same = again >= 0 && mount_id(again) == mount_id(tree);
-	if (again >= 0)
-		close(again);
+	bool same = again >= 0 && mount_of(again) == mount_of(tree);
+	closing(again, 0);
 	return same ? 0 : (errno = FAULT_NOT_CONFINED, -1);
 }
 

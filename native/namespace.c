@@ -39,19 +39,15 @@ static int write_proc_at(int proc, const char *path, const char *data, size_t le
 	if (fd < 0)
 		return -1;
 	ssize_t n = write(fd, data, length);
-	int saved = n < 0 ? errno : EIO;
-	close(fd);
-	return n == (ssize_t)length ? 0 : (errno = saved, -1);
+	if (n >= 0)
+		errno = EIO; /* of a write that was cut short */
+	return closing(fd, n == (ssize_t)length ? 0 : -1);
 }
 
 static int write_proc(const char *path, const char *data, size_t length)
 {
 	int proc = open("/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (proc < 0)
-		return -1;
-	int result = write_proc_at(proc, path, data, length), saved = errno;
-	close(proc);
-	return errno = saved, result;
+	return proc < 0 ? -1 : closing(proc, write_proc_at(proc, path, data, length));
 }
 
 /* /proc/self is a link; its target is our pid as this procfs counts. */
@@ -153,12 +149,7 @@ int op_setns(struct context *c, const struct op *op)
 {
 	(void)c;
 	int fd = open(op->a[0].s, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -1;
-	int result = setns(fd, (int)op->a[1].u);
-	int saved = errno;
-	close(fd);
-	return errno = saved, result;
+	return fd < 0 ? -1 : closing(fd, setns(fd, (int)op->a[1].u));
 }
 
 int op_unshare(struct context *c, const struct op *op)
@@ -263,10 +254,5 @@ int op_loopback_up(struct context *c, const struct op *op)
 	(void)op;
 	struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -1;
-	int result = ioctl(fd, SIOCSIFFLAGS, &request);
-	int saved = errno;
-	close(fd);
-	return errno = saved, result;
+	return fd < 0 ? -1 : closing(fd, ioctl(fd, SIOCSIFFLAGS, &request));
 }

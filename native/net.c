@@ -29,19 +29,12 @@ int in_namespace(const char *path, int (*f)(void *), void *data)
 		return f(data);
 	int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	int there = home < 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC);
-	int result = there < 0 || setns(there, CLONE_NEWNET) < 0 ? -1 : 0;
-	int saved = errno;
-	if (result == 0) {
-		result = f(data);
-		saved = errno;
-		if (setns(home, CLONE_NEWNET) < 0)
-			abort(); /* in a wrong namespace every later call would be wrong */
-	}
-	if (there >= 0)
-		close(there);
-	if (home >= 0)
-		close(home);
-	return errno = saved, result;
+	if (there < 0 || setns(there, CLONE_NEWNET) < 0)
+		return closing(home, closing(there, -1));
+	int result = f(data), saved = errno;
+	if (setns(home, CLONE_NEWNET) < 0)
+		abort(); /* in a wrong namespace every later call would be wrong */
+	return errno = saved, closing(home, closing(there, result));
 }
 
 /* A new namespace, pinned by a bind mount of its file, so that it is there before any process (ip-netns(8)). */
@@ -51,18 +44,12 @@ int op_netns_create(struct context *c, const struct op *op)
 	const char *path = op->a[0].s;
 	int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	int file = home < 0 ? -1 : open(path, O_RDONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0444);
-	if (file < 0) {
-		int saved = errno;
-		if (home >= 0)
-			close(home);
-		return errno = saved, -1;
-	}
+	if (file < 0)
+		return closing(home, -1);
 	close(file);
 	int spare = take_spare_network();
-	int result = spare >= 0 ? setns(spare, CLONE_NEWNET) : unshare(CLONE_NEWNET);
+	int result = closing(spare, spare >= 0 ? setns(spare, CLONE_NEWNET) : unshare(CLONE_NEWNET));
 	int saved = errno;
-	if (spare >= 0)
-		close(spare);
 	if (result == 0) {
 		result = mount("/proc/self/ns/net", path, NULL, MS_BIND, NULL);
 		saved = errno;
@@ -268,12 +255,7 @@ int op_netlink(struct context *c, const struct op *op)
 		return errno = FAULT_TOO_MANY, -1;
 	for (; result == 0 && opened < (int)paths->length; opened++) {
 		int fd = open(paths->l[opened], O_RDONLY | O_CLOEXEC);
-		if (fd < 0 || dup3(fd, NAMESPACE_FD + opened, O_CLOEXEC) < 0)
-			result = -1;
-		int saved = errno;
-		if (fd >= 0)
-			close(fd);
-		errno = saved;
+		result = closing(fd, fd < 0 || dup3(fd, NAMESPACE_FD + opened, O_CLOEXEC) < 0 ? -1 : 0);
 	}
 	int fd = result < 0		? -1
 		 : keep && kept >= 0 ? kept

@@ -93,11 +93,8 @@ int op_port_hold(struct context *c, const struct op *op)
 	if (w.type == SOCK_DGRAM)
 		take_nothing(fd);
 	struct held *h = bind_port(fd, w.family, op) < 0 ? NULL : malloc(sizeof *h + strlen(op->a[0].s) + 1);
-	if (!h) {
-		int saved = errno;
-		close(fd);
-		return errno = saved, -1;
-	}
+	if (!h)
+		return closing(fd, -1);
 	*h = (struct held){ .fd = fd, .protocol = op->a[1].u, .length = length, .port = (uint16_t)op->a[3].u };
 	memcpy(h->address, op->a[2].s, length);
 	strcpy(h->namespace, op->a[0].s);

@@ -418,7 +418,7 @@ static int tell_entry(struct context *c, struct walk *w, struct told *e, int bel
 	/* Made by whoever made the container, not in it. */
 	bool expected = (below < 0 || !S_ISDIR(e->st->st_mode)) && has(w->omit, w->path);
 	bool quiet = expected || (below >= 0 && is_same(e->fd, e->st, below, before));
-	if (quiet && w->flags & SAME_INODE && !S_ISDIR(e->st->st_mode))
+	if (quiet && below >= 0 && w->flags & SAME_INODE && !S_ISDIR(e->st->st_mode))
 		quiet = e->st->st_ino == before->st_ino;
 	/* Who sets a time back hides a change; that it lies in the layer tells nevertheless. */
 	if (!S_ISDIR(e->st->st_mode))

@@ -55,12 +55,8 @@ int op_file(struct context *c, const struct op *op)
 	if (parent < 0)
 		return -1;
 	int fd = openat(parent, leaf, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, (mode_t)op->a[1].u);
-	int saved = errno;
-	close(parent);
-	if (fd < 0)
-		return errno = saved, -1;
-	bool ok = write_all(fd, op->a[2].s, op->a[2].length);
-	return close(fd), ok ? 0 : -1;
+	bool ok = fd >= 0 && write_all(fd, op->a[2].s, op->a[2].length);
+	return closing(parent, closing(fd, ok ? 0 : -1));
 }
 
 int op_symlink(struct context *c, const struct op *op)
@@ -71,10 +67,7 @@ int op_symlink(struct context *c, const struct op *op)
 	int parent = open_parent(c->root, op->a[1].s, 0755, leaf, sizeof leaf);
 	if (parent < 0)
 		return -1;
-	int result = symlinkat(op->a[0].s, parent, leaf);
-	int saved = errno;
-	close(parent);
-	return result == 0 || saved == EEXIST ? 0 : (errno = saved, -1);
+	return closing(parent, symlinkat(op->a[0].s, parent, leaf) == 0 || errno == EEXIST ? 0 : -1);
 }
 
 int op_node(struct context *c, const struct op *op)

@@ -176,11 +176,8 @@ int op_tree_file(struct context *c, const struct op *op)
 		fd = openat(t->parent, t->leaf, flags, right ? mode : 0600);
 	if (fd < 0)
 		return -1;
-	if (!right && (fchown(fd, (uid_t)op->a[2].u, (gid_t)op->a[3].u) < 0 || fchmod(fd, mode) < 0)) {
-		int saved = errno;
-		close(fd);
-		return errno = saved, -1;
-	}
+	if (!right && (fchown(fd, (uid_t)op->a[2].u, (gid_t)op->a[3].u) < 0 || fchmod(fd, mode) < 0))
+		return closing(fd, -1);
 	t->file = fd;
 	t->file_time = stamp(op, 4);
 	t->offset = 0;
@@ -299,11 +296,9 @@ int op_tree_link(struct context *c, const struct op *op)
 	int parent = open_parent(c->root, op->a[1].s, 0, leaf, sizeof leaf);
 	if (parent < 0)
 		return -1;
-	int existing = openat(parent, leaf, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	int saved = errno;
-	close(parent);
+	int existing = closing(parent, openat(parent, leaf, O_PATH | O_NOFOLLOW | O_CLOEXEC));
 	if (existing < 0)
-		return errno = saved, -1;
+		return -1;
 	snprintf(name, sizeof name, "%d", existing); /* go_to_fds() */
 	struct stat old, now;
 	int result = fstat(existing, &old);
@@ -317,9 +312,7 @@ int op_tree_link(struct context *c, const struct op *op)
 	if (result == 0)
 		result = linkat(AT_FDCWD, name, t->parent, t->leaf, AT_SYMLINK_FOLLOW);
 done:
-	saved = errno;
-	close(existing);
-	return errno = saved, result;
+	return closing(existing, result);
 }
 
 int op_tree_node(struct context *c, const struct op *op)

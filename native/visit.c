@@ -63,12 +63,6 @@ static void path_of(int fd, char *path, size_t size)
 		*path = '\0';
 }
 
-uint64_t mount_of(int fd)
-{
-	struct statx sx;
-	return statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &sx) == 0 ? sx.stx_mnt_id : 0;
-}
-
 /* Into the mount namespace of a process. With alone 1: only its root, without what is mounted below. */
 int op_tree_enter(struct context *c, const struct op *op)
 {

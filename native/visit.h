@@ -34,7 +34,6 @@ struct tree {
 /* visit.c */
 int go_to_fds(void);
 int reopen(int fd, int flags);
-uint64_t mount_of(int fd);
 int find_entry(struct context *c, const char *directory, const char *name, int *parent);
 void put_stat(struct buffer *b, const struct stat *st);
 
