@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #define DAEMON_FD 3
-#define IDLE_MS 16 /* after the last request, before something is made ahead: a short container is over by then */
+#define IDLE_MS 6 /* after the last request, before something is made ahead: others have the processors until then */
 
 /*
  * A network namespace that nobody is in yet. Making one takes half a millisecond, so it is made when
@@ -67,9 +67,10 @@ int op_monitor(struct context *c, const struct op *op)
 	int n = snprintf(address.sun_path, sizeof address.sun_path, "%s/monitor.sock", op->a[0].s);
 	if (n >= (int)sizeof address.sun_path)
 		return errno = ENAMETOOLONG, -1;
-	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int directory = open(op->a[0].s, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int listener = directory < 0 ? -1 : socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (listener < 0)
-		return -1;
+		return closing(directory, -1);
 	unlink(address.sun_path);
 	pid_t pid = -1;
 	bool gives_network = op->a[1].u;
@@ -81,10 +82,11 @@ int op_monitor(struct context *c, const struct op *op)
 		forget_netlink();
 		if (!gives_network)
 			drop_spare_network();
-		monitor_main(listener, op->a[0].s);
+		monitor_main(listener, directory);
 	}
 	int saved = errno;
 	close(listener);
+	close(directory);
 	if (gives_network)
 		drop_spare_network(); /* it went to the monitor, with all other descriptors */
 	if (pid < 0)

@@ -43,7 +43,6 @@ static void settle(struct process *p)
 
 static void write_exit_file(struct monitor *m)
 {
-	char path[4200], temp[4300];
 	struct buffer b = { 0 };
 	struct exit_status *e = &m->first->exit;
 	char head[160];
@@ -58,12 +57,10 @@ static void write_exit_file(struct monitor *m)
 		put(&b, head, 2);
 	}
 	put(&b, "\n", 1);
-	snprintf(path, sizeof path, "%s/exit", m->directory);
-	snprintf(temp, sizeof temp, "%s.new", path);
-	int fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int fd = openat(m->directory, "exit.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd >= 0) {
 		if (write_all(fd, b.data, b.used))
-			rename(temp, path);
+			renameat(m->directory, "exit.new", m->directory, "exit");
 		close(fd);
 	}
 	free(b.data);
@@ -130,9 +127,7 @@ static void end_container(struct monitor *m)
 	if (p->state != FAILED && m->gone)
 		write_exit_file(m);
 	/* From here on whoever looks finds the exit file, and no socket that would have to be tried. */
-	char path[4200];
-	snprintf(path, sizeof path, "%s/monitor.sock", m->directory);
-	unlink(path);
+	unlinkat(m->directory, "monitor.sock", 0);
 	for (struct client *c = m->clients; c; c = c->next) {
 		size_t begin;
 		if (c->stream || c->dead)
@@ -351,9 +346,9 @@ static void serve(struct monitor *m, const struct watched *w, short happened)
 	}
 }
 
-_Noreturn void monitor_main(int listener, const char *directory)
+_Noreturn void monitor_main(int listener, int directory)
 {
-	struct monitor m = { .listener = listener, .directory = strdup(directory), .cgroup = -1 };
+	struct monitor m = { .listener = listener, .directory = directory, .cgroup = -1 };
 	sigset_t set;
 	prctl(PR_SET_NAME, "coracle-monitor");
 	prctl(PR_SET_CHILD_SUBREAPER, 1);

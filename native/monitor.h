@@ -47,7 +47,7 @@ struct client {
 
 struct monitor {
 	int listener, signals;
-	const char *directory;
+	int directory; /* its run directory, whatever its name becomes */
 	struct client *clients;
 	struct process *processes; /* the first process is the last in the list */
 	struct process *first;

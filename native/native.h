@@ -164,7 +164,7 @@ void clone_failed(struct results *r, enum place place, uint32_t index);
 int spawn(const struct spawn *s, int *sync, pid_t *pid);
 bool send_packet(int fd, enum packet kind, uint32_t value, const struct results *r, int pass_fd);
 /* monitor.c, stream.c, log.c */
-_Noreturn void monitor_main(int listener, const char *directory);
+_Noreturn void monitor_main(int listener, int directory);
 /* resolver.c: 127.0.0.11:53 of a network namespace; -1 where there is none */
 struct resolver {
 	int udp, tcp;

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Spares } from './spare.ts';
+import { type SpareKind, Spares } from './spare.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'coracle-spare-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -17,9 +17,13 @@ function place(): { readonly root: string; readonly target: string } {
   return { root, target: join(folder, `target-${count}`) };
 }
 
-async function make(path: string): Promise<void> {
-  await mkdir(join(path, 'inside'), { recursive: true });
-}
+const DIRECTORY: SpareKind<true> = {
+  count: 4,
+  make: async (path) => {
+    await mkdir(join(path, 'inside'), { recursive: true });
+    return true;
+  },
+};
 
 async function full(root: string): Promise<void> {
   const deadline = performance.now() + 5_000;
@@ -32,9 +36,9 @@ async function full(root: string): Promise<void> {
 
 test('a spare is taken whole, and another one is made for it when all is quiet', async () => {
   const { root, target } = place();
-  await using spares = new Spares(root, make);
-  assert.equal(spares.take(target), false);
-  spares.begin();
+  await using spares = new Spares(root, DIRECTORY);
+  assert.equal(spares.take(target), undefined);
+  await spares.begin();
   await full(root);
   assert.equal(spares.take(target), true);
   assert.ok(existsSync(join(target, 'inside')));
@@ -45,22 +49,50 @@ test('a spare is taken whole, and another one is made for it when all is quiet',
 test('what an earlier life left is not taken: it may be half made', async () => {
   const { root, target } = place();
   mkdirSync(join(root, '3'), { recursive: true });
-  await using spares = new Spares(root, make);
-  assert.equal(spares.take(target), false);
-  spares.begin();
+  await using spares = new Spares(root, DIRECTORY);
+  assert.equal(spares.take(target), undefined);
+  await spares.begin();
   await full(root);
   for (let i = 0; i < 4; i += 1) {
     assert.ok(spares.take(`${target}-${i}`));
     assert.ok(existsSync(join(`${target}-${i}`, 'inside')));
   }
-  assert.equal(spares.take(`${target}-4`), false);
+  assert.equal(spares.take(`${target}-4`), undefined);
 });
 
 test('one that cannot become what is asked for is made again', async () => {
   const { root } = place();
-  await using spares = new Spares(root, make);
-  spares.begin();
+  await using spares = new Spares(root, DIRECTORY);
+  await spares.begin();
   await full(root);
-  assert.equal(spares.take(join(folder, 'nowhere', 'deep')), false);
+  assert.equal(spares.take(join(folder, 'nowhere', 'deep')), undefined);
   await full(root);
+});
+
+test('what came with a spare is given out once, and let go if nobody gets it', async () => {
+  const { root, target } = place();
+  const dead = new Set<number>();
+  const dropped: number[] = [];
+  let made = 0;
+  const kind: SpareKind<number> = {
+    count: 4,
+    make: async (path) => {
+      await mkdir(path);
+      made += 1;
+      return made;
+    },
+    works: (what) => !dead.has(what),
+    drop: async (what) => void dropped.push(what),
+  };
+  const spares = new Spares(root, kind);
+  await spares.begin();
+  await full(root);
+  dead.add(4);
+  assert.equal(spares.take(target), undefined);
+  assert.deepEqual(dropped, [4]);
+  assert.equal(spares.take(join(folder, 'nowhere', 'deep')), undefined);
+  assert.deepEqual(dropped, [4, 3]);
+  assert.equal(spares.take(target), 2);
+  await spares[Symbol.asyncDispose]();
+  assert.deepEqual(dropped, [4, 3, 1]);
 });

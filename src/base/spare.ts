@@ -1,50 +1,72 @@
-// Directories that are made before they are needed, when nothing else goes on. A new inode can cost
-// most of a millisecond where many were deleted lately (ext4 passes over each of them for minutes),
-// and every `docker run` needs a dozen; taking a spare is one rename.
+// Directories that are made before they are needed, when nothing else goes on, with what lives in
+// them. A new inode can cost most of a millisecond where many were deleted lately (ext4 passes over
+// each of them for minutes), and every `docker run` needs a dozen; taking a spare is one rename.
 import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
-const SPARES = 4;
-/** After the last one was taken: a short container is over by then. */
-const IDLE_MS = 20;
+/**
+ * After the last one was taken: a short container is over by then, and the next of a row of them is
+ * not asked for yet, its client takes ten milliseconds to begin.
+ */
+const IDLE_MS = 13;
 
-export class Spares implements AsyncDisposable {
+export type SpareKind<T> = {
+  /** How many are held ready. */
+  readonly count: number;
+  /** Makes a directory whole; it is not told of one before. */
+  readonly make: (path: string) => Promise<T>;
+  /** Ends what may live in one of an earlier life. */
+  readonly end?: (path: string) => Promise<void>;
+  /** What a spare is worth nothing without. */
+  readonly works?: (what: T) => boolean;
+  /** Lets go what came with a spare that nobody gets. */
+  readonly drop?: (what: T) => Promise<void>;
+};
+
+type Spare<T> = { readonly path: string; readonly what: T };
+
+export class Spares<T> implements AsyncDisposable {
   readonly #root: string;
-  readonly #make: (path: string) => Promise<void>;
-  readonly #ready: string[] = [];
+  readonly #kind: SpareKind<T>;
+  readonly #ready: Spare<T>[] = [];
   readonly #missing: string[] = [];
   #timer: NodeJS.Timeout | undefined;
   #making: Promise<void> = Promise.resolve();
   #closed = false;
 
-  /** `make` makes a directory whole; it is not told of one before. */
-  constructor(root: string, make: (path: string) => Promise<void>) {
+  constructor(root: string, kind: SpareKind<T>) {
     this.#root = root;
-    this.#make = make;
+    this.#kind = kind;
     mkdirSync(root, { recursive: true, mode: 0o700 });
-    for (let slot = 0; slot < SPARES; slot += 1) this.#missing.push(join(root, String(slot)));
+    for (let slot = 0; slot < kind.count; slot += 1) this.#missing.push(join(root, String(slot)));
   }
 
   /** Takes away what an earlier life has left, perhaps half made, and begins to make new ones. */
-  begin(): void {
+  async begin(): Promise<void> {
     for (const name of readdirSync(this.#root)) {
-      rmSync(join(this.#root, name), { recursive: true, force: true });
+      const path = join(this.#root, name);
+      await this.#kind.end?.(path);
+      rmSync(path, { recursive: true, force: true });
     }
     this.#later();
   }
 
-  /** A spare becomes this directory, which is not there yet; false when there is none. */
-  take(path: string): boolean {
+  /** A spare becomes this directory, which is not there yet; undefined when there is none. */
+  take(path: string): T | undefined {
     const spare = this.#ready.pop();
-    if (spare === undefined) return false;
-    this.#missing.push(spare);
+    if (spare === undefined) return undefined;
+    this.#missing.push(spare.path);
     this.#later();
     try {
-      renameSync(spare, path);
-      return true;
+      if (this.#kind.works?.(spare.what) !== false) {
+        renameSync(spare.path, path);
+        return spare.what;
+      }
     } catch {
-      return false; // whoever makes it plainly tells what is wrong
+      // whoever makes it plainly tells what is wrong
     }
+    void this.#kind.drop?.(spare.what);
+    return undefined;
   }
 
   #later(): void {
@@ -59,8 +81,7 @@ export class Spares implements AsyncDisposable {
       try {
         if (this.#closed) return;
         rmSync(path, { recursive: true, force: true });
-        await this.#make(path);
-        this.#ready.push(path);
+        this.#ready.push({ path, what: await this.#kind.make(path) });
       } catch {
         this.#missing.push(path);
         return; // a full disk is told to those who need a directory now
@@ -68,10 +89,15 @@ export class Spares implements AsyncDisposable {
     }
   }
 
-  /** What is ready stays for begin() of the next life. */
+  /** The directories stay for begin() of the next life. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
     await this.#making;
+    for (const { what } of this.#ready.splice(0)) await this.#kind.drop?.(what);
   }
 }
+
+/** Nothing lives in them. */
+export type SpareDirectories = Spares<true>;
+export const SPARE_DIRECTORIES = 4;

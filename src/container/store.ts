@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { syncDirectory, syncFile, writeFileAtomic } from '#base/atomic-file.ts';
 import { EngineError, errnoOf, messageOf } from '#base/error.ts';
 import { isFullId } from '#base/id.ts';
-import type { Spares } from '#base/spare.ts';
+import type { SpareDirectories } from '#base/spare.ts';
 import { hide, isTrash, type Trash } from '#base/trash.ts';
 import { nameConflict } from './name.ts';
 import { type ContainerRecord, decodeRecord, encodeRecord } from './record.ts';
@@ -28,12 +28,12 @@ export type Problem = { readonly id: string; readonly path: string; readonly err
 export class ContainerStore {
   readonly #root: string;
   readonly #trash: Trash;
-  readonly #spares: Spares | undefined;
+  readonly #spares: SpareDirectories | undefined;
   readonly #records = new Map<string, ContainerRecord>();
   readonly #names = new Map<string, string>();
   #problems: Problem[] = [];
 
-  constructor(root: string, trash: Trash, spares?: Spares) {
+  constructor(root: string, trash: Trash, spares?: SpareDirectories) {
     this.#root = root;
     this.#trash = trash;
     this.#spares = spares;

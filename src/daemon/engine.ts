@@ -76,7 +76,7 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
   // An agent of its own deletes what containers wrote, so that the other never waits for the disk.
   const trash = parts.use(makeTrash(parts.use(new NativeAgent(native)), report));
   const needsOfStores = { config, agent, trash, log, host };
-  const { store, snapshots, copies, runs } = await openStores(needsOfStores, parts);
+  const { store, snapshots, copies, monitors } = await openStores(needsOfStores, parts);
   const registries = parts.use(new SwitchRegistries(config.registry));
   const disk = makeMountDisk(parts.use(new NativeAgent(native)));
   const build = makeBuildParts(config, disk, native);
@@ -101,7 +101,7 @@ export async function openEngine(config: Config, log: Log): Promise<Engine> {
     copies,
     volumes,
     networks,
-    runtime: makeRuntimePort(agent, host, slices.places, runtimes, runs),
+    runtime: makeRuntimePort(agent, host, slices.places, runtimes, monitors),
     visits: createVisits(native, host),
     slices: slices.service,
     oom: parts.use(new OomSource()),
@@ -201,7 +201,7 @@ async function openStores(
   const { dataRoot, storageDriver: wish } = config;
   const native = nativePath(process.env);
   const perform = agent.perform.bind(agent);
-  const { containers, tops: spares, runs } = await openSpares(agent, config, parts);
+  const { containers, tops: spares, monitors } = await openSpares(agent, config, parts);
   const store = new ContainerStore(join(dataRoot, 'containers'), trash, containers);
   const carrier = parts.use(new NativeAgent(native));
   const carry = carrier.perform.bind(carrier);
@@ -210,7 +210,7 @@ async function openStores(
   const snapshots = parts.use(await SnapshotStore.open(dataRoot, driver, options));
   const copies = new TopCopies(dataRoot, { snapshots, carry, perform, trash });
   await copies.sweep();
-  return { store, snapshots, copies, runs };
+  return { store, snapshots, copies, monitors };
 }
 
 function makeSettings(config: Config, cgroups: Cgroups): Settings {

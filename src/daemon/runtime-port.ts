@@ -1,7 +1,6 @@
 // The runtime as container/ asks for it, and the cgroups that nobody knows.
 import { existsSync, readdirSync } from 'node:fs';
 import { posix } from 'node:path';
-import type { Spares } from '#base/spare.ts';
 import type { Runtime } from '#container/port.ts';
 import { allHierarchies, type CgroupHost, directoryOf, parentPath } from '#kernel/cgroup/host.ts';
 import type { CgroupNaming } from '#kernel/cgroup/naming.ts';
@@ -9,13 +8,14 @@ import { connectMonitor } from '#kernel/native/monitor.ts';
 import type { Agent } from '#kernel/native/native.ts';
 import type { HostFacts } from '#runtime/facts.ts';
 import { createRuntime, type ExternalRuntimes } from '#runtime/runtime.ts';
+import type { SpareMonitors } from '#runtime/task.ts';
 
 export function makeRuntimePort(
   agent: Agent,
   facts: HostFacts,
   cgroups: { readonly naming: CgroupNaming; readonly parents: () => readonly string[] },
   external: ExternalRuntimes,
-  spares: Spares,
+  spares: SpareMonitors,
 ): Runtime {
   return {
     ...createRuntime({ agent, connectMonitor, spares }, facts, external),

@@ -1,6 +1,6 @@
 // From a box to a running task: plans, has the plan performed, and hands back a handle; and finds
 // the task again for the next daemon. What fails half way is undone by the monitor.
-import { mkdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
 import { errnoOf } from '#base/error.ts';
@@ -106,12 +106,13 @@ export async function fork(
   directory: string,
   makesNetwork: boolean,
 ): Promise<Spare> {
-  if (deps.spares?.take(directory) !== true) {
-    const made = mkdirSync(directory, { recursive: true, mode: 0o700 });
-    // Of an earlier run: find() must not take it for the end of this one. The agent removes its
-    // socket.
-    if (made === undefined) rmSync(`${directory}/exit`, { force: true });
-  }
+  const made = !existsSync(directory);
+  const spare = made ? deps.spares?.take(directory, makesNetwork) : undefined;
+  if (spare !== undefined) return spare;
+  if (made) mkdirSync(directory, { recursive: true, mode: 0o700 });
+  // Of an earlier run: find() must not take it for the end of this one. The agent removes its
+  // socket.
+  else rmSync(`${directory}/exit`, { force: true });
   await deps.agent.monitor(directory, makesNetwork);
   return deps.connectMonitor(directory);
 }

@@ -1,7 +1,6 @@
 // A container that runs (or waits for go): the handle that container/ works with. The same for our
 // own init and for an external OCI runtime.
 import type { Duplex } from 'node:stream';
-import type { Spares } from '#base/spare.ts';
 import { parseOomKills } from '#kernel/cgroup/oom.ts';
 import type { Agent, ExecSession, Monitor, Streams } from '#kernel/native/native.ts';
 import type { Exit, OpResult } from '#kernel/native/op.ts';
@@ -64,12 +63,20 @@ export type Beside = {
   readonly onAttachable?: (attach: Task['attach']) => void;
 };
 
+/** Monitors that are forked already, each in a directory of its own. */
+export type SpareMonitors = {
+  /**
+   * One whose directory becomes this one, which is not there yet; undefined when there is none.
+   * `makesNetwork`: as Agent.monitor() has it.
+   */
+  readonly take: (directory: string, makesNetwork: boolean) => Spare | undefined;
+};
+
 /** What the runtime needs of kernel/native. */
 export type RuntimeDeps = {
   readonly agent: Agent;
   readonly connectMonitor: (directory: string) => Promise<Monitor>;
-  /** Run directories that are made already. */
-  readonly spares?: Spares;
+  readonly spares?: SpareMonitors | undefined;
 };
 
 export type ExitFacts = Exit & { readonly teardown: readonly OpResult[] };

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { replaceFile } from '#base/atomic-file.ts';
 import { hexOf, isDigest } from '#base/digest.ts';
 import { EngineError, errnoOf, messageOf } from '#base/error.ts';
-import type { Spares } from '#base/spare.ts';
+import type { SpareDirectories } from '#base/spare.ts';
 import { hide, isTrash, Trash } from '#base/trash.ts';
 import type { Perform } from '#kernel/disk/disk.ts';
 import type { ChainId } from './chain.ts';
@@ -34,7 +34,7 @@ export type StoreOptions = {
   readonly trash?: Trash;
   readonly perform?: Perform;
   /** Tops that are made already, for drivers that can have such. */
-  readonly spares?: Spares;
+  readonly spares?: SpareDirectories;
 };
 
 export class SnapshotStore<Mount extends RootMount = RootMount>
@@ -53,7 +53,7 @@ export class SnapshotStore<Mount extends RootMount = RootMount>
   readonly #boot: string;
   readonly #trash: Trash;
   #sized: SizedTops | undefined;
-  #spares: Spares | undefined;
+  #spares: SpareDirectories | undefined;
 
   private constructor(
     dataRoot: string,

@@ -52,7 +52,7 @@ function lostError(cause?: unknown): EngineError {
 
 export class NativeMonitor implements Monitor {
   readonly #socket: Socket;
-  readonly #directory: string;
+  #directory: string;
   readonly #waiting = new Map<number, Waiting<Frame>>();
   readonly #execs = new Map<string, Waiting<Exit>>();
   readonly #exited = Promise.withResolvers<ExitFacts>();
@@ -75,6 +75,14 @@ export class NativeMonitor implements Monitor {
 
   get lost(): Promise<void> {
     return this.#lost.promise;
+  }
+
+  get connected(): boolean {
+    return !this.#socket.destroyed;
+  }
+
+  movedTo(directory: string): void {
+    this.#directory = directory;
   }
 
   #onClose(): void {

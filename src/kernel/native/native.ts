@@ -34,6 +34,10 @@ export type MonitorState = {
  * unless go() was never called; then the monitor ends the container's process and cleans up.
  */
 export interface Monitor extends AsyncDisposable {
+  /** false as soon as it is known that the connection has ended. */
+  readonly connected: boolean;
+  /** Its run directory has another name now; what it writes goes there. */
+  movedTo(directory: string): void;
   /** Makes the process up to its `ready` step. Throws an OpError that names the failed step. */
   launch(plan: LaunchPlan): Promise<Ready>;
   /** Lets the process run; answers when execve(2) has succeeded. Throws an OpError otherwise. */

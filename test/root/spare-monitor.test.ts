@@ -1,0 +1,134 @@
+// Monitors that are forked before their container is known: it cannot be told from one that had its
+// monitor forked for it, and a spare that nobody gets leaves nothing. Needs root and `make build`.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { descendants } from '../../bench/measure.ts';
+import {
+  makeEngineDirectory,
+  type PrivateEngine,
+  removeEngineDirectory,
+  startEngine,
+} from '../../tools/private-engine.ts';
+import { call } from './engine-call.ts';
+
+const WAIT_MS_MAX = 10_000;
+/** One with a network namespace, one without. */
+const SPARES = 2;
+const directory = makeEngineDirectory();
+let engine: PrivateEngine;
+
+before(async () => {
+  engine = await startEngine({ directory });
+});
+
+after(async () => {
+  await engine.kill('SIGTERM');
+  removeEngineDirectory(directory);
+});
+
+const monitors = (): readonly number[] =>
+  descendants(engine.pid)
+    .filter(({ name }) => name === 'coracle-monitor')
+    .map(({ pid }) => pid);
+
+async function until(what: string, holds: () => boolean): Promise<void> {
+  const deadline = performance.now() + WAIT_MS_MAX;
+  while (!holds()) {
+    assert.ok(performance.now() < deadline, what);
+    await sleep(2);
+  }
+}
+
+async function spares(): Promise<readonly number[]> {
+  await until('there are no spare monitors', () => monitors().length === SPARES);
+  return monitors();
+}
+
+async function must(method: string, path: string, json?: unknown): Promise<string> {
+  const { status, body } = await call(engine.socket, method, path, json);
+  assert.ok(status < 300, `${method} ${path}: ${status} ${body}`);
+  return body;
+}
+
+async function start(network: string): Promise<string> {
+  const made = await must('POST', '/containers/create', {
+    Image: 'busybox',
+    Cmd: ['sh', '-c', 'trap "exit 7" TERM; sleep 100 & wait'],
+    HostConfig: { NetworkMode: network },
+  });
+  const id = (JSON.parse(made) as { Id: string }).Id;
+  await must('POST', `/containers/${id}/start`);
+  return id;
+}
+
+async function stateOf(id: string): Promise<Record<string, unknown>> {
+  const text = await must('GET', `/containers/${id}/json`);
+  return (JSON.parse(text) as { State: Record<string, unknown> }).State;
+}
+
+function parentOf(pid: unknown): number {
+  const status = readFileSync(`/proc/${Number(pid)}/status`, 'utf8');
+  return Number(/^PPid:\t(\d+)/m.exec(status)?.[1]);
+}
+
+test('a container gets the monitor of its kind, and goes on with it without its daemon', async () => {
+  const ready = await spares();
+  const ids = [await start('none'), await start('bridge')];
+  const parents: number[] = [];
+  for (const id of ids) parents.push(parentOf((await stateOf(id))['Pid']));
+  assert.deepEqual(parents.toSorted(), ready.toSorted());
+  await engine.kill('SIGKILL');
+  engine = await startEngine({ directory });
+  for (const id of ids) {
+    assert.equal((await stateOf(id))['Status'], 'running');
+    await must('POST', `/containers/${id}/stop`);
+    assert.equal((await stateOf(id))['ExitCode'], 7);
+    await must('DELETE', `/containers/${id}`);
+  }
+});
+
+test('a container that ends while there is no daemon is found ended, by its name of now', async () => {
+  await spares();
+  const id = await start('none');
+  await must('POST', `/containers/${id}/rename?name=renamed`);
+  const { Pid } = await stateOf(id);
+  await engine.kill('SIGKILL');
+  process.kill(Number(Pid), 'SIGTERM');
+  await until('the container goes on', () => !alive(Number(Pid)));
+  engine = await startEngine({ directory });
+  const state = await stateOf('renamed');
+  assert.deepEqual([state['Status'], state['ExitCode']], ['exited', 7]);
+  await must('DELETE', `/containers/${id}`);
+});
+
+function alive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+test('a spare that was killed is nobody’s monitor, and another takes its place', async () => {
+  const ready = await spares();
+  for (const pid of ready) process.kill(pid, 'SIGKILL');
+  await until('the killed ones are there', () => !ready.some(alive));
+  for (const network of ['none', 'bridge']) {
+    const id = await start(network);
+    assert.equal((await stateOf(id))['Status'], 'running');
+    await must('DELETE', `/containers/${id}?force=1`);
+  }
+  await spares();
+});
+
+test('spares end with their daemon, however that ends', async () => {
+  for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
+    const ready = await spares();
+    await engine.kill(signal);
+    await until(`spares outlive a daemon after ${signal}`, () => !ready.some(alive));
+    engine = await startEngine({ directory });
+  }
+});
