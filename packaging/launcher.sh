@@ -5,11 +5,12 @@ here=$0
 root=${here%/*}/..
 # A daemon holds little for long. By default Node lets the nursery grow, and each of its threads has
 # a heap of malloc's: after a thousand containers 170 MB were resident for a heap of 12. A small
-# nursery and one heap keep it between 110 and 130, as fast.
+# nursery and one heap keep it between 110 and 130, as fast. Helpers that collect so little beside it
+# only take the processor from the monitor that makes a container: one thread is enough for them.
 flags=
 case "@COMMAND@ $1 " in
   *" daemon "*)
-    flags=--max-semi-space-size=1
+    flags='--max-semi-space-size=1 --v8-pool-size=1 --no-parallel-scavenge'
     export MALLOC_ARENA_MAX=1
     ;;
 esac

@@ -21,6 +21,8 @@ export type NamespaceFacts = {
   readonly network: NamespaceMode;
 };
 
+const HAS_TIME = existsSync('/proc/self/ns/time');
+
 /** /dev/shm goes with the IPC namespace: POSIX shared memory is files there (shm_overview(7)). */
 export function planNamespaces(
   record: ContainerRecord,
@@ -35,7 +37,7 @@ export function planNamespaces(
     uts: host.utsMode === 'host' ? HOST : PRIVATE,
     cgroup: cgroupMode(record, facts),
     // Private by default as since Docker 29.5, where the kernel has it (time_namespaces(7)).
-    time: host.timensMode === 'host' || !existsSync('/proc/self/ns/time') ? HOST : PRIVATE,
+    time: host.timensMode === 'host' || !HAS_TIME ? HOST : PRIVATE,
     user:
       record.userns === undefined
         ? { mode: 'host' }

@@ -105,11 +105,12 @@ export class Encoder {
   }
 
   string(text: string, encoding: 'utf8' | 'latin1' = 'utf8'): this {
-    const length = Buffer.byteLength(text, encoding);
-    this.u32(length);
-    const at = this.#room(length + 1);
-    this.#buffer.write(text, at, length, encoding);
-    this.#buffer[at + length] = 0;
+    // Written at once, behind a length that is known then: a unit of UTF-16 is three bytes at most.
+    const at = this.#room(4 + text.length * 3 + 1);
+    const length = this.#buffer.write(text, at + 4, encoding);
+    this.#buffer.writeUInt32LE(length, at);
+    this.#buffer[at + 4 + length] = 0;
+    this.#used = at + 4 + length + 1;
     return this;
   }
 
