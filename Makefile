@@ -107,7 +107,7 @@ test-cgroup2: setup
 
 ## bench: start, exec, streams and memory, beside the floor and (where it is) dockerd (root)
 .PHONY: bench
-bench: setup build/floor build/net-floor
+bench: setup build/floor build/net-floor build/stopwatch
 	@$(MAKE) --no-print-directory build
 	@$(NODE) bench/bench.ts $(BENCH_FLAGS)
 
@@ -117,7 +117,7 @@ bench-crowd: setup build/floor
 	@$(MAKE) --no-print-directory build
 	@$(NODE) bench/crowd.ts $(BENCH_FLAGS)
 
-build/floor build/net-floor: build/%: bench/%.c
+build/floor build/net-floor build/stopwatch: build/%: bench/%.c
 	@mkdir -p build
 	$(CC) -std=gnu11 -Wall -Wextra -Werror -O2 -static -o $@ $<
 

@@ -8,7 +8,7 @@ import { ROOT } from '../tools/source.ts';
 import { Api, field } from '../tools/api.ts';
 import { measureBuilds } from './build.ts';
 import { type Dockerd, startDockerd } from './dockerd.ts';
-import { command, descendants, median, memoryOf, processes, times } from './measure.ts';
+import { command, descendants, median, memoryOf, processes, stopwatch, times } from './measure.ts';
 import { measureFloor } from './floor.ts';
 import { measureImages } from './image.ts';
 import { loadRows } from './load.ts';
@@ -18,7 +18,8 @@ import { printRows, type Row } from './table.ts';
 const QUICK = process.argv.includes('--quick');
 const JSON_OUTPUT = process.argv.includes('--json');
 const ROUNDS = QUICK ? 20 : 60;
-const CLI_ROUNDS = QUICK ? 3 : 8;
+const CLI_ROUNDS = QUICK ? 3 : 20;
+const CLI_WARM = 3;
 const PARALLEL = 20;
 const STREAM_MIB = QUICK ? 50 : 200;
 const LOG_MB = QUICK ? 20 : 100;
@@ -42,6 +43,13 @@ function note(text: string): void {
 
 function docker(side: Side, ...argv: string[]): Promise<number> {
   return command(['docker', '-H', side.host, ...argv]);
+}
+
+/** Milliseconds of the docker CLI, as a shell starts it; the first rounds are not measured. */
+function commandMs(side: Side, ...argv: readonly string[]): number {
+  return median(
+    stopwatch(CLI_ROUNDS + CLI_WARM, ['docker', '-H', side.host, ...argv]).slice(CLI_WARM),
+  );
 }
 
 const HOST_CONFIG = { NetworkMode: 'none' };
@@ -75,15 +83,13 @@ async function removeAll(side: Side, ids: readonly string[]): Promise<void> {
   await Promise.all(ids.map((id) => api.must('DELETE', `/containers/${id}?force=1`)));
 }
 
-async function measureRun(side: Side): Promise<number> {
-  const run = () => docker(side, 'run', '--rm', '--network', 'none', 'busybox', 'true');
-  return median(await times(CLI_ROUNDS, run, 1));
+function measureRun(side: Side): number {
+  return commandMs(side, 'run', '--rm', '--network', 'none', 'busybox', 'true');
 }
 
 async function measureExec(side: Side): Promise<number> {
   const ids = await runForever(side, 1);
-  const run = () => docker(side, 'exec', ids[0] ?? '', 'true');
-  const found = median(await times(CLI_ROUNDS, run, 1));
+  const found = commandMs(side, 'exec', ids[0] ?? '', 'true');
   await removeAll(side, ids);
   return found;
 }
@@ -195,9 +201,8 @@ async function measureParallel(side: Side): Promise<number> {
 }
 
 /** On the default bridge, as a user types it. */
-async function measureDefaultRun(side: Side): Promise<number> {
-  const run = () => docker(side, 'run', '--rm', 'busybox', 'true');
-  return median(await times(CLI_ROUNDS, run, 1));
+function measureDefaultRun(side: Side): number {
+  return commandMs(side, 'run', '--rm', 'busybox', 'true');
 }
 
 type Figures = {
@@ -220,8 +225,8 @@ async function measureSide(side: Side): Promise<Figures> {
   note(`${side.name}: start through the API`);
   const start = await measureStart(side);
   note(`${side.name}: docker run, docker exec`);
-  const run = await measureRun(side);
-  const defaultRun = await measureDefaultRun(side);
+  const run = measureRun(side);
+  const defaultRun = measureDefaultRun(side);
   const exec = await measureExec(side);
   note(`${side.name}: streams`);
   const attachRate = await rate(STREAM_MIB, (mib) => attach(side, mib));

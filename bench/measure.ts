@@ -1,6 +1,8 @@
 // Clocks and memory: what the benchmark reads, without knowing any engine.
-import { type SpawnOptions, spawn } from 'node:child_process';
+import { execFileSync, type SpawnOptions, spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ROOT } from '../tools/source.ts';
 
 const COMMAND_MS_MAX = 60_000;
 
@@ -55,6 +57,14 @@ export function command(argv: readonly string[], options: SpawnOptions = {}): Pr
     else reject(new Error(`${argv.join(' ')}: exit ${code}: ${errors.trim()}`));
   });
   return promise;
+}
+
+/** Milliseconds of each round of a command, without what Node takes to start one. */
+export function stopwatch(rounds: number, argv: readonly string[]): readonly number[] {
+  const program = join(ROOT, 'build/stopwatch');
+  const options = { timeout: rounds * COMMAND_MS_MAX, encoding: 'utf8' } as const;
+  const out = execFileSync(program, [String(rounds), ...argv], options);
+  return out.trim().split('\n').map(Number);
 }
 
 type Memory = { readonly rss: number; readonly pss: number };
