@@ -264,35 +264,53 @@ static int walk(int parent, const char *name, visit *f, void *data, int depth)
 	return result;
 }
 
-/* SIGKILL to each process of one cgroup; counts them. */
-static int kill_members(int directory, void *data)
+struct members {
+	bool kill; /* one by one; else they are only counted */
+	int found;
+};
+
+static int look_at_members(int directory, void *data)
 {
+	struct members *m = data;
 	int fd = openat(directory, "cgroup.procs", O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return errno == ENOENT || errno == ENODEV ? 0 : -1;
 	FILE *file = fdopen(fd, "r");
 	if (!file)
-		return close(fd), -1;
-	for (int pid; fscanf(file, "%d", &pid) == 1;) {
-		if (pid > 0 && pid != getpid())
+		return closing(fd, -1);
+	for (int pid; fscanf(file, "%d", &pid) == 1; m->found++)
+		if (m->kill && pid > 0 && pid != getpid())
 			kill(pid, SIGKILL);
-		++*(int *)data;
-	}
 	fclose(file);
 	return 0;
+}
+
+/* All at once and whatever they fork meanwhile, by their cgroup, not by numbers: version 2 since Linux 5.14. */
+static bool kill_whole(const char *path)
+{
+	char file[4096];
+	if (snprintf(file, sizeof file, "%s/cgroup.kill", path) >= (int)sizeof file)
+		return false;
+	int fd = open(file, O_WRONLY | O_CLOEXEC);
+	bool killed = fd >= 0 && write(fd, "1", 1) == 1;
+	closing(fd, 0);
+	return killed;
 }
 
 int op_cgroup_kill(struct context *c, const struct op *op)
 {
 	(void)c;
 	for (int waited = 0, step = 1;; waited += step, step = step < 50 ? step * 2 : 50) {
-		int found = 0;
-		if (walk(AT_FDCWD, op->a[0].s, kill_members, &found, 0) < 0)
+		struct members members = { .kill = false };
+		if (walk(AT_FDCWD, op->a[0].s, look_at_members, &members, 0) < 0)
 			return -1;
-		if (found == 0)
+		if (members.found == 0)
 			return 0;
 		if (waited > CGROUP_WAIT_MS_MAX)
 			return errno = EBUSY, -1;
+		members.kill = true;
+		if (!kill_whole(op->a[0].s) && walk(AT_FDCWD, op->a[0].s, look_at_members, &members, 0) < 0)
+			return -1;
 		pause_ms(step);
 	}
 }
