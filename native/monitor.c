@@ -244,7 +244,8 @@ static void remove_ended_execs(struct monitor *m)
 static void on_connect(struct monitor *m)
 {
 	int fd = accept4(m->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (fd < 0)
+	m->deaf = fd < 0;
+	if (m->deaf)
 		return;
 	int count = 0;
 	for (struct client *c = m->clients; c; c = c->next)
@@ -288,7 +289,7 @@ static void watch(int fd, short events, int kind, void *of, int which)
 static void watch_all(struct monitor *m)
 {
 	watch_count = 0;
-	watch(m->listener, POLLIN, LISTENER, NULL, 0);
+	watch(m->deaf ? -1 : m->listener, POLLIN, LISTENER, NULL, 0);
 	watch(m->signals, POLLIN, SIGNALS, NULL, 0);
 	watch(sink_waits(), POLLOUT, SINK, NULL, 0);
 	for (struct client *c = m->clients; c; c = c->next) {
@@ -308,12 +309,16 @@ static void watch_all(struct monitor *m)
 	}
 }
 
+#define DEAF_NS 100000000ull
+
 static int timeout_ms(const struct monitor *m)
 {
 	uint64_t now = now_ns(CLOCK_MONOTONIC), next = m->launched || m->clients ? 0 : m->give_up;
 	for (const struct process *p = m->processes; p; p = p->next)
 		if (p->reaped && !p->reported && p->drain_until && (!next || p->drain_until < next))
 			next = p->drain_until;
+	if (m->deaf && (!next || now + DEAF_NS < next))
+		next = now + DEAF_NS;
 	return next == 0 ? -1 : next <= now ? 0 : (int)((next - now) / 1000000) + 1;
 }
 
@@ -363,7 +368,8 @@ _Noreturn void monitor_main(int listener, int directory)
 		watch_all(&m);
 		int n = poll(polls, watch_count, timeout_ms(&m));
 		if (n < 0 && errno != EINTR)
-			break;
+			poll(NULL, 0, DEAF_NS / 1000000); /* no memory for it: to end would end the container */
+		m.deaf = false;
 		for (size_t i = 0; n > 0 && i < watch_count; i++)
 			if (polls[i].revents)
 				serve(&m, &watched[i], polls[i].revents);

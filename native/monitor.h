@@ -58,6 +58,7 @@ struct monitor {
 	bool launched, gone; /* gone: said go */
 	uint64_t give_up;    /* when, if nobody ever connects */
 	bool over;           /* the container has ended and everybody was told */
+	bool deaf;           /* no descriptor for who connects: not looked at for a moment */
 };
 
 /* request.c */

@@ -164,6 +164,35 @@ test('an exec that does not get into the container does not keep that from endin
   closeSync(open());
 });
 
+test('a monitor that has no descriptor for who connects waits without a word, and serves later', async () => {
+  await using agent = new NativeAgent(NATIVE);
+  const pid = await agent.monitor(join(base, 'run'));
+  await using monitor = await connectMonitor(join(base, 'run'));
+  await monitor.launch(boxPlan(base, { argv: ['sleep', '100'] }));
+  await monitor.go();
+  const limit = (files: number) => spawnSync('prlimit', [`--pid=${pid}`, `--nofile=${files}:4096`]);
+  const ticks = (): number => {
+    const [user, system] = (readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1] ?? '')
+      .split(' ')
+      .slice(11, 13);
+    return Number(user) + Number(system);
+  };
+  limit(3); // poll(2) itself is refused
+  await sleep(50);
+  const used = new Set(readdirSync(`/proc/${pid}/fd`));
+  let free = 0;
+  while (used.has(String(free))) free += 1;
+  limit(free);
+  const attached = monitor.attach('', ALL);
+  const before = ticks();
+  await sleep(300);
+  assert.ok(ticks() - before < 5, `${ticks() - before} ticks`);
+  limit(4096);
+  (await attached).destroy();
+  await monitor.signal('', 9);
+  await monitor.exited;
+});
+
 /** Puts a link out of the directory in the place of `leaf` and takes it away, as fast as it can. */
 const EXCHANGER = `
   const { renameSync, symlinkSync, unlinkSync } = require('node:fs');
