@@ -51,6 +51,8 @@ export type ContainerView = {
   readonly state: State;
   /** undefined without a check. */
   readonly health: Health | undefined;
+  /** Of its last run that has ended; undefined = none has. */
+  readonly finishedAt?: bigint | undefined;
   readonly restartCount: number;
   /** Why the last start failed; the state is as before it. */
   readonly startError: { readonly message: string; readonly exitCode: number } | undefined;

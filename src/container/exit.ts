@@ -87,6 +87,7 @@ export async function settleExit(
     ...record,
     restartCount: restart ? record.restartCount + 1 : record.restartCount,
     state: { status: restart ? 'restarting' : 'exited', exit: facts, startedAt },
+    finishedAt: exit.finishedAt,
   };
   // With --rm nobody reads it any more: after a crash the monitor's exit file tells, and the
   // container goes. Else the reply does not wait for the disk; a power cut in the moments until the

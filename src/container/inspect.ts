@@ -51,6 +51,7 @@ class View implements ContainerView {
   readonly imageId: string;
   readonly imageName: string;
   readonly state: ContainerView['state'];
+  readonly finishedAt: ContainerView['finishedAt'];
   readonly health: ContainerView['health'];
   readonly restartCount: number;
   readonly startError: ContainerView['startError'];
@@ -71,6 +72,7 @@ class View implements ContainerView {
     this.imageId = record.image.id;
     this.imageName = record.image.name;
     this.state = record.state;
+    this.finishedAt = record.finishedAt;
     this.health = healthOf(deps, record);
     this.restartCount = record.restartCount;
     this.startError = record.startError;

@@ -68,7 +68,10 @@ export async function sendSignal(deps: Deps, id: string, signal: number): Promis
   }
   publish(deps, record, 'kill', { signal: String(signal) });
   // A frozen process takes its signal when it is thawed.
-  if (isEnd) await thaw(deps, marked, task);
+  if (isEnd && record.state.status === 'paused') {
+    // By SIGKILL it ends paused, as with dockerd.
+    await (signal === SIGKILL ? task.resume() : thaw(deps, marked, task));
+  }
   return true;
 }
 

@@ -57,6 +57,8 @@ export type ContainerRecord = {
   /** --link on the default bridge; absent = none. */
   readonly links?: readonly Link[];
   readonly state: State;
+  /** When its last run ended; told while the next one runs, too. */
+  readonly finishedAt?: bigint;
   /** Starts by the restart policy since somebody started it by hand. */
   readonly restartCount: number;
   readonly manuallyStopped: boolean;
@@ -101,6 +103,9 @@ export function decodeRecord(text: string, id: string): ContainerRecord {
     // JSON has no undefined: absent fields stay absent, which reads the same.
     createdAt: integer(record['createdAt'], 'createdAt'),
     state: decodeState(record['state'], 0),
+    ...(record['finishedAt'] === undefined
+      ? {}
+      : { finishedAt: integer(record['finishedAt'], 'finishedAt') }),
   };
 }
 

@@ -207,6 +207,8 @@ test('ps lists running containers, newest first, and filters', async () => {
   assert.deepEqual(await names(filter({ name: ['^/?ol'] })), ['/old']);
   assert.deepEqual(await names(`all=1&${filter({ before: ['new'] })}`), ['/old']);
   assert.deepEqual(await names(`all=1&${filter({ since: ['new'] })}`), ['/made']);
+  // Of filters only `status` looks at what does not run.
+  assert.deepEqual(await names(filter({ since: ['new'] })), []);
   assert.deepEqual(await names(filter({ network: ['host'] })), []);
   assert.deepEqual(await names(filter({ ancestor: ['nothing'] })), []);
   for (const [filters, message] of [

@@ -40,7 +40,8 @@ async function act(id: string, verb: string): Promise<void> {
 async function inspect(id: string) {
   const { body } = await call(engine.socket, 'GET', `/containers/${id}/json`);
   return JSON.parse(body) as {
-    State: { Status: string; Running: boolean; ExitCode: number };
+    State: { Status: string; FinishedAt: string };
+    LogPath: string;
     RestartCount: number;
   };
 }
@@ -244,4 +245,21 @@ test('on a disk that takes nothing a container still stops and is removed', asyn
   assert.equal((await inspect(id)).State.Status, 'exited');
   spawnSync('chattr', ['-i', directory]); // its directory can go only so
   assert.equal((await remove(id)).status, 204);
+});
+
+test('what runs again tells when it last ended, and what never ran has no files to read', async () => {
+  const id = await create({ Cmd: ['sleep', '60'] });
+  assert.equal((await inspect(id)).LogPath, '');
+  await act(id, 'start');
+  assert.match((await inspect(id)).State.FinishedAt, /^0001/);
+  await act(id, 'kill');
+  const { FinishedAt } = (await inspect(id)).State;
+  await act(id, 'start');
+  await act(id, 'pause');
+  assert.equal((await inspect(id)).State.FinishedAt, FinishedAt);
+  assert.notEqual((await inspect(id)).LogPath, '');
+  await act(id, 'kill');
+  const told = (await eventsOf(id)).slice(-3);
+  assert.deepEqual(told, ['pause', 'kill', 'die']);
+  await remove(id);
 });

@@ -16,6 +16,7 @@ export function renderInspect(
   sizes: Sizes | undefined,
   facts: NetworkFacts,
 ): ContainerInspect {
+  const paths = pathsOf(view);
   return {
     Id: view.id,
     Created: formatTime(view.createdAt),
@@ -23,11 +24,11 @@ export function renderInspect(
     Args: view.merged.args,
     State: renderState(view),
     Image: view.imageId,
-    ResolvConfPath: view.paths.resolvConf,
-    HostnamePath: view.paths.hostname,
-    HostsPath: view.paths.hosts,
+    ResolvConfPath: paths.resolvConf,
+    HostnamePath: paths.hostname,
+    HostsPath: paths.hosts,
     // The file of other drivers is no one's to read.
-    LogPath: ['', 'json-file'].includes(view.spec.host.logConfig.type) ? view.paths.log : '',
+    LogPath: ['', 'json-file'].includes(view.spec.host.logConfig.type) ? paths.log : '',
     Name: `/${view.name}`,
     RestartCount: view.restartCount,
     Driver: view.driver,
@@ -44,6 +45,12 @@ export function renderInspect(
     Config: renderConfig(view),
     NetworkSettings: renderNetworkSettings(view, facts),
   };
+}
+
+/** Written by a start: before the first one there is nothing to read. */
+function pathsOf({ state, startError, paths }: ContainerView): ContainerView['paths'] {
+  if (state.status !== 'created' || startError !== undefined) return paths;
+  return { log: '', hosts: '', hostname: '', resolvConf: '' };
 }
 
 function links(view: ContainerView): Strings | null {

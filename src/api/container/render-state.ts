@@ -21,11 +21,17 @@ const RESTING = {
 
 export function renderState(view: ContainerView): ContainerState {
   const failed = view.startError;
-  const state = { ...renderOf(view.state), ...renderHealth(view) };
+  const state = { ...renderOf(view.state), ...renderEnd(view), ...renderHealth(view) };
   // A failed start leaves the state as it was, but says why and how (docker inspect shows both).
   return failed === undefined
     ? state
     : { ...state, Error: failed.message, ExitCode: failed.exitCode };
+}
+
+/** What runs tells when it last ended. */
+function renderEnd({ state, finishedAt }: ContainerView): Partial<ContainerState> {
+  const runs = state.status === 'running' || state.status === 'paused';
+  return runs && finishedAt !== undefined ? { FinishedAt: time(finishedAt) } : {};
 }
 
 function renderHealth({ health }: ContainerView): Pick<ContainerState, 'Health'> {

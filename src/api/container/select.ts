@@ -44,10 +44,7 @@ export function selectContainers(
 ): readonly ContainerView[] {
   const { filters, limit } = selection;
   const tests = compile(selection, find);
-  const all =
-    selection.all ||
-    limit > 0 ||
-    ['status', 'exited', 'before', 'since'].some((k) => filters.has(k));
+  const all = selection.all || limit > 0 || filters.has('status');
   const found = views
     .filter((view) => all || isAlive(view))
     .filter((view) => tests.every((test) => test(view)))
