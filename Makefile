@@ -32,7 +32,7 @@ LAUNCHERS := bin/coracle bin/coracled
 .PHONY: help
 help:
 	@echo 'Coracle, a container engine that you can read. Targets:'
-	@sed -n 's/^## \([a-z0-9-]*\): \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^## \([a-z0-9-]*\): \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 ## setup: bring Node 26, the npm packages and (with apt, as root) the Debian packages
 .PHONY: setup

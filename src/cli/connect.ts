@@ -1,5 +1,5 @@
 // Which daemon to speak to, and starting one when none runs on the default socket: a newcomer
-// types one command. With an explicit host nothing is ever started.
+// types one command. Where another socket is named nothing is ever started.
 import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { connect } from 'node:net';

@@ -15,7 +15,7 @@ import { type ContextStore, DEFAULT_CONTEXT } from './store.ts';
 export type Choice = {
   readonly context: string;
   readonly endpoint: Endpoint;
-  /** Nobody has named an engine: then one may be started. */
+  /** Our own socket, by name or by default: an engine is started there where none runs. */
   readonly isOwn: boolean;
 };
 
@@ -77,13 +77,17 @@ export function chooseEngine(globals: Flags, store: ContextStore, env: Environme
   if (hosts.length > 1) throw new CliError(1, 'Specify only one -H');
   const context = contextName(globals, store, env);
   if (context !== DEFAULT_CONTEXT) {
-    return { context, endpoint: contextEndpoint(context, store), isOwn: false };
+    return choice(context, contextEndpoint(context, store));
   }
   const usesContext = globals.string('context') === DEFAULT_CONTEXT;
   const host = hosts[0] ?? (usesContext ? undefined : firstOf(env, HOSTS)?.[1]);
   const named = host ? withScheme(host) : `unix://${SOCKET_DEFAULT}`;
-  const endpoint = parseHost(named, flagTls(globals, env));
-  return { context, endpoint, isOwn: host === undefined || host === '' };
+  return choice(context, parseHost(named, flagTls(globals, env)));
+}
+
+function choice(context: string, endpoint: Endpoint): Choice {
+  const isOwn = endpoint.kind === 'unix' && endpoint.path === SOCKET_DEFAULT;
+  return { context, endpoint, isOwn };
 }
 
 /** As docker's -H and DOCKER_HOST: HOST:PORT, HOST or :PORT is tcp. */
