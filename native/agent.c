@@ -149,7 +149,8 @@ int agent_main(void)
 {
 	struct context *c = malloc(sizeof *c);
 	struct sigaction action = { .sa_handler = reap, .sa_flags = SA_RESTART | SA_NOCLDSTOP };
-	if (!c)
+	/* The monitors outlive the daemon, and where that was started must not be busy because of them. */
+	if (!c || chdir("/") < 0)
 		return 1;
 	context_init(c);
 	prctl(PR_SET_NAME, "coracle-agent");

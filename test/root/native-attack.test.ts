@@ -11,6 +11,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
   statSync,
@@ -47,13 +48,14 @@ function makeDeep(path: string, levels: number): void {
   }
 }
 
-test('a descriptor that the daemon got from who started it goes no further', async () => {
+test('a descriptor and a directory that the daemon got from who started it go no further', async () => {
   const program = join(base, 'open');
   writeFileSync(program, `#!/bin/sh\nexec 9>${join(base, 'left-open')}\nexec ${NATIVE} "$@"\n`);
   chmodSync(program, 0o755);
   await using agent = new NativeAgent(program);
   await agent.perform([]);
   assert.ok(!readdirSync(`/proc/${agent.pid}/fd`).includes('9'));
+  assert.equal(readlinkSync(`/proc/${agent.pid}/cwd`), '/');
 });
 
 test('a tree is removed however deep it is, with few descriptors', async () => {
