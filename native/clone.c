@@ -18,15 +18,6 @@
 
 #define XATTR_LIST_BYTES_MAX 65536
 #define XATTR_BYTES_MAX 65536
-#define LINK_BUCKETS 4096
-
-/* A file with several names: where its first one is in the copy. */
-struct linked {
-	struct linked *next;
-	dev_t device;
-	ino_t inode;
-	char path[];
-};
 
 struct walk {
 	struct copied *done;
@@ -36,7 +27,7 @@ struct walk {
 	bool may_share;  /* until the file system has said no */
 	char path[4096]; /* of the entry, below root */
 	size_t length;
-	struct linked *links[LINK_BUCKETS];
+	struct inodes met; /* files with several names: where the first one is */
 };
 
 static int copy_attributes(const char *from, const char *to, unsigned how)
@@ -121,31 +112,11 @@ static int copy_content(struct walk *w, int in, int out, const struct stat *st)
 	return ftruncate(out, st->st_size);
 }
 
-static struct linked **find_link(struct walk *w, const struct stat *st)
-{
-	struct linked **at = &w->links[st->st_ino % LINK_BUCKETS];
-	while (*at && ((*at)->inode != st->st_ino || (*at)->device != st->st_dev))
-		at = &(*at)->next;
-	return at;
-}
-
-static int remember(struct walk *w, const struct stat *st)
-{
-	struct linked **at = find_link(w, st);
-	struct linked *new = *at ? NULL : malloc(sizeof *new + w->length + 1);
-	if (!new)
-		return *at ? 0 : -1;
-	*new = (struct linked){ NULL, st->st_dev, st->st_ino };
-	memcpy(new->path, w->path, w->length + 1);
-	*at = new;
-	return 0;
-}
-
 /* The first one is found below the root of the copy (D1): a container may have that, and exchange it. */
-static int link_again(struct walk *w, const struct linked *first, int to, const char *name)
+static int link_again(struct walk *w, const char *first, int to, const char *name)
 {
 	char leaf[256];
-	int parent = open_parent(w->root, first->path, 0, leaf, sizeof leaf);
+	int parent = open_parent(w->root, first, 0, leaf, sizeof leaf);
 	return parent < 0 ? -1 : closing(parent, linkat(parent, leaf, to, name, 0));
 }
 
@@ -201,13 +172,13 @@ static int copy_one(struct walk *w, int from, int to, const char *name, int dept
 			return closing(source, -1);
 	}
 	bool many = !S_ISDIR(st.st_mode) && st.st_nlink > 1;
-	struct linked *first = many ? *find_link(w, &st) : NULL;
+	const char *first = many ? inode_path(&w->met, &st) : NULL;
 	if (first && link_again(w, first, to, name) == 0)
 		return closing(source, 0);
 	int made = make_like(w, source, to, name, &st, depth);
 	int result = made < 0 ? -1 : copy_identity(source, made, &st, w->how);
-	if (result == 0 && many)
-		result = remember(w, &st);
+	if (result == 0 && many && !first && !add_inode(&w->met, &st, w->path, w->length))
+		result = -1;
 	return closing(source, closing(made, result));
 }
 
@@ -258,11 +229,7 @@ int clone_tree(int from, int to, unsigned how, struct copied *done)
 	if (result == 0)
 		result = copy_identity(from, to, &st, how);
 	int saved = errno;
-	for (size_t i = 0; i < LINK_BUCKETS; i++)
-		for (struct linked *l = w->links[i], *next; l; l = next) {
-			next = l->next;
-			free(l);
-		}
+	free_inodes(&w->met);
 	free(w);
 	return errno = saved, result;
 }

@@ -31,20 +31,12 @@
 #define RECORDS_MAX 256 /* in one answer */
 #define PIECE_BYTES 131072
 #define ATTRIBUTE_BYTES_MAX 65536
-#define LINK_BUCKETS 4096
 
 enum { RECORD_ENTRY = 1, RECORD_DATA = 2, RECORD_ZEROS = 3 };
 /* of tree_walk */
 enum { WANT_DATA = 1, COMPARE = 2, ABSENT_IS_GONE = 4, EVERY_FILE = 8, SAME_INODE = 16 };
 /* of an entry */
 enum { WAS_THERE = 1, IS_SAME = 2, IS_GONE = 4, IS_OPAQUE = 8, IS_LINK = 16, WAS_FILE = 32 };
-
-struct linked {
-	struct linked *next;
-	dev_t device;
-	ino_t inode;
-	char path[];
-};
 
 struct level {
 	int fd, below; /* below: the same directory to compare with, or -1 */
@@ -69,7 +61,7 @@ struct walk {
 	int file; /* whose content is being told, or -1 */
 	off_t at, size;
 	bool holes;
-	struct linked *links[LINK_BUCKETS];
+	struct inodes met; /* files with several names that were told */
 };
 
 static char **copy_list(const struct argument *a)
@@ -112,11 +104,7 @@ static void end_walk(struct tree *t)
 		return;
 	while (w->depth > 0)
 		close_level(&w->levels[--w->depth]);
-	for (size_t i = 0; i < LINK_BUCKETS; i++)
-		for (struct linked *l = w->links[i], *next; l; l = next) {
-			next = l->next;
-			free(l);
-		}
+	free_inodes(&w->met);
 	closing(w->file, closing(w->parent, closing(w->below_parent, 0)));
 	free_list(w->omit);
 	free_list(w->hidden);
@@ -354,16 +342,11 @@ static bool is_whiteout(const struct stat *st) { return S_ISCHR(st->st_mode) && 
 /* Another name of a file that was told, which `first` is then. */
 static bool find_link(struct walk *w, const struct stat *st, const char **first)
 {
-	struct linked **at = &w->links[st->st_ino % LINK_BUCKETS];
-	for (; *at; at = &(*at)->next)
-		if ((*at)->inode == st->st_ino && (*at)->device == st->st_dev)
-			return *first = (*at)->path, true;
-	*at = malloc(sizeof **at + w->length + 1);
-	if (!*at)
+	const char *path = inode_path(&w->met, st);
+	if (path)
+		return *first = path, true;
+	if (!add_inode(&w->met, st, w->path, w->length))
 		abort();
-	**at = (struct linked){ NULL, st->st_dev, st->st_ino };
-	memcpy((*at)->path, w->path, w->length);
-	(*at)->path[w->length] = '\0';
 	return false;
 }
 

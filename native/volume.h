@@ -1,4 +1,4 @@
-/* What the files about volumes share: clone.c, disk.c, volume.c, overlay.c. */
+/* What the files about volumes and trees share. */
 #ifndef CORACLE_VOLUME_H
 #define CORACLE_VOLUME_H
 #include "mountapi.h"
@@ -12,6 +12,14 @@ struct copied {
 	uint64_t entries;
 };
 
+/* inodes.c */
+#define INODE_BUCKETS 4096
+struct inodes {
+	struct inode *buckets[INODE_BUCKETS];
+};
+const char *inode_path(const struct inodes *met, const struct stat *st);
+bool add_inode(struct inodes *met, const struct stat *st, const char *path, size_t length);
+void free_inodes(struct inodes *met);
 /* clone.c */
 enum {
 	CLONE_MARKS = 1, /* what an overlay has written for itself is kept, too */

@@ -10,8 +10,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define USAGE_BUCKETS 4096
-
 bool is_empty(int directory)
 {
 	int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -86,27 +84,18 @@ int op_chown_tree(struct context *c, const struct op *op)
 	return closing(top, result);
 }
 
-/* A file with several names is counted once. */
-struct seen {
-	struct seen *next;
-	dev_t device;
-	ino_t inode;
-};
 struct usage {
 	uint64_t bytes, entries, limit;
 	dev_t device;
-	struct seen *seen[USAGE_BUCKETS];
+	struct inodes met;
 };
 
+/* A file with several names is counted once. */
 static bool is_new(struct usage *u, const struct stat *st)
 {
-	struct seen **at = &u->seen[st->st_ino % USAGE_BUCKETS];
-	for (; *at; at = &(*at)->next)
-		if ((*at)->inode == st->st_ino && (*at)->device == st->st_dev)
-			return false;
-	struct seen *new = malloc(sizeof *new);
-	if (new)
-		*new = (struct seen){ NULL, st->st_dev, st->st_ino }, *at = new;
+	if (inode_path(&u->met, st))
+		return false;
+	add_inode(&u->met, st, "", 0);
 	return true;
 }
 
@@ -155,11 +144,7 @@ int op_tree_usage(struct context *c, const struct op *op)
 	if (result == 0)
 		output(c, numbers, sizeof numbers);
 	int saved = errno;
-	for (size_t i = 0; i < USAGE_BUCKETS; i++)
-		for (struct seen *s = u->seen[i], *next; s; s = next) {
-			next = s->next;
-			free(s);
-		}
+	free_inodes(&u->met);
 	free(u);
 	return errno = saved, closing(top, result);
 }
