@@ -248,9 +248,15 @@ static void on_connect(struct monitor *m)
 	if (m->deaf)
 		return;
 	int count = 0;
-	for (struct client *c = m->clients; c; c = c->next)
+	struct client *oldest = NULL; /* of those that are gone, and left input that nobody reads */
+	for (struct client *c = m->clients; c; c = c->next) {
 		count++;
-	struct client *c = count < CLIENTS_MAX ? calloc(1, sizeof *c) : NULL;
+		if (c->hung)
+			oldest = c;
+	}
+	if (count >= CLIENTS_MAX && oldest)
+		oldest->dead = true;
+	struct client *c = count < CLIENTS_MAX || oldest ? calloc(1, sizeof *c) : NULL;
 	if (!c) {
 		close(fd);
 		return;

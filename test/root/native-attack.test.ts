@@ -195,6 +195,24 @@ test('a monitor that has no descriptor for who connects waits without a word, an
   await monitor.exited;
 });
 
+test('clients that left input which nobody reads do not keep others out', async () => {
+  await using agent = new NativeAgent(NATIVE);
+  await agent.monitor(join(base, 'run'));
+  await using monitor = await connectMonitor(join(base, 'run'));
+  await monitor.launch(boxPlan(base, { argv: ['sleep', '100'] }));
+  await monitor.go();
+  for (let n = 0; n < 520; n += 1) {
+    const stream = await monitor.attach('', { stdin: true, stdout: false, stderr: false });
+    stream.end(Buffer.alloc(n < 2 ? 100_000 : 10));
+    stream.on('error', () => {}).resume();
+    await new Promise((resolve) => stream.on('finish', resolve));
+    stream.destroy();
+  }
+  (await monitor.attach('', ALL)).destroy();
+  await monitor.signal('', 9);
+  await monitor.exited;
+});
+
 /** Puts a link out of the directory in the place of `leaf` and takes it away, as fast as it can. */
 const EXCHANGER = `
   const { renameSync, symlinkSync, unlinkSync } = require('node:fs');
