@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,6 +19,7 @@ int reaper_main(char **argv)
 {
 	sigset_t all;
 	sigfillset(&all);
+	prctl(PR_SET_NAME, "coracle-init"); /* else it is called after the memfd, in ps and top */
 	pid_t child = fork();
 	if (child < 0)
 		return 125;

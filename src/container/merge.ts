@@ -28,9 +28,8 @@ const HOSTNAME_LENGTH_MAX = 63;
 
 export function mergeConfig(user: ContainerConfig, image: ImageConfig): Merged {
   const { entrypoint, cmd } = mergeCommand(user, image);
-  const argv = [...(entrypoint ?? []), ...(cmd ?? [])];
-  const [path, ...args] = argv;
-  if (path === undefined || (path === '' && argv.length === 1)) {
+  const [path, ...args] = [...(entrypoint ?? []), ...(cmd ?? [])];
+  if (path === undefined) {
     throw new EngineError('invalid_argument', 'no command specified');
   }
   return {
@@ -60,20 +59,23 @@ function mergePorts(user: readonly string[], image: readonly string[]): readonly
 
 /**
  * Docker's rule: a user's entrypoint throws the image's CMD away; an empty list keeps the CMD but
- * not the entrypoint; [""] (`--entrypoint ""`) keeps neither.
+ * not the entrypoint; [""] (`--entrypoint ""`) keeps neither, and in an image is none.
  */
 function mergeCommand(
   user: Pick<ContainerConfig, 'entrypoint' | 'cmd'>,
   image: Pick<ImageConfig, 'entrypoint' | 'cmd'>,
 ): Pick<Merged, 'entrypoint' | 'cmd'> {
   if (user.entrypoint !== undefined && user.entrypoint.length > 0) {
-    const reset = user.entrypoint.length === 1 && user.entrypoint[0] === '';
-    return { entrypoint: reset ? undefined : user.entrypoint, cmd: user.cmd };
+    return { entrypoint: withoutEmpty(user.entrypoint), cmd: user.cmd };
   }
   return {
-    entrypoint: user.entrypoint === undefined ? image.entrypoint : undefined,
+    entrypoint: user.entrypoint === undefined ? withoutEmpty(image.entrypoint) : undefined,
     cmd: user.cmd === undefined || user.cmd.length === 0 ? image.cmd : user.cmd,
   };
+}
+
+function withoutEmpty(entrypoint: readonly string[] | undefined): readonly string[] | undefined {
+  return entrypoint?.length === 1 && entrypoint[0] === '' ? undefined : entrypoint;
 }
 
 /** The user's own first, then what only the image has: clients read them in Docker's order. */

@@ -42,6 +42,9 @@ test('the command is merged as Docker does', () => {
   assert.deepEqual(argv({ entrypoint: ['/mine'], cmd: ['x'] }), ['/mine', 'x']);
   assert.deepEqual(argv({ entrypoint: [''], cmd: ['x'] }), ['x']);
   assert.deepEqual(argv({ entrypoint: [] }), ['serve']);
+  // Not found when it starts (127), as Docker: it is a command.
+  assert.deepEqual(argv({ cmd: [''] }, { ...image, entrypoint: undefined }), ['']);
+  assert.deepEqual(argv({ cmd: ['x'] }, { ...image, entrypoint: [''] }), ['x']);
 });
 
 test('no command at all is refused', () => {
