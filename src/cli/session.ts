@@ -108,16 +108,21 @@ export function forwardSignals(client: EngineClient, id: string): Disposable {
 /** Docker's CLI tries this often, because the process may not be up at the first try. */
 const RESIZE_TRIES_MAX = 10;
 
-/** Tells the server our size now and at each SIGWINCH, until disposed. */
-export function followSize(client: EngineClient, path: string): Disposable {
+/**
+ * Tells the server our size now and at each SIGWINCH, until disposed. Anew: by another size first,
+ * so that the program draws what was drawn when nobody looked; the same size is no SIGWINCH to it.
+ */
+export function followSize(client: EngineClient, path: string, anew = false): Disposable {
   const stop = new AbortController();
-  const resize = async (): Promise<void> => {
+  const resize = async (more = 0): Promise<void> => {
     for (let attempt = 1; attempt <= RESIZE_TRIES_MAX; attempt += 1) {
       if (stop.signal.aborted) return;
       const { height, width } = terminalSize();
       if (height === 0 && width === 0) return;
       try {
-        await client.done('POST', `${path}/resize`, { query: { h: height, w: width } });
+        await client.done('POST', `${path}/resize`, {
+          query: { h: height + more, w: width + more },
+        });
         return;
       } catch {
         await new Promise((resolve) => setTimeout(resolve, attempt * 10).unref());
@@ -125,7 +130,8 @@ export function followSize(client: EngineClient, path: string): Disposable {
     }
   };
   const onResize = (): void => void resize();
-  onResize();
+  if (anew) void resize(1).then(onResize);
+  else onResize();
   process.on('SIGWINCH', onResize);
   return {
     [Symbol.dispose]: () => {

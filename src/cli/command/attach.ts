@@ -28,7 +28,7 @@ export async function run({ args, client, flags }: Context): Promise<number> {
   using _signals = flags.bool('sig-proxy', true) && !tty ? forwardSignals(client, id) : undefined;
   using waiting = await startWait(client, id, 'not-running');
   const stream = await attach(client, plan);
-  using _size = tty ? followSize(client, `/containers/${id}`) : undefined;
+  using _size = tty ? followSize(client, `/containers/${id}`, true) : undefined;
   if ((await join(stream, plan)) === 'detached') throw new CliError(1, 'read escape sequence');
   return await waiting.status;
 }
