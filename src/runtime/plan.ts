@@ -302,6 +302,15 @@ function isShared(op: Op): boolean {
   return op.op === 'bind' && (Number(op.propagation) & MS.SHARED) !== 0;
 }
 
+/**
+ * What programs look for in a root of Docker's: that it is one, and the mounts (setmntent(3), Java's
+ * file stores).
+ */
+export const madeOps: readonly Op[] = [
+  { op: 'file', path: '/.dockerenv', mode: 0o755, data: new Uint8Array(0) },
+  { op: 'symlink', target: '/proc/mounts', path: '/etc/mtab' },
+];
+
 function worldOps(spec: OciSpec, extras: LaunchExtras, modes: Modes, facts: HostFacts): Op[] {
   const mountFacts: MountFacts = {
     view: extras.cgroup.view,
@@ -317,8 +326,7 @@ function worldOps(spec: OciSpec, extras: LaunchExtras, modes: Modes, facts: Host
       ops.push(...deviceOps(spec, extras, modes, facts));
     }
   }
-  // Programs tell by it that they run in a container of Docker's kind.
-  ops.push({ op: 'file', path: '/.dockerenv', mode: 0o755, data: new Uint8Array(0) });
+  ops.push(...madeOps);
   return ops;
 }
 

@@ -9,7 +9,7 @@ import type { Box, BoxShm } from '../box.ts';
 import type { ExecRequest } from '../exec.ts';
 import { joinedShm } from '../mounts.ts';
 import type { HostFacts } from '../facts.ts';
-import { joinShmOps, overlayOp, takesLayers } from '../plan.ts';
+import { joinShmOps, madeOps, overlayOp, takesLayers } from '../plan.ts';
 
 /** Files below the run directory of a container. */
 export type RuncPaths = {
@@ -95,7 +95,7 @@ export function planRun(
       { op: 'propagation', flags: MS.REC | MS.SLAVE },
       ...shmOps(box.shm, paths),
       { op: 'root_attach', directory: paths.rootfs },
-      { op: 'file', path: '/.dockerenv', mode: 0o755, data: new Uint8Array(0) },
+      ...madeOps,
       ...(box.process.stdio.tty
         ? terminalOps(box.process.consoleSize ?? { height: 0, width: 0 })
         : []),
