@@ -302,10 +302,7 @@ function isShared(op: Op): boolean {
   return op.op === 'bind' && (Number(op.propagation) & MS.SHARED) !== 0;
 }
 
-/**
- * What programs look for in a root of Docker's: that it is one, and the mounts (setmntent(3), Java's
- * file stores).
- */
+/** What programs look for: that this is a container, and its mounts (setmntent(3), Java). */
 export const madeOps: readonly Op[] = [
   { op: 'file', path: '/.dockerenv', mode: 0o755, data: new Uint8Array(0) },
   { op: 'symlink', target: '/proc/mounts', path: '/etc/mtab' },
