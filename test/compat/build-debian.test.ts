@@ -2,66 +2,39 @@
 // in the other, an nginx site that is made by a script, a Python web application with its tests run
 // on the way. Each runs afterwards, and answers.
 import assert from 'node:assert/strict';
-import { execFile, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { cp, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
-import { ROOT } from '../../tools/source.ts';
 import { cannotRun, type Daemon, runProgram, startDaemon } from '../daemon.ts';
+import { archiveOf, PACKAGES } from '../fixture/debian.ts';
 import { NpmRelay, registryAnswers } from '../fixture/npm-relay.ts';
 
 const READY_MS_MAX = 15_000;
 const BUILD_MS_MAX = 120_000;
 const POLL_MS = 50;
-/** Kept, because making it needs a mirror. Remove it to have newer packages. */
-const ARCHIVE = join(ROOT, 'build/debian-build.tar');
-const ARCHIVE_SECONDS_MAX = 120;
-const PACKAGES =
-  'dash,coreutils,findutils,grep,sed,gcc,libc6-dev,nginx-light,python3-minimal,libpython3-stdlib';
 const hasTool = spawnSync('mmdebstrap', ['--version']).status === 0;
 const skip = cannotRun() || (hasTool ? false : 'needs mmdebstrap');
 let directory = '';
+let archive = '';
 let daemon: Daemon;
 /** Why there is no image here, though the programs are there: no mirror, as a rule. */
 let noImage: string | undefined;
 
-async function makeArchive(): Promise<void> {
-  if (existsSync(ARCHIVE)) return;
-  const partial = `${ARCHIVE}.${process.pid}`;
-  const hook = [
-    'cd "$1" && rm -rf usr/share/doc usr/share/man usr/share/locale usr/share/perl usr/lib/*/perl',
-    'echo root:x:0:0::/root:/bin/sh > etc/passwd && echo root:x:0: > etc/group',
-    'echo www-data:x:33:33::/:/bin/sh >> etc/passwd && echo www-data:x:33: >> etc/group',
-    'ln -sf dash bin/sh && mkdir -p run tmp var/log/nginx && chmod 1777 tmp',
-  ].join(' && ');
-  const how = ['--quiet', '--variant=extract', '--format=tar', `--include=${PACKAGES}`];
-  await mkdir(dirname(ARCHIVE), { recursive: true });
-  try {
-    await promisify(execFile)('timeout', [
-      ...['-k', '10', String(ARCHIVE_SECONDS_MAX), 'mmdebstrap', ...how],
-      ...[`--extract-hook=${hook}`, 'bookworm', partial],
-    ]);
-    await rename(partial, ARCHIVE);
-  } finally {
-    await rm(partial, { force: true });
-  }
-}
-
 before(async () => {
   if (skip !== false) return;
   try {
-    await makeArchive();
+    archive = await archiveOf(PACKAGES);
   } catch (error) {
     noImage = `mmdebstrap could not make an image: ${String(error).trim().replaceAll('\n', '; ')}`;
     return;
   }
   directory = await mkdtemp(join(tmpdir(), 'coracle-projects-'));
   daemon = await startDaemon();
-  await daemon.ok('import', ARCHIVE, 'debian-build');
+  await daemon.ok('import', archive, 'debian-build');
 });
 after(async () => {
   await daemon?.[Symbol.asyncDispose]();

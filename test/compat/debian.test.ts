@@ -3,20 +3,16 @@
 import assert from 'node:assert/strict';
 import { execFile, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, rename, rm, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
-import { ROOT } from '../../tools/source.ts';
 import { cannotRun, type Daemon, startDaemon } from '../daemon.ts';
+import { archiveOf, SYSTEM } from '../fixture/debian.ts';
 import { Terminal } from './terminal.ts';
 
 const run = promisify(execFile);
 
-/** Kept, because making it takes most of a minute and a mirror. Remove it to have a newer one. */
-const ARCHIVE = join(ROOT, 'build/debian-bookworm.tar');
-const BOOTSTRAP_SECONDS_MAX = 180;
-const BOOTSTRAP_GRACE_SECONDS = 20;
 const LISTING_BYTES_MAX = 64 * 1024 * 1024;
 const UNPACKED_BYTES_MIN = 100_000_000;
 const IMAGE = 'debian:bookworm';
@@ -30,6 +26,7 @@ const LISTENER = [
 
 const skip = cannotRun() || lacksProgram('mmdebstrap') || lacksProgram('script');
 let daemon: Daemon;
+let archive = '';
 /** Why there is no Debian here, though the programs are there: no mirror, as a rule. */
 let noDebian: string | undefined;
 
@@ -37,24 +34,10 @@ function lacksProgram(name: string): string | false {
   return spawnSync(name, ['--version']).status === 0 ? false : `needs ${name}`;
 }
 
-async function makeArchive(): Promise<void> {
-  if (existsSync(ARCHIVE)) return;
-  const partial = `${ARCHIVE}.${process.pid}`;
-  await mkdir(join(ROOT, 'build'), { recursive: true });
-  try {
-    const limit = ['-k', String(BOOTSTRAP_GRACE_SECONDS), String(BOOTSTRAP_SECONDS_MAX)];
-    const how = ['--quiet', '--variant=minbase', '--format=tar', 'bookworm', partial];
-    await run('timeout', [...limit, 'mmdebstrap', ...how]);
-    await rename(partial, ARCHIVE);
-  } finally {
-    await rm(partial, { force: true });
-  }
-}
-
 before(async () => {
   if (skip !== false) return;
   try {
-    await makeArchive();
+    archive = await archiveOf(SYSTEM);
   } catch (error) {
     noDebian = `mmdebstrap could not make a root file system: ${String(error).trim().replaceAll('\n', '; ')}`;
     return;
@@ -62,7 +45,7 @@ before(async () => {
   daemon = await startDaemon();
   const id = await daemon.ok(
     ...['import', '--change', 'CMD ["/bin/bash"]', '--change', 'ENV LANG=C.UTF-8 PLACE=harbour'],
-    ...['--change', 'WORKDIR /root', '--message', 'bookworm minbase', ARCHIVE, IMAGE],
+    ...['--change', 'WORKDIR /root', '--message', 'bookworm', archive, IMAGE],
   );
   assert.match(id, /^sha256:[0-9a-f]{64}$/);
 });
@@ -83,8 +66,8 @@ debianTest('a Debian of 100 MB or more is imported whole, with its changes', asy
   const shown = await daemon.ok('image', 'inspect', '-f', format, IMAGE);
   const [size = '', ...rest] = shown.split(' ');
   assert.ok(Number(size) >= UNPACKED_BYTES_MIN, `${size} bytes`);
-  assert.ok(Number(size) <= (await stat(ARCHIVE)).size, 'content is less than its archive');
-  assert.equal(rest.join(' '), '["/bin/bash"] /root bookworm minbase');
+  assert.ok(Number(size) <= (await stat(archive)).size, 'content is less than its archive');
+  assert.equal(rest.join(' '), '["/bin/bash"] /root bookworm');
   const env = await daemon.ok('image', 'inspect', '-f', '{{json .Config.Env}}', IMAGE);
   assert.deepEqual(JSON.parse(env).toSorted(), ['LANG=C.UTF-8', 'PLACE=harbour']);
 });
@@ -125,7 +108,7 @@ debianTest('the work of an administrator runs inside: dpkg, find, tar, apt, su, 
   assert.ok(installed > 70, `${installed} packages`);
   // Every file has the content that its package says, so the import lost and broke nothing.
   assert.equal(await bash('work', 'dpkg --verify; echo $?'), '0');
-  const listing = await run('tar', ['-tvf', ARCHIVE], { maxBuffer: LISTING_BYTES_MAX });
+  const listing = await run('tar', ['-tvf', archive], { maxBuffer: LISTING_BYTES_MAX });
   const members = listing.stdout.match(/^[-h].* \.\/usr\//gm)?.length;
   assert.equal(Number(await bash('work', 'find /usr -xdev -type f | wc -l')), members);
   const files = Number(await bash('work', 'find / -xdev -type f | wc -l'));

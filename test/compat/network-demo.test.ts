@@ -3,29 +3,25 @@
 // which find each other by name.
 import assert from 'node:assert/strict';
 import { execFile, spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { ROOT } from '../../tools/source.ts';
 import { cannotRun, type Daemon, startDaemon } from '../daemon.ts';
+import { archiveOf, PACKAGES } from '../fixture/debian.ts';
 import { EngineHost, HOST, NEIGHBOUR } from '../root/engine-host.ts';
 
 const READY_MS_MAX = 15_000;
 const POLL_MS = 20;
 const GET = `import sys, urllib.request
 print(urllib.request.urlopen(sys.argv[1], timeout=3).read().decode())`;
-/** Kept, because making it needs a mirror. Remove it to have newer packages. */
-const ARCHIVE = join(ROOT, 'build/network-demo.tar');
-const ARCHIVE_SECONDS_MAX = 120;
 const IMAGE = 'demo';
-const PACKAGES = 'nginx-light,redis-server,python3-minimal';
 
 const skip = cannotRun() || (lacks('mmdebstrap') ? 'needs mmdebstrap' : false);
 let directory = '';
+let archive = '';
 let daemon: Daemon;
 let link: EngineHost;
 /** Why there is no image here, though the programs are there: no mirror, as a rule. */
@@ -79,32 +75,10 @@ function lacks(program: string): boolean {
   return spawnSync(program, ['--version']).status !== 0;
 }
 
-/** Only the packages and what they depend on: nothing is installed, here or there. */
-async function makeArchive(): Promise<void> {
-  if (existsSync(ARCHIVE)) return;
-  const partial = `${ARCHIVE}.${process.pid}`;
-  const hook = [
-    'cd "$1" && rm -rf usr/share/doc usr/share/man usr/share/locale usr/share/perl usr/lib/*/perl',
-    'echo root:x:0:0::/root:/bin/false > etc/passwd && echo root:x:0: > etc/group',
-    'echo www-data:x:33:33::/:/bin/false >> etc/passwd && echo www-data:x:33: >> etc/group',
-    'echo hosts: files dns > etc/nsswitch.conf && mkdir -p run var/log/nginx data',
-  ].join(' && ');
-  const how = ['--quiet', '--variant=extract', '--format=tar', `--include=${PACKAGES}`];
-  try {
-    await promisify(execFile)('timeout', [
-      ...['-k', '10', String(ARCHIVE_SECONDS_MAX), 'mmdebstrap', ...how],
-      ...[`--extract-hook=${hook}`, 'bookworm', partial],
-    ]);
-    await rename(partial, ARCHIVE);
-  } finally {
-    await rm(partial, { force: true });
-  }
-}
-
 before(async () => {
   if (skip !== false) return;
   try {
-    await makeArchive();
+    archive = await archiveOf(PACKAGES);
   } catch (error) {
     noImage = `mmdebstrap could not make an image: ${String(error).trim().replaceAll('\n', '; ')}`;
     return;
@@ -115,7 +89,7 @@ before(async () => {
   await writeFile(join(directory, 'docker-compose.yml'), COMPOSE);
   daemon = await startDaemon();
   link = new EngineHost(daemon.engine);
-  await daemon.ok('import', ARCHIVE, IMAGE);
+  await daemon.ok('import', archive, IMAGE);
 });
 
 after(async () => {

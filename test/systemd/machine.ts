@@ -1,32 +1,17 @@
 // A Debian with systemd as its first process and the engine installed as `make install` does it,
 // booted in a User Mode Linux kernel. What a script in it prints comes back by name.
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import {
-  cp,
-  mkdir,
-  mkdtemp,
-  readFile,
-  readdir,
-  rename,
-  rm,
-  symlink,
-  writeFile,
-} from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { ROOT } from '../../tools/source.ts';
+import { archiveOf, SYSTEM } from '../fixture/debian.ts';
 import { findProgram } from '../machine.ts';
 import { bootUml } from '../uml.ts';
 
 const run = promisify(execFile);
 
-/** Kept, because making it needs a mirror. Remove it to have a newer one. */
-const ARCHIVE = join(ROOT, 'build/systemd-bookworm.tar');
-/** libatomic1 is Node's; kmod loads the kernel's modules when it asks for them. */
-const PACKAGES = 'systemd,systemd-sysv,dbus,procps,kmod,libatomic1';
-const BOOTSTRAP_SECONDS_MAX = 180;
 const UML_MODULES = '/usr/lib/uml/modules';
 const DISK_BYTES = '1500M';
 const MEMORY_BYTES = 1024 * 1024 * 1024;
@@ -53,31 +38,17 @@ export function cannotMake(): string | false {
   return missing.length === 0 ? false : `needs ${missing.join(' and ')}`;
 }
 
-async function makeArchive(): Promise<void> {
-  if (existsSync(ARCHIVE)) return;
-  const partial = `${ARCHIVE}.${process.pid}`;
-  await mkdir(join(ROOT, 'build'), { recursive: true });
-  try {
-    const how = ['--quiet', '--variant=minbase', '--format=tar', `--include=${PACKAGES}`];
-    const limit = ['-k', '20', String(BOOTSTRAP_SECONDS_MAX)];
-    await run('timeout', [...limit, 'mmdebstrap', ...how, 'bookworm', partial]);
-    await rename(partial, ARCHIVE);
-  } finally {
-    await rm(partial, { force: true });
-  }
-}
-
 /** Boots it, runs the steps as a unit after everything else is up, powers off, leaves nothing. */
 export async function runUnderSystemd(
   steps: readonly (readonly [name: string, script: string])[],
   limits: { readonly msMax: number },
 ): Promise<Answers> {
-  await makeArchive();
+  const archive = await archiveOf(SYSTEM);
   const job = await mkdtemp(join(tmpdir(), 'coracle-systemd-'));
   try {
     const answers = join(job, 'answers');
     await mkdir(answers);
-    await makeDisk(job, scriptOf(steps, answers));
+    await makeDisk(job, archive, scriptOf(steps, answers));
     const argv = [`ubd0=${join(job, 'disk')}`, 'root=/dev/ubda', 'rw', 'quiet'];
     const booted = await bootUml(
       job,
@@ -105,11 +76,11 @@ systemctl poweroff --force
 `;
 }
 
-async function makeDisk(job: string, script: string): Promise<void> {
+async function makeDisk(job: string, archive: string, script: string): Promise<void> {
   const tree = join(job, 'tree');
   const wants = join(tree, 'etc/systemd/system/multi-user.target.wants');
   await mkdir(tree);
-  await run('tar', ['-C', tree, '-xf', ARCHIVE]);
+  await run('tar', ['-C', tree, '-xf', archive]);
   await run('bash', [join(ROOT, 'packaging/install.sh'), 'install'], {
     env: { ...process.env, DESTDIR: tree, PREFIX: '/usr/local' },
   });
