@@ -1,77 +1,46 @@
 // Runs the checks and every test, and ends with one line: "N passed, N failed". Words on the
-// command line choose parts: check unit golden fuzz api compat cgroup2 systemd root; none means all
-// of them.
+// command line choose parts: check unit golden fuzz api systemd compat root cgroup2; none means all
+// of them. A file that cannot bear another one beside it says so in a line "// Alone: why".
 import { spawn } from 'node:child_process';
-import { globSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from 'node:test';
 import { ROOT } from './source.ts';
 
 const SLOW_SHOWN = 12;
 const SLOW_MS_MIN = 1_000;
+/** Lines of what a file that failed wrote. */
+const NOTES_MAX = 60;
 const CHECK_MS_MAX = 180_000;
 const TSC = join(ROOT, 'node_modules/.bin/tsc');
 // The program itself: its npm wrapper wants packages of every platform to be there.
 const BIOME = join(ROOT, `node_modules/@biomejs/cli-linux-${process.arch}/biome`);
 
+/** How many files run at once: two cores. */
+const WORKERS = 2;
+const ALONE = /^\/\/ Alone: /m;
+
 type Part = {
   readonly name: string;
-  readonly files: readonly string[];
-  /** How many files run at once: two cores, and root tests count what is on the whole machine. */
-  readonly concurrency: number;
+  readonly files: string;
   /** Of each test, as node:test takes a time limit. */
   readonly testMsMax: number;
   readonly root: boolean;
 };
 
+/** In the order in which they begin. */
 const PARTS: readonly Part[] = [
-  { name: 'unit', files: ['src/**/*.test.ts'], concurrency: 2, testMsMax: 60_000, root: false },
-  {
-    name: 'golden',
-    files: ['test/golden/**/*.test.ts'],
-    concurrency: 2,
-    testMsMax: 60_000,
-    root: false,
-  },
-  {
-    name: 'fuzz',
-    files: ['test/fuzz/**/*.test.ts'],
-    concurrency: 2,
-    testMsMax: 120_000,
-    root: false,
-  },
-  { name: 'api', files: ['test/api/**/*.test.ts'], concurrency: 2, testMsMax: 180_000, root: true },
-  {
-    name: 'compat',
-    files: ['test/compat/**/*.test.ts'],
-    concurrency: 2,
-    testMsMax: 240_000,
-    root: true,
-  },
-  {
-    // Boots a kernel that measures time by this machine's: nothing may run beside it.
-    name: 'cgroup2',
-    files: ['test/cgroup2/**/*.test.ts'],
-    concurrency: 1,
-    testMsMax: 200_000,
-    root: true,
-  },
-  {
-    // Boots a kernel, too.
-    name: 'systemd',
-    files: ['test/systemd/**/*.test.ts'],
-    concurrency: 1,
-    testMsMax: 400_000,
-    root: true,
-  },
-  {
-    name: 'root',
-    files: ['test/root/**/*.test.ts'],
-    concurrency: 1,
-    testMsMax: 300_000,
-    root: true,
-  },
+  { name: 'unit', files: 'src/**/*.test.ts', testMsMax: 60_000, root: false },
+  { name: 'golden', files: 'test/golden/**/*.test.ts', testMsMax: 60_000, root: false },
+  { name: 'fuzz', files: 'test/fuzz/**/*.test.ts', testMsMax: 120_000, root: false },
+  { name: 'api', files: 'test/api/**/*.test.ts', testMsMax: 180_000, root: true },
+  // Boots a machine with one processor, which is one worker's for long.
+  { name: 'systemd', files: 'test/systemd/**/*.test.ts', testMsMax: 400_000, root: true },
+  { name: 'compat', files: 'test/compat/**/*.test.ts', testMsMax: 240_000, root: true },
+  { name: 'root', files: 'test/root/**/*.test.ts', testMsMax: 300_000, root: true },
+  { name: 'cgroup2', files: 'test/cgroup2/**/*.test.ts', testMsMax: 200_000, root: true },
 ];
+const TIDY: Part = { name: 'tidy', files: 'tools/*.test.ts', testMsMax: 60_000, root: false };
 
 type Tally = {
   passed: number;
@@ -109,10 +78,7 @@ async function checks(tally: Tally): Promise<void> {
   await check('tsc: types', [TSC, '-p', '.', '--pretty', 'false'], tally);
   await check('biome: lint', [BIOME, 'lint', '--error-on-warnings'], tally);
   await check('biome: format', [BIOME, 'format'], tally);
-  await runFiles(
-    { name: 'tidy', files: ['tools/*.test.ts'], concurrency: 1, testMsMax: 60_000, root: false },
-    tally,
-  );
+  await runParts([TIDY], tally);
 }
 
 type TestFact = {
@@ -163,41 +129,83 @@ function record(fact: TestFact, ok: boolean, tally: Tally): void {
   process.stdout.write(`FAIL ${where(fact)}\n`);
 }
 
-async function runFiles(part: Part, tally: Tally): Promise<void> {
-  const files = globSync([...part.files], { cwd: ROOT })
-    .toSorted()
-    .map((file) => join(ROOT, file));
-  if (files.length === 0) return;
-  if (part.root && process.getuid?.() !== 0) {
-    process.stdout.write(`skip ${part.name}: needs root\n`);
-    return;
+/** A part while its files run. */
+class Course {
+  readonly part: Part;
+  readonly files: readonly string[];
+  #left: number;
+  #startedAt = 0;
+  #passed = 0;
+  #failed = 0;
+
+  constructor(part: Part) {
+    this.part = part;
+    this.files = globSync(part.files, { cwd: ROOT }).toSorted();
+    this.#left = this.files.length;
   }
-  const before = { passed: tally.passed, failed: tally.failed };
-  const startedAt = performance.now();
-  const stream = run({
-    files,
-    concurrency: part.concurrency,
-    timeout: part.testMsMax,
-    cwd: ROOT,
-    // The time limit is that of a test: a file whose test hangs on something would never end.
-    execArgv: ['--test-force-exit', `--import=${join(ROOT, 'tools/whole-report.ts')}`],
+
+  async run(file: string, tally: Tally): Promise<void> {
+    this.#startedAt ||= performance.now();
+    const stream = run({
+      files: [join(ROOT, file)],
+      timeout: this.part.testMsMax,
+      cwd: ROOT,
+      // The time limit is that of a test: a file whose test hangs on something would never end.
+      execArgv: ['--test-force-exit', `--import=${join(ROOT, 'tools/whole-report.ts')}`],
+    });
+    const one: Tally = { passed: 0, failed: 0, skipped: 0, failures: [], slow: tally.slow };
+    const notes: string[] = [];
+    stream.on('test:pass', (fact: TestFact) => record(fact, true, one));
+    stream.on('test:fail', (fact: TestFact) => record(fact, false, one));
+    stream.on('test:stderr', (event: { message: string }) => notes.push(event.message));
+    for await (const _ of stream) {
+      // Reading is what makes the stream go on.
+    }
+    if (one.failed > 0 && notes.length > 0) {
+      const last = notes.join('').trimEnd().split('\n').slice(-NOTES_MAX);
+      process.stdout.write(`${indent(last.join('\n'))}\n`);
+    }
+    tally.passed += one.passed;
+    tally.failed += one.failed;
+    tally.skipped += one.skipped;
+    tally.failures.push(...one.failures);
+    this.#passed += one.passed;
+    this.#failed += one.failed;
+    this.#left -= 1;
+    if (this.#left === 0) this.#tell();
+  }
+
+  #tell(): void {
+    const seconds = ((performance.now() - this.#startedAt) / 1000).toFixed(1);
+    process.stdout.write(
+      `${this.#failed === 0 ? 'ok  ' : 'FAIL'} ${this.part.name}: ${this.files.length} files, ${this.#passed} passed, ${this.#failed} failed (${seconds} s)\n`,
+    );
+  }
+}
+
+type Job = { readonly course: Course; readonly file: string };
+
+/** What bears company by WORKERS at a time, in the order of the parts; then the rest one by one. */
+async function runParts(parts: readonly Part[], tally: Tally): Promise<void> {
+  const jobs = parts.flatMap((part): readonly Job[] => {
+    if (part.root && process.getuid?.() !== 0) {
+      process.stdout.write(`skip ${part.name}: needs root\n`);
+      return [];
+    }
+    const course = new Course(part);
+    return course.files.map((file) => ({ course, file }));
   });
-  const notes: string[] = [];
-  stream.on('test:pass', (fact: TestFact) => record(fact, true, tally));
-  stream.on('test:fail', (fact: TestFact) => record(fact, false, tally));
-  stream.on('test:stderr', (event: { file: string; message: string }) => notes.push(event.message));
-  for await (const _ of stream) {
-    // Reading is what makes the stream go on.
-  }
-  const passed = tally.passed - before.passed;
-  const failed = tally.failed - before.failed;
-  if (failed > 0 && notes.length > 0) {
-    process.stdout.write(`${indent(notes.join('').trimEnd().split('\n').slice(-60).join('\n'))}\n`);
-  }
-  const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
-  process.stdout.write(
-    `${failed === 0 ? 'ok  ' : 'FAIL'} ${part.name}: ${files.length} files, ${passed} passed, ${failed} failed (${seconds} s)\n`,
+  const isAlone = ({ file }: Job): boolean => ALONE.test(readFileSync(join(ROOT, file), 'utf8'));
+  const { alone = [], together = [] } = Object.groupBy(jobs, (job) =>
+    isAlone(job) ? 'alone' : 'together',
   );
+  const work = async (queue: Job[]): Promise<void> => {
+    for (let job = queue.shift(); job !== undefined; job = queue.shift()) {
+      await job.course.run(job.file, tally);
+    }
+  };
+  await Promise.all(Array.from({ length: WORKERS }, () => work(together)));
+  await work(alone);
 }
 
 function report(tally: Tally, seconds: number): void {
@@ -223,6 +231,9 @@ const tally: Tally = { passed: 0, failed: 0, skipped: 0, failures: [], slow: [] 
 const startedAt = performance.now();
 const chosen = (name: string): boolean => wanted.length === 0 || wanted.includes(name);
 if (chosen('check')) await checks(tally);
-for (const part of PARTS) if (chosen(part.name)) await runFiles(part, tally);
+await runParts(
+  PARTS.filter(({ name }) => chosen(name)),
+  tally,
+);
 report(tally, (performance.now() - startedAt) / 1000);
 process.exit(tally.failed > 0 || tally.passed === 0 ? 1 : 0);

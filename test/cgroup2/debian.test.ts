@@ -1,4 +1,5 @@
 // Debian's kernel, which is the oldest that the engine is for, with cgroup2 alone and two CPUs.
+// Alone: the kernel measures time by that of this machine.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { bootDebian, cannotBoot } from './debian.ts';

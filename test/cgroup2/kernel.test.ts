@@ -1,5 +1,6 @@
 // The tests of limits on a kernel with cgroup2 alone, which is booted for them. They are the same
 // files as on this machine, and each of their tests counts here by its name.
+// Alone: the kernel measures time by that of this machine.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { cannotBoot } from '../uml.ts';

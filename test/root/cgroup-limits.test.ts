@@ -2,6 +2,7 @@
 // changed live, taken away; where the kernel has none of a limit's controllers, the engine must say
 // so. Then what a row cannot say: refusals, disks between two containers, the words of the docker
 // CLI.
+// Alone: what a limit leaves of the processor and of a disk is measured.
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';

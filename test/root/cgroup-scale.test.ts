@@ -1,4 +1,5 @@
 // What a start costs beside a thousand cgroups that are there already. Needs root and `make build`.
+// Alone: what a start costs is measured.
 import assert from 'node:assert/strict';
 import { mkdirSync, rmdirSync } from 'node:fs';
 import { test } from 'node:test';

@@ -1,5 +1,6 @@
 // Files into and out of containers in every state, and what a container can do meanwhile: exchange
 // names under our hands, be started, end.
+// Alone: its race takes every processor.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';

@@ -1,4 +1,5 @@
 // Netlink against this machine's kernel, in namespaces of its own: nothing of the host is touched.
+// Alone: rates are measured.
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';

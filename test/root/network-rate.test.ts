@@ -1,4 +1,5 @@
 // Bandwidth limits measured with iperf3, in a network namespace that stands for the host.
+// Alone: rates are measured.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';

@@ -2,6 +2,7 @@
 // made by hand with ip and nft, in turn and in short runs. What else the machine does takes away
 // from one or the other at random, so both the best and the middle of what was seen may show the
 // share.
+// Alone: rates are measured.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { field } from '../../tools/api.ts';

@@ -1,5 +1,6 @@
 // A large image through the daemon as it is built: it answers meanwhile, and its memory does not
 // grow with the image. The figures beside dockerd are in bench/image.ts.
+// Alone: how soon pings are answered is measured.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';

@@ -1,5 +1,6 @@
 // What slices do to the containers inside, what these use, and what the tree shows of it, by the
 // API: on whichever version of cgroups the kernel has (slice.test.ts has the words of the command).
+// Alone: what a slice leaves of the processor and of a disk is measured.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';

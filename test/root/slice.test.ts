@@ -1,5 +1,6 @@
 // The seed's story of cgroups, on the real kernel: a limit on one level, another added below it,
 // and siblings that only have the first.
+// Alone: what a slice leaves of the processor and of a disk is measured.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import {

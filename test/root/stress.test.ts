@@ -1,5 +1,6 @@
 // The engine under load and under kill -9: everything succeeds, nothing is left, nothing is wedged.
 // CORACLE_STRESS_RUNS, CORACLE_STRESS_PARALLEL and CORACLE_STRESS_KILLS change how much of it.
+// Alone: it takes every processor, and a daemon must be back in time.
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { after, before, test } from 'node:test';

@@ -1,5 +1,6 @@
 // What the settings of a container's network namespace cost beside hundreds of others. Needs root
 // and `make build`.
+// Alone: what a setting costs is measured.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
