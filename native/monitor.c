@@ -361,7 +361,7 @@ _Noreturn void monitor_main(int listener, int directory)
 {
 	struct monitor m = { .listener = listener, .directory = directory, .cgroup = -1 };
 	sigset_t set;
-	prctl(PR_SET_NAME, "coracle-monitor");
+	prctl(PR_SET_NAME, "coracle-spare"); /* until it gets a container */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	setsid();
 	sigfillset(&set);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -62,6 +63,7 @@ static void on_launch(struct monitor *m, struct client *c, uint32_t id, struct r
 	struct ops host, join, init;
 	struct context context;
 	m->launched = true;
+	prctl(PR_SET_NAME, "coracle-monitor");
 	m->frame = frame;
 	struct process *p = m->first = new_process(m, "", c, id);
 	p->tty = get_u32(r);

@@ -28,9 +28,9 @@ after(async () => {
   removeEngineDirectory(directory);
 });
 
-const monitors = (): readonly number[] =>
+const named = (wanted: string): readonly number[] =>
   descendants(engine.pid)
-    .filter(({ name }) => name === 'coracle-monitor')
+    .filter(({ name }) => name === wanted)
     .map(({ pid }) => pid);
 
 async function until(what: string, holds: () => boolean): Promise<void> {
@@ -42,8 +42,8 @@ async function until(what: string, holds: () => boolean): Promise<void> {
 }
 
 async function spares(): Promise<readonly number[]> {
-  await until('there are no spare monitors', () => monitors().length === SPARES);
-  return monitors();
+  await until('there are no spares', () => named('coracle-spare').length === SPARES);
+  return named('coracle-spare');
 }
 
 async function must(method: string, path: string, json?: unknown): Promise<string> {
@@ -79,6 +79,7 @@ test('a container gets the monitor of its kind, and goes on with it without its 
   const parents: number[] = [];
   for (const id of ids) parents.push(parentOf((await stateOf(id))['Pid']));
   assert.deepEqual(parents.toSorted(), ready.toSorted());
+  assert.deepEqual(named('coracle-monitor').toSorted(), ready.toSorted());
   await engine.kill('SIGKILL');
   engine = await startEngine({ directory });
   for (const id of ids) {
