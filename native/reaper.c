@@ -8,6 +8,7 @@
 #include "native.h"
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -22,7 +23,7 @@ int reaper_main(char **argv)
 	prctl(PR_SET_NAME, "coracle-init"); /* else it is called after the memfd, in ps and top */
 	pid_t child = fork();
 	if (child < 0)
-		return 125;
+		return dprintf(2, "coracle-init: fork: %s\n", strerror(errno)), 125;
 	if (child == 0) {
 		/* Its own process group in the foreground, so that ^C reaches the command alone. */
 		setpgid(0, 0);
@@ -31,7 +32,9 @@ int reaper_main(char **argv)
 			ioctl(0, TIOCSPGRP, &group);
 		sigprocmask(SIG_UNBLOCK, &all, NULL);
 		execv(argv[0], argv + 1);
-		_exit(errno == ENOENT ? 127 : 126);
+		int error = errno;
+		dprintf(2, "coracle-init: %s: %s\n", argv[0], strerror(error));
+		_exit(error == ENOENT ? 127 : 126);
 	}
 	for (;;) {
 		int signal_number, status;

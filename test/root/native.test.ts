@@ -10,6 +10,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  writeFileSync,
 } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -194,6 +195,14 @@ test('a reaper as pid 1 passes signals on and ends as the command ended', async 
   const { output, code } = await runBox(wish, '', by);
   assert.equal(payload(output, 1), '2\n');
   assert.equal(code, 6);
+});
+
+test('a reaper that cannot run the command says why', async () => {
+  await using by = new NativeAgent(NATIVE.replace(/-asan$/, ''));
+  writeFileSync(join(base, 'lower/bin/junk'), 'junk', { mode: 0o755 });
+  const { output, code } = await runBox({ argv: ['junk'], reaper: 1 }, '', by);
+  assert.equal(payload(output, 2), 'coracle-init: /bin/junk: Exec format error\n');
+  assert.equal(code, 126);
 });
 
 test('a mount whose target is a link out of the root lands inside the root', async () => {
