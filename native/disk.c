@@ -25,7 +25,7 @@
 #define EXT4_IOC_RESIZE_FS _IOW('f', 16, uint64_t)
 
 /* A link in the place of the directory is refused: what is mounted must be found there again. */
-int put_on(int tree, const char *target)
+static int put_on(int tree, const char *target)
 {
 	int at = open(target, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (at < 0)

@@ -154,7 +154,7 @@ static void read_left_input(struct monitor *m)
 {
 	for (struct client *c = m->clients; c; c = c->next) {
 		while (c->hung && !c->dead && !c->in_ended && input_wanted(c->stream))
-			process_input(m, c);
+			process_input(c);
 		c->dead = c->dead || (c->hung && (c->in_ended || c->finish));
 	}
 }
@@ -348,7 +348,7 @@ static void serve(struct monitor *m, const struct watched *w, short happened)
 		if (!c->stream && happened & POLLIN)
 			on_control(m, c);
 		else if (c->stream && !c->starting && happened & POLLIN)
-			process_input(m, c);
+			process_input(c);
 		else if (happened & (POLLHUP | POLLERR)) {
 			c->hung = c->stream && c->wanted & STREAM_STDIN && !c->in_ended && !c->starting;
 			c->dead = !c->hung;

@@ -78,7 +78,7 @@ void on_sync(struct monitor *m, struct process *p);
 bool is_joining(const struct process *p);
 void reap(struct monitor *m);
 /* stream.c */
-void process_input(struct monitor *m, struct client *c);
+void process_input(struct client *c);
 void write_input(struct process *p);
 void end_input(struct process *p);
 void process_output(struct monitor *m, struct process *p, int which);

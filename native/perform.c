@@ -58,7 +58,7 @@ static const struct {
 	[OP_terminal] = { op_terminal, INSIDE },
 	[OP_console] = { op_console, INSIDE },
 	[OP_pivot_root] = { op_pivot_root, INSIDE | IN_TREE },
-	[OP_root_propagation] = { op_root_propagation, INSIDE },
+	[OP_root_propagation] = { op_propagation, INSIDE },
 	[OP_sysctl] = { op_sysctl, ENTER },
 	[OP_rlimit] = { op_rlimit, ENTER },
 	[OP_oom_score_adj] = { op_oom_score_adj, ENTER },

@@ -245,7 +245,7 @@ static bool on_frame(struct monitor *m, struct client *c, char *frame, const str
 	return false;
 }
 
-/* Frames that have arrived whole are served; a connection that became a stream keeps its other bytes. */
+/* Frames that have arrived whole are served. Who asks for a stream sends nothing more before the answer. */
 void on_control(struct monitor *m, struct client *c)
 {
 	char chunk[16384];

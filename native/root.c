@@ -160,9 +160,3 @@ int op_pivot_root(struct context *c, const struct op *op)
 		return -1;
 	return chdir("/");
 }
-
-int op_root_propagation(struct context *c, const struct op *op)
-{
-	(void)c;
-	return mount(NULL, "/", NULL, (unsigned long)op->a[0].u, NULL);
-}

@@ -148,9 +148,8 @@ void write_input(struct process *p)
 }
 
 /* From an attached client to the process. */
-void process_input(struct monitor *m, struct client *c)
+void process_input(struct client *c)
 {
-	(void)m;
 	struct process *p = c->stream;
 	ssize_t n = recv(c->fd, piece, IO_BYTES, MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))

@@ -30,8 +30,6 @@ int copy_identity(int from, int to, const struct stat *st, unsigned how);
 void tell_copied(struct context *c, const struct copied *done);
 /* walk.c */
 bool is_empty(int directory);
-/* disk.c */
-int put_on(int tree, const char *target);
 /* overlay.c */
 int image_view(struct context *c, const struct argument *lower, bool joined);
 /* mount.c */
