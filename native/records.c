@@ -31,6 +31,7 @@
 #define RECORDS_MAX 256 /* in one answer */
 #define PIECE_BYTES 131072
 #define ATTRIBUTE_BYTES_MAX 65536
+#define ATTRIBUTES_BYTES_MAX (8u << 20) /* of one file: more could be 600 MB, where the file system sets no limit */
 
 enum { RECORD_ENTRY = 1, RECORD_DATA = 2, RECORD_ZEROS = 3 };
 /* of tree_walk */
@@ -244,7 +245,7 @@ static int enter_directory(struct walk *w, int entry, int below, bool told)
 	return 0;
 }
 
-static void put_attributes(struct buffer *b, int fd)
+static int put_attributes(struct buffer *b, int fd)
 {
 	static char names[ATTRIBUTE_BYTES_MAX], value[ATTRIBUTE_BYTES_MAX];
 	char self[16];
@@ -263,8 +264,11 @@ static void put_attributes(struct buffer *b, int fd)
 		put_bytes(b, name, strlen(name));
 		put_bytes(b, value, (size_t)n);
 		count++;
+		if (b->used - counted > ATTRIBUTES_BYTES_MAX)
+			return errno = FAULT_TOO_MANY, -1;
 	}
 	memcpy(b->data + counted, &count, sizeof count);
+	return 0;
 }
 
 /* fd: O_PATH or open; -1 when there is nothing any more. */
@@ -276,7 +280,7 @@ struct told {
 	const char *link;
 };
 
-static void put_entry(struct context *c, struct walk *w, const struct told *e, size_t path_length)
+static int put_entry(struct context *c, struct walk *w, const struct told *e, size_t path_length)
 {
 	struct buffer *b = &c->out;
 	put_u32(b, RECORD_ENTRY);
@@ -286,9 +290,9 @@ static void put_entry(struct context *c, struct walk *w, const struct told *e, s
 	put_u64(b, e->before);
 	put_bytes(b, e->link, strlen(e->link));
 	if (e->fd >= 0 && !(e->flags & IS_LINK) && (S_ISREG(e->st->st_mode) || S_ISDIR(e->st->st_mode)))
-		put_attributes(b, e->fd);
-	else
-		put_u32(b, 0);
+		return put_attributes(b, e->fd);
+	put_u32(b, 0);
+	return 0;
 }
 
 /* Directories on the way that were not worth telling by themselves. */
@@ -303,8 +307,8 @@ static int tell_parents(struct context *c, struct walk *w)
 		if (fstat(l->fd, &st) < 0)
 			return -1;
 		/* The start itself is not told for what is in it. */
-		if (l->length)
-			put_entry(c, w, &e, l->length);
+		if (l->length && put_entry(c, w, &e, l->length) < 0)
+			return -1;
 		l->told = true;
 	}
 	return 0;
@@ -353,10 +357,7 @@ static bool find_link(struct walk *w, const struct stat *st, const char **first)
 static int tell_gone(struct context *c, struct walk *w, const struct stat *before)
 {
 	struct told e = { -1, before, WAS_THERE | IS_GONE | (S_ISREG(before->st_mode) ? WAS_FILE : 0), (uint64_t)before->st_size, "" };
-	if (tell_parents(c, w) < 0)
-		return -1;
-	put_entry(c, w, &e, w->length);
-	return 0;
+	return tell_parents(c, w) < 0 ? -1 : put_entry(c, w, &e, w->length);
 }
 
 static int open_content(int fd)
@@ -385,9 +386,8 @@ static int tell_file(struct context *c, struct walk *w, struct told *e)
 		target[n] = '\0';
 		e->link = target;
 	}
-	if (tell_parents(c, w) < 0)
+	if (tell_parents(c, w) < 0 || put_entry(c, w, e, w->length) < 0)
 		return closing(content, -1);
-	put_entry(c, w, e, w->length);
 	w->file = content;
 	w->at = 0;
 	w->size = st->st_size;
@@ -409,9 +409,8 @@ static int tell_entry(struct context *c, struct walk *w, struct told *e, int bel
 	if (!quiet) {
 		if (w->flags & COMPARE && is_opaque(e->fd))
 			e->flags |= IS_OPAQUE;
-		if (tell_parents(c, w) < 0)
+		if (tell_parents(c, w) < 0 || put_entry(c, w, e, w->length) < 0)
 			return -1;
-		put_entry(c, w, e, w->length);
 	}
 	return enter_directory(w, e->fd, below, !quiet);
 }

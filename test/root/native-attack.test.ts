@@ -24,7 +24,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { NativeAgent } from '#kernel/native/agent.ts';
 import { connectMonitor } from '#kernel/native/monitor.ts';
-import type { ExecPlan } from '#kernel/native/op.ts';
+import { OpError } from '#kernel/native/encode.ts';
+import { type ExecPlan, FAULT } from '#kernel/native/op.ts';
+import { NativeVisit } from '#kernel/native/visit.ts';
 import { NativeTreeWriter } from '#kernel/native/tree.ts';
 import { ALL, boxPlan, makeBox, NAMESPACES, NATIVE } from './native-box.ts';
 
@@ -211,6 +213,33 @@ test('clients that left input which nobody reads do not keep others out', async 
   (await monitor.attach('', ALL)).destroy();
   await monitor.signal('', 9);
   await monitor.exited;
+});
+
+test('a file with attributes without end is an error of its own, and takes no memory', async () => {
+  const disk = join(base, 'attributes');
+  mkdirSync(disk);
+  assert.equal(spawnSync('mount', ['-t', 'tmpfs', 'tmpfs', disk]).status, 0);
+  try {
+    const meta = { mode: 0o644, uid: 0, gid: 0, mtime: 0n };
+    {
+      await using writer = new NativeTreeWriter({ nativePath: NATIVE, root: disk, durable: false });
+      await writer.file('bomb', meta, 0);
+      const value = Buffer.alloc(60_000);
+      for (let n = 0; n < 150; n += 1) await writer.xattr('bomb', `user.${n}`, value);
+      await writer.finish();
+    }
+    await using look = await NativeVisit.open(NATIVE, [
+      { op: 'tree_layer', path: disk, lower: [], joined: 0 },
+      { op: 'tree_settle' },
+    ]);
+    const wish = { directory: '/', name: '', data: false };
+    await assert.rejects(
+      Array.fromAsync(look.walk(wish)),
+      (error) => error instanceof OpError && error.result.errno === FAULT.TOO_MANY,
+    );
+  } finally {
+    spawnSync('umount', ['-l', disk]);
+  }
 });
 
 /** Puts a link out of the directory in the place of `leaf` and takes it away, as fast as it can. */
