@@ -41,7 +41,7 @@ static void settle(struct process *p)
 		p->owner->starting = false;
 }
 
-static void write_exit_file(struct monitor *m)
+static bool write_exit_file(struct monitor *m)
 {
 	struct buffer b = { 0 };
 	struct exit_status *e = &m->first->exit;
@@ -58,13 +58,12 @@ static void write_exit_file(struct monitor *m)
 	}
 	put(&b, "\n", 1);
 	int fd = openat(m->directory, "exit.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd >= 0) {
-		if (write_all(fd, b.data, b.used))
-			renameat(m->directory, "exit.new", m->directory, "exit");
-		close(fd);
-	}
+	bool written = fd >= 0 && write_all(fd, b.data, b.used) &&
+		       renameat(m->directory, "exit.new", m->directory, "exit") == 0;
+	closing(fd, 0);
 	free(b.data);
 	free(body.data);
+	return written;
 }
 
 static bool drained(const struct process *p)
@@ -110,11 +109,9 @@ static void end_process(struct monitor *m, struct process *p)
 	}
 }
 
-/* The container is over: undo on the host, keep the status, tell. */
-static void end_container(struct monitor *m)
+static void tear_down(struct monitor *m)
 {
 	struct context context;
-	struct process *p = m->first;
 	log_end();
 	context_init(&context);
 	for (uint32_t from = 0; from < m->teardown.count;) {
@@ -124,8 +121,28 @@ static void end_container(struct monitor *m)
 		from++;
 	}
 	free(context.out.data);
-	if (p->state != FAILED && m->gone)
-		write_exit_file(m);
+	m->torn_down = true;
+}
+
+static bool is_watched(const struct monitor *m)
+{
+	const struct client *c = m->clients;
+	while (c && (c->stream || c->dead))
+		c = c->next;
+	return c != NULL;
+}
+
+/*
+ * The container is over: undo on the host, keep the status, tell. Where there is no room for the status
+ * and nobody to tell, it is tried again.
+ */
+static void end_container(struct monitor *m)
+{
+	struct process *p = m->first;
+	if (!m->torn_down)
+		tear_down(m);
+	if (p->state != FAILED && m->gone && !write_exit_file(m) && !is_watched(m))
+		return;
 	/* From here on whoever looks finds the exit file, and no socket that would have to be tried. */
 	unlinkat(m->directory, "monitor.sock", 0);
 	for (struct client *c = m->clients; c; c = c->next) {
@@ -315,7 +332,7 @@ static void watch_all(struct monitor *m)
 	}
 }
 
-#define DEAF_NS 100000000ull
+#define RETRY_NS 100000000ull
 
 static int timeout_ms(const struct monitor *m)
 {
@@ -323,8 +340,8 @@ static int timeout_ms(const struct monitor *m)
 	for (const struct process *p = m->processes; p; p = p->next)
 		if (p->reaped && !p->reported && p->drain_until && (!next || p->drain_until < next))
 			next = p->drain_until;
-	if (m->deaf && (!next || now + DEAF_NS < next))
-		next = now + DEAF_NS;
+	if ((m->deaf || (m->torn_down && !m->over)) && (!next || now + RETRY_NS < next))
+		next = now + RETRY_NS;
 	return next == 0 ? -1 : next <= now ? 0 : (int)((next - now) / 1000000) + 1;
 }
 
@@ -374,7 +391,7 @@ _Noreturn void monitor_main(int listener, int directory)
 		watch_all(&m);
 		int n = poll(polls, watch_count, timeout_ms(&m));
 		if (n < 0 && errno != EINTR)
-			poll(NULL, 0, DEAF_NS / 1000000); /* no memory for it: to end would end the container */
+			poll(NULL, 0, RETRY_NS / 1000000); /* no memory for it: to end would end the container */
 		m.deaf = false;
 		for (size_t i = 0; n > 0 && i < watch_count; i++)
 			if (polls[i].revents)

@@ -57,6 +57,7 @@ struct monitor {
 	struct results teardown_results;
 	bool launched, gone; /* gone: said go */
 	uint64_t give_up;    /* when, if nobody ever connects */
+	bool torn_down;
 	bool over;           /* the container has ended and everybody was told */
 	bool deaf;           /* no descriptor for who connects: not looked at for a moment */
 };

@@ -24,7 +24,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { NativeAgent } from '#kernel/native/agent.ts';
 import { connectMonitor } from '#kernel/native/monitor.ts';
-import { OpError } from '#kernel/native/encode.ts';
+import { OpError, parseExitFile } from '#kernel/native/encode.ts';
 import { type ExecPlan, FAULT } from '#kernel/native/op.ts';
 import { NativeVisit } from '#kernel/native/visit.ts';
 import { NativeTreeWriter } from '#kernel/native/tree.ts';
@@ -239,6 +239,30 @@ test('a file with attributes without end is an error of its own, and takes no me
     );
   } finally {
     spawnSync('umount', ['-l', disk]);
+  }
+});
+
+test('an exit status waits in the monitor while there is no room for its file', async () => {
+  await using agent = new NativeAgent(NATIVE);
+  const run = join(base, 'full');
+  mkdirSync(run);
+  assert.equal(spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=8k', 'tmpfs', run]).status, 0);
+  try {
+    const pid = await agent.monitor(run);
+    const monitor = await connectMonitor(run);
+    const { pid: init } = await monitor.launch(boxPlan(base, { argv: ['sleep', '100'] }));
+    await monitor.go();
+    await monitor[Symbol.asyncDispose]();
+    writeFileSync(join(run, 'ballast'), Buffer.alloc(8192));
+    process.kill(init, 'SIGKILL');
+    await until(() => existsSync(join(run, 'exit.new')));
+    assert.ok(children(agent.pid).has(pid));
+    rmSync(join(run, 'ballast'));
+    await until(() => existsSync(join(run, 'exit')));
+    assert.equal(parseExitFile(readFileSync(join(run, 'exit'), 'utf8'))?.exitCode, 137);
+    await until(() => !children(agent.pid).has(pid));
+  } finally {
+    spawnSync('umount', ['-l', run]);
   }
 });
 
