@@ -39,6 +39,27 @@ test('who attaches to a monitor that is on its way out is told that nothing runs
   await rm(directory, { recursive: true });
 });
 
+test('who attaches to a monitor that ends without an answer is told so, however it closes', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'coracle-monitor-'));
+  const server = createServer({ allowHalfOpen: true });
+  const sockets: Socket[] = [];
+  t.after(async () => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+    await rm(directory, { recursive: true });
+  });
+  server.on('connection', (socket) => sockets.push(socket));
+  server.listen(join(directory, 'monitor.sock'));
+  await once(server, 'listening');
+  await using monitor = await connectMonitor(directory);
+  // It has read all, so there is no reset: only an end of file.
+  server.on('connection', (socket) => socket.once('data', () => socket.end()));
+  const late = sleep(2_000, 'hangs', { ref: false });
+  await assert.rejects(Promise.race([monitor.attach('', STREAMS), late]), {
+    message: 'the monitor of the container went away',
+  });
+});
+
 const EXECS = 2_000;
 /** Of each exec, a quarter of what a promise with who waits for it takes. */
 const KEPT_BYTES_MAX = 150;

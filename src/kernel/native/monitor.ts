@@ -232,6 +232,8 @@ export class NativeMonitor implements Monitor {
     const { promise, resolve, reject } = Promise.withResolvers<Frame>();
     const onClose = (): void => reject(this.#goneError());
     socket.once('close', onClose);
+    // It is half-open: of a monitor that ends before it answers, this is all that comes.
+    socket.once('end', onClose);
     socket.on('error', () => {});
     const reader = new FrameReader(socket, (frame) => {
       // Before it has read what this connection is for, the monitor tells it of others that end.
@@ -247,7 +249,7 @@ export class NativeMonitor implements Monitor {
       socket.destroy();
       throw error;
     } finally {
-      socket.off('close', onClose);
+      socket.off('close', onClose).off('end', onClose);
     }
   }
 
