@@ -1,4 +1,5 @@
 // Images and snapshots as container/ asks for them.
+import { readlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { isEngineError } from '#base/error.ts';
 import type { EphemeralImages } from '#build/ephemeral.ts';
@@ -50,13 +51,24 @@ export function makeSnapshotPort(
     list: () => snapshots.tops(),
     usage: async (id) => {
       await using _held = await snapshots.hold(id);
-      const rw = await measure(writtenOf(snapshots, id).path);
+      const { path } = writtenOf(snapshots, id);
+      const rw = Math.max(0, (await measure(path)) - madeBytes(path));
       // A copy is the whole root.
       const below = snapshots.driver.name === 'copy' ? undefined : snapshots.parent(id);
       return { rw, rootFs: rw + chainBytes(snapshots, below) };
     },
     graph: (id) => graphOf(snapshots, id),
   };
+}
+
+/** Of all that a start makes in a root, this link alone has a length; dockerd does not count it. */
+function madeBytes(path: string): number {
+  try {
+    const target = readlinkSync(join(path, 'etc/mtab'));
+    return target === '/proc/mounts' ? target.length : 0;
+  } catch {
+    return 0; // there is no link
+  }
 }
 
 function writtenOf(snapshots: Snapshotter, id: string): Written {
