@@ -3,7 +3,8 @@ import { EngineError, isEngineError } from '#base/error.ts';
 import type { Deps } from './deps.ts';
 import { publish } from './event.ts';
 import { guard } from './guard.ts';
-import { thaw } from './pause.ts';
+import { isAlive, thaw } from './pause.ts';
+import type { Task } from './port.ts';
 import { putFact } from './put-fact.ts';
 import type { ContainerRecord } from './record.ts';
 import { parseSignal, SIGKILL } from './signal.ts';
@@ -62,17 +63,32 @@ export async function sendSignal(deps: Deps, id: string, signal: number): Promis
   try {
     await task.signal('', signal);
   } catch (error) {
-    // It has ended by itself, and its exit waits for our lock: what SIGKILL asks for is so.
-    if (signal === SIGKILL && isEngineError(error, 'conflict')) return true;
+    if (!isEngineError(error, 'conflict')) throw error;
+    // It has ended by itself, and its exit waits for our lock, or for an exec that is frozen.
+    await letEnd(deps, marked, task, SIGKILL);
+    // What SIGKILL asks for is so.
+    if (signal === SIGKILL) return true;
     throw error;
   }
   publish(deps, record, 'kill', { signal: String(signal) });
-  // A frozen process takes its signal when it is thawed.
-  if (isEnd && record.state.status === 'paused') {
-    // By SIGKILL it ends paused, as with dockerd.
-    await (signal === SIGKILL ? task.resume() : thaw(deps, marked, task));
-  }
+  if (isEnd) await letEnd(deps, marked, task, signal);
   return true;
+}
+
+/** A frozen process takes its signal when it is thawed. */
+async function letEnd(
+  deps: Deps,
+  record: ContainerRecord,
+  task: Task,
+  signal: number,
+): Promise<void> {
+  if (record.state.status !== 'paused') return;
+  try {
+    // By SIGKILL it ends paused, as with dockerd.
+    await (signal === SIGKILL ? task.resume() : thaw(deps, record, task));
+  } catch (error) {
+    if (isAlive(task.pid)) throw error; // else it has ended, and its cgroups with it
+  }
 }
 
 /**

@@ -76,7 +76,7 @@ export function isNotRunning(error: unknown): boolean {
   return isEngineError(error) && error.facts['errno'] === NO_PROCESS;
 }
 
-function isAlive(pid: number): boolean {
+export function isAlive(pid: number): boolean {
   try {
     return process.kill(pid, 0);
   } catch (error) {

@@ -2,7 +2,7 @@
 // runtime/visit.ts. One that runs is looked at in place and goes on; one that is stopped stays so
 // until the look ends, because two mounts must not write one top (overlayfs.rst, "Sharing and
 // copying layers").
-import { EngineError } from '#base/error.ts';
+import { EngineError, isEngineError } from '#base/error.ts';
 import type { Box } from '#runtime/box.ts';
 import type { Visit, VisitWish } from '#runtime/visit.ts';
 import type { Deps } from './deps.ts';
@@ -11,7 +11,7 @@ import type { Cuttable } from './live.ts';
 import { makeBox } from './make-box.ts';
 import { planNamespaces } from './namespace.ts';
 import { networkNamespace, sourceOf } from './network.ts';
-import { isNotRunning, taskOf } from './pause.ts';
+import { isNotRunning, onTask } from './pause.ts';
 import type { ContainerRecord } from './record.ts';
 import { cgroupOf } from './slice.ts';
 import { isFile, layersOf } from './sources.ts';
@@ -136,16 +136,24 @@ async function lookInside(
 ): Promise<Visit | undefined> {
   let files: Visit | undefined;
   try {
-    const task = taskOf(deps, record.id);
-    files = await deps.visits.running(task.pid, record.userns?.mappings ?? [], wish);
-    // It still is there, so the number was its own all the time.
-    await task.signal('', 0);
-    return files;
+    return await onTask(deps, record.id, async (task) => {
+      files = await deps.visits.running(task.pid, record.userns?.mappings ?? [], wish);
+      // It still is there, so the number was its own all the time.
+      await task.signal('', 0);
+      return files;
+    });
   } catch (error) {
     await files?.[Symbol.asyncDispose]();
-    if (isNotRunning(error)) return undefined;
+    if (isNotRunning(error) || hasLeft(error)) return undefined;
     throw error;
   }
+}
+
+/** It has ended and nobody has waited for it: then there is no namespace to enter. */
+function hasLeft(error: unknown): boolean {
+  if (!isEngineError(error, 'kernel_refused')) return false;
+  const { op, errno } = error.facts;
+  return op === 'tree_enter' && (errno === 'ENOENT' || errno === 'ESRCH');
 }
 
 async function lookAtStopped(

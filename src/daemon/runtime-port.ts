@@ -42,8 +42,9 @@ async function removeOrphanCgroups(
     if (!existsSync(directory)) continue;
     for (const name of readdirSync(directory).filter(isOrphan)) {
       const path = posix.join(directory, name);
+      const state = posix.join(path, 'freezer.state');
       await agent.perform([
-        { op: 'cgroup_kill', path },
+        { op: 'cgroup_kill', path, thaw: existsSync(state) ? state : '' },
         { op: 'cgroup_rmdir', path },
       ]);
     }

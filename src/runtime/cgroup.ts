@@ -53,11 +53,18 @@ export function processDirectory(plan: CgroupPlan): string | undefined {
   return plan.unified ?? plan.directories[0];
 }
 
+/** The end of all of its processes. */
+export function killOps(plan: CgroupPlan): readonly Op[] {
+  const path = processDirectory(plan);
+  if (path === undefined) return [];
+  const { freezer } = plan;
+  return [{ op: 'cgroup_kill', path, thaw: freezer?.version === 1 ? freezer.path : '' }];
+}
+
 /** What a monitor does at an exit, for one that was killed before it could. */
 export async function removeCgroups(agent: Agent, plan: CgroupPlan): Promise<void> {
-  const kill = processDirectory(plan);
   const ops: Op[] = [
-    ...(kill === undefined ? [] : [{ op: 'cgroup_kill', path: kill } as const]),
+    ...killOps(plan),
     ...plan.directories.map((path): Op => ({ op: 'cgroup_rmdir', path })),
   ];
   // Each by itself: one directory that cannot be removed must not keep the others.

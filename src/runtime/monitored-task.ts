@@ -12,7 +12,7 @@ import { changeCgroups } from './change-cgroup.ts';
 import { compileExec, type ExecBase, type ExecRequest } from './exec.ts';
 import type { HostFacts } from './facts.ts';
 import { describeExecFailure, failureOf } from './failure.ts';
-import { freeze, thaw } from './freeze.ts';
+import { freezeAround, thaw } from './freeze.ts';
 import { cgroupName, cgroupRequest } from './spec.ts';
 import { type Size, type Task, type TaskExit, taskExit } from './task.ts';
 import { writeTrace, writeTraceLater } from './trace.ts';
@@ -122,8 +122,8 @@ export class MonitoredTask implements Task {
     }
   }
 
-  async pause(signal?: AbortSignal): Promise<void> {
-    await freeze(this.#freezer(), signal);
+  async pause(signal?: AbortSignal, pid: number = this.pid): Promise<void> {
+    await freezeAround(pid, this.#freezer(), signal);
   }
 
   async resume(): Promise<void> {

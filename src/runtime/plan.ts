@@ -12,7 +12,7 @@ import { CLONE, namespacePath } from '#kernel/namespace/namespace.ts';
 import { BIND, type LaunchPlan, type LogPlan, type Op, type Stdio } from '#kernel/native/op.ts';
 import { DEVICE_LINKS } from './baseline.ts';
 import type { Box, BoxRoot, BoxShm } from './box.ts';
-import { cgroupOp } from './cgroup.ts';
+import { cgroupOp, killOps } from './cgroup.ts';
 import type { HostFacts } from './facts.ts';
 import { becomeOps, rlimitOps, settleOps } from './identity-ops.ts';
 import { type MountFacts, mountOps } from './mount-ops.ts';
@@ -370,13 +370,12 @@ function terminalOps(spec: OciSpec, extras: LaunchExtras): Op[] {
 
 /** The facts of the exit first: the directories that tell them are about to go. */
 function teardownOps(cgroup: CgroupPlan): Op[] {
-  const kill = cgroup.unified ?? cgroup.directories[0];
   return [
     ...(cgroup.oomFile === undefined
       ? []
       : [{ op: 'read', path: cgroup.oomFile, limit: OOM_FILE_BYTES_MAX } as const]),
     // With a pid namespace of the host or of another container, processes outlive the first one.
-    ...(kill === undefined ? [] : [{ op: 'cgroup_kill', path: kill } as const]),
+    ...killOps(cgroup),
     ...cgroup.directories.map((path): Op => ({ op: 'cgroup_rmdir', path })),
   ];
 }

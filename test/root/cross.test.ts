@@ -8,6 +8,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isEnding } from '#runtime/freeze.ts';
 import { type PrivateEngine, startEngine } from '../../tools/private-engine.ts';
 import { type Answer, call } from './engine-call.ts';
 
@@ -40,7 +41,7 @@ async function act(id: string, verb: string): Promise<void> {
 async function inspect(id: string) {
   const { body } = await call(engine.socket, 'GET', `/containers/${id}/json`);
   return JSON.parse(body) as {
-    State: { Status: string; FinishedAt: string };
+    State: { Status: string; FinishedAt: string; Pid: number };
     LogPath: string;
     RestartCount: number;
   };
@@ -193,12 +194,14 @@ test('the size of a container that makes and removes files can be asked for', as
   const churn = 'mkdir /d; while :; do touch /d/1 /d/2 /d/3; rm /d/*; done';
   const id = await create({ Cmd: ['sh', '-c', `printf 12345 > /five; ${churn}`] });
   await act(id, 'start');
-  for (let round = 0; round < 100; round += 1) {
+  const sizeRw = async (): Promise<number> => {
     const { status, body } = await call(engine.socket, 'GET', `/containers/${id}/json?size=1`);
     assert.equal(status, 200, body);
-    // As dockerd counts: the lengths of files, not the blocks of the disk.
-    if (round > 50) assert.equal((JSON.parse(body) as { SizeRw: number }).SizeRw, 5);
-  }
+    return (JSON.parse(body) as { SizeRw: number }).SizeRw;
+  };
+  // As dockerd counts: the lengths of files, not the blocks of the disk.
+  await until('its size', async () => (await sizeRw()) === 5);
+  for (let round = 0; round < 100; round += 1) assert.equal(await sizeRw(), 5);
   await remove(id);
 });
 
@@ -261,5 +264,26 @@ test('what runs again tells when it last ended, and what never ran has no files 
   await act(id, 'kill');
   const told = (await eventsOf(id)).slice(-3);
   assert.deepEqual(told, ['pause', 'kill', 'die']);
+  await remove(id);
+});
+
+test('what is paused in the moment of its end ends', async (t) => {
+  // In the PID namespace of the host it has processes that outlive its first one.
+  const script = 'sleep 60 & exec sleep 60';
+  const id = await create({ Cmd: ['sh', '-c', script], HostConfig: { PidMode: 'host' } });
+  await act(id, 'start');
+  const { Pid } = (await inspect(id)).State;
+  const status = readFileSync(`/proc/${Pid}/status`, 'utf8');
+  const monitor = Number(/^PPid:\s*(\d+)$/m.exec(status)?.[1]);
+  // Its monitor hears of the end only when the other one would be frozen.
+  process.kill(monitor, 'SIGSTOP');
+  t.after(() => spawnSync('kill', ['-CONT', String(monitor)])); // it may have ended
+  process.kill(Pid, 'SIGKILL');
+  await until('its end', async () => isEnding(Pid));
+  const paused = await post(id, 'pause');
+  process.kill(monitor, 'SIGCONT');
+  assert.equal(paused.status, 409, paused.body);
+  await soon('wait', post(id, 'wait'));
+  assert.equal((await inspect(id)).State.Status, 'exited');
   await remove(id);
 });

@@ -16,7 +16,7 @@ export const OPS = {
   remove_tree: 'path:s',
   cgroup_write: 'path:s value:s',
   cgroup_device: 'path:s insns:b',
-  cgroup_kill: 'path:s',
+  cgroup_kill: 'path:s thaw:s',
   cgroup_rmdir: 'path:s',
   monitor: 'directory:s network:u',
   netns_create: 'path:s',

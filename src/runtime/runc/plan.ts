@@ -6,6 +6,7 @@ import { MOUNT_ATTR, MS } from '#kernel/mount/flags.ts';
 import { CLONE } from '#kernel/namespace/namespace.ts';
 import type { ExecPlan, LaunchPlan, Op } from '#kernel/native/op.ts';
 import type { Box, BoxShm } from '../box.ts';
+import { killOps } from '../cgroup.ts';
 import type { ExecRequest } from '../exec.ts';
 import { joinedShm } from '../mounts.ts';
 import type { HostFacts } from '../facts.ts';
@@ -80,7 +81,6 @@ export function planRun(
     paths.pidFile,
     box.id,
   ];
-  const kill = cgroup.unified ?? cgroup.directories[0];
   return {
     stdio: box.process.stdio,
     log: box.log,
@@ -105,7 +105,7 @@ export function planRun(
     ],
     // runc removes its cgroups itself, unless it was killed.
     teardown: [
-      ...(kill === undefined ? [] : [{ op: 'cgroup_kill', path: kill } as const]),
+      ...killOps(cgroup),
       ...cgroup.directories.map((path): Op => ({ op: 'cgroup_rmdir', path })),
     ],
   };

@@ -123,7 +123,7 @@ export class RuncTask implements Task {
   }
 
   pause(signal?: AbortSignal): Promise<void> {
-    return this.#inner.pause(signal);
+    return this.#inner.pause(signal, this.pid);
   }
 
   resume(): Promise<void> {
