@@ -123,7 +123,6 @@ int make_file(int root, const char *path, mode_t mode)
 
 struct removal {
 	int top;
-	dev_t device;
 	unsigned lifted; /* directories that were moved up to the top, to be removed there */
 };
 
@@ -138,19 +137,28 @@ static int lift(struct removal *r, int parent, const char *name)
 	return -1;
 }
 
+/*
+ * unlink(2) has refused it, with this error: a directory, or something that cannot be removed. A mount is
+ * not ours to empty, also when it is of the same file system.
+ */
+static int open_to_empty(int parent, const char *name, int refused)
+{
+	struct statx sx;
+	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return errno = errno == ENOTDIR ? refused : errno, -1;
+	if (statx(fd, "", AT_EMPTY_PATH, 0, &sx) < 0)
+		return closing(fd, -1);
+	return sx.stx_attributes & STATX_ATTR_MOUNT_ROOT ? (errno = EXDEV, closing(fd, -1)) : fd;
+}
+
 static int remove_entries(int directory, struct removal *r, int depth);
 
-/* unlink(2) has refused it, with this error: a directory, or something that cannot be removed. */
 static int remove_directory(int parent, const char *name, struct removal *r, int depth, int refused)
 {
-	struct stat st;
-	int child = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int child = open_to_empty(parent, name, refused);
 	if (child < 0)
-		return errno = errno == ENOTDIR ? refused : errno, -1;
-	if (fstat(child, &st) < 0)
-		return closing(child, -1);
-	if (st.st_dev != r->device)
-		return errno = EXDEV, closing(child, -1); /* a mount: not ours to empty */
+		return -1;
 	if (depth == REMOVE_DEPTH_MAX)
 		return closing(child, lift(r, parent, name));
 	return remove_entries(child, r, depth + 1) < 0 ? -1 : unlinkat(parent, name, AT_REMOVEDIR);
@@ -176,20 +184,14 @@ static int remove_entries(int directory, struct removal *r, int depth)
 /* rm -rf of one entry; ENOENT is success. Links are removed, not followed. */
 int remove_tree_at(int parent, const char *name)
 {
-	struct stat st;
 	struct removal r = { .top = -1 };
 	if (unlinkat(parent, name, 0) == 0 || errno == ENOENT)
 		return 0;
 	int refused = errno;
 	do {
 		r.lifted = 0;
-		r.top = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (r.top < 0)
-			return errno = errno == ENOTDIR ? refused : errno, -1;
-		if (fstat(r.top, &st) < 0)
-			return closing(r.top, -1);
-		r.device = st.st_dev;
-		if (remove_entries(r.top, &r, 0) < 0)
+		r.top = open_to_empty(parent, name, refused);
+		if (r.top < 0 || remove_entries(r.top, &r, 0) < 0)
 			return -1;
 	} while (r.lifted);
 	return unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT ? 0 : -1;

@@ -39,6 +39,9 @@ before(() => {
 
 after(() => rmSync(base, { recursive: true, force: true }));
 
+const failsWith = (errno: number) => (error: unknown) =>
+  error instanceof OpError && error.result.errno === errno;
+
 /** Longer than any path may be, from the bottom up. */
 function makeDeep(path: string, levels: number): void {
   const next = `${path}.next`;
@@ -72,6 +75,31 @@ test('a tree is removed however deep it is, with few descriptors', async () => {
   await using agent = new NativeAgent(program);
   await agent.perform([{ op: 'remove_tree', path: top }]);
   assert.ok(!existsSync(top));
+});
+
+test('what is mounted in a tree that is removed keeps its files, also of the same file system', async () => {
+  const other = join(base, 'mounted');
+  const file = join(other, 'file');
+  const tree = join(base, 'with-mount');
+  const places = [join(tree, 'mount'), join(tree, 'deep/er/mount')];
+  mkdirSync(other);
+  writeFileSync(file, '');
+  await using agent = new NativeAgent(NATIVE);
+  for (const place of places) {
+    mkdirSync(place, { recursive: true });
+    assert.equal(spawnSync('mount', ['--bind', other, place]).status, 0);
+    try {
+      for (const op of ['remove_tree', 'empty_directory'] as const) {
+        await assert.rejects(agent.perform([{ op, path: tree }]), failsWith(18)); // EXDEV
+        assert.ok(existsSync(file));
+      }
+      await assert.rejects(agent.perform([{ op: 'remove_tree', path: place }]), failsWith(18));
+    } finally {
+      spawnSync('umount', [place]);
+    }
+  }
+  await agent.perform([{ op: 'remove_tree', path: tree }]);
+  assert.ok(existsSync(file) && !existsSync(tree));
 });
 
 test('a directory called like a mark is content, and leads to nothing outside', async () => {
