@@ -302,7 +302,10 @@ function isShared(op: Op): boolean {
   return op.op === 'bind' && (Number(op.propagation) & MS.SHARED) !== 0;
 }
 
-/** What programs look for: that this is a container, and its mounts (setmntent(3), Java). */
+/**
+ * What programs look for: that this is a container, and its mounts (setmntent(3), Java). Before any
+ * mount: a volume or a directory of the host at /etc is not ours to write to.
+ */
 export const madeOps: readonly Op[] = [
   { op: 'file', path: '/.dockerenv', mode: 0o755, data: new Uint8Array(0) },
   { op: 'symlink', target: '/proc/mounts', path: '/etc/mtab' },
@@ -315,7 +318,7 @@ function worldOps(spec: OciSpec, extras: LaunchExtras, modes: Modes, facts: Host
     userns: modes.mapped,
     fileTargets: new Set(extras.fileTargets),
   };
-  const ops: Op[] = [];
+  const ops: Op[] = [...madeOps];
   for (const mount of spec.mounts) {
     ops.push(...mountOps(mount, mountFacts));
     // At once, so that a user's mount below /dev goes over them.
@@ -323,7 +326,6 @@ function worldOps(spec: OciSpec, extras: LaunchExtras, modes: Modes, facts: Host
       ops.push(...deviceOps(spec, extras, modes, facts));
     }
   }
-  ops.push(...madeOps);
   return ops;
 }
 
