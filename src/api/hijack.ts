@@ -10,6 +10,9 @@ import type { Exchange } from './exchange.ts';
 
 /** How long a client may take to close after our last byte. */
 export const LINGER_MS_MAX = 10_000;
+/** How often a client that sends no more is asked whether it still is there. */
+const PRESENCE_MS = 5_000;
+const NOTHING = Buffer.alloc(0);
 
 export const RAW_STREAM = 'application/vnd.docker.raw-stream';
 export const MULTIPLEXED_STREAM = 'application/vnd.docker.multiplexed-stream';
@@ -79,10 +82,25 @@ export async function bridge(
     if (input.readableEnded || input.destroyed) output.destroy();
     else input.once('end', () => output.destroy());
   });
+  input.once('end', () => watchPresence(output));
   stream.on('error', () => output.end());
   stream.once('close', () => output.end());
   input.on('error', () => output.destroy());
   await finished;
+}
+
+/**
+ * The end of its input is all that is heard of a client that goes, and the same of one that stays
+ * to read. On a unix socket a write of nothing tells them apart: it fails when the other side is
+ * closed (EPIPE). Else each that left a silent program would be held until that writes.
+ */
+function watchPresence(output: Duplex): void {
+  const ask = (): void => {
+    if (output.writable && output.writableLength === 0) output.write(NOTHING);
+  };
+  ask();
+  const timer = setInterval(ask, PRESENCE_MS).unref();
+  output.once('close', () => clearInterval(timer));
 }
 
 /** A frame of the multiplexed format: stream 1 = stdout, 2 = stderr, 3 = an error of the daemon. */

@@ -226,6 +226,8 @@ function serve(
     inner.on('error', (error) =>
       deps.report(`the streams of the detached exec ${exec.id}`, messageOf(error)),
     );
+    // Half-open: the end of the process closes only its side.
+    inner.once('end', () => inner.destroy());
     inner.resume();
     return undefined;
   }

@@ -10,7 +10,7 @@ import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isEnding } from '#runtime/freeze.ts';
 import { type PrivateEngine, startEngine } from '../../tools/private-engine.ts';
-import { type Answer, call } from './engine-call.ts';
+import { type Answer, call, hijack } from './engine-call.ts';
 
 const WAIT_MS_MAX = 10_000;
 let engine: PrivateEngine;
@@ -285,5 +285,21 @@ test('what is paused in the moment of its end ends', async (t) => {
   assert.equal(paused.status, 409, paused.body);
   await soon('wait', post(id, 'wait'));
   assert.equal((await inspect(id)).State.Status, 'exited');
+  await remove(id);
+});
+
+test('neither a detached exec nor a client that goes leaves a descriptor in the daemon', async () => {
+  const id = await create({ Cmd: ['sleep', '60'], OpenStdin: true });
+  await act(id, 'start');
+  const count = (): number => readdirSync(`/proc/${engine.pid}/fd`).length;
+  const before = count();
+  const rounds = 20;
+  for (let round = 0; round < rounds; round += 1) {
+    const { Id } = JSON.parse((await post(id, 'exec', { Cmd: ['true'] })).body) as { Id: string };
+    await call(engine.socket, 'POST', `/exec/${Id}/start`, { Detach: true });
+    const path = `/containers/${id}/attach?stream=1&stdin=${round % 2}&stdout=1`;
+    (await hijack(engine.socket, path)).socket.destroy();
+  }
+  await until('their end', async () => count() < before + rounds / 2);
   await remove(id);
 });
