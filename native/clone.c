@@ -23,7 +23,7 @@ struct walk {
 	struct copied *done;
 	unsigned how;
 	int root;        /* of the copy */
-	dev_t device;    /* of what is copied: another one is a mount */
+	uint64_t mount;  /* that is copied: others are left out */
 	bool may_share;  /* until the file system has said no */
 	char path[4096]; /* of the entry, below root */
 	size_t length;
@@ -161,8 +161,8 @@ static int copy_one(struct walk *w, int from, int to, const char *name, int dept
 		return errno == ENOENT ? 0 : -1; /* gone meanwhile */
 	if (fstat(source, &st) < 0)
 		return closing(source, -1);
-	/* A socket is its listener's. A directory of another device is a mount; files of an overlay may have one. */
-	if (S_ISSOCK(st.st_mode) || (S_ISDIR(st.st_mode) && st.st_dev != w->device))
+	/* A socket is its listener's. */
+	if (S_ISSOCK(st.st_mode) || (S_ISDIR(st.st_mode) && mount_of(source) != w->mount))
 		return closing(source, 0);
 	w->done->entries++;
 	if (w->how & CLONE_LINKS && !S_ISDIR(st.st_mode)) {
@@ -223,7 +223,7 @@ int clone_tree(int from, int to, unsigned how, struct copied *done)
 	w->root = to;
 	w->may_share = true;
 	int result = fstat(from, &st);
-	w->device = st.st_dev;
+	w->mount = mount_of(from);
 	if (result == 0)
 		result = copy_below(w, from, to, 0);
 	if (result == 0)

@@ -40,7 +40,7 @@ int op_empty_directory(struct context *c, const struct op *op)
 	return errno = saved, saved ? -1 : result;
 }
 
-static int chown_below(int directory, dev_t device, const struct context *c, int depth)
+static int chown_below(int directory, uint64_t mount, const struct context *c, int depth)
 {
 	if (depth > TREE_DEPTH_MAX)
 		return errno = FAULT_TOO_MANY, -1;
@@ -58,9 +58,9 @@ static int chown_below(int directory, dev_t device, const struct context *c, int
 			result = closing(entry, errno == ENOENT ? 0 : -1);
 			continue;
 		}
-		if (!S_ISDIR(st.st_mode) || st.st_dev == device) {
+		if (mount_of(entry) == mount) {
 			if (S_ISDIR(st.st_mode))
-				result = chown_below(entry, device, c, depth + 1);
+				result = chown_below(entry, mount, c, depth + 1);
 			if (result == 0 && (st.st_uid != c->uid || st.st_gid != c->gid))
 				result = fchownat(entry, "", c->uid, c->gid, AT_EMPTY_PATH);
 		}
@@ -78,15 +78,14 @@ int op_chown_tree(struct context *c, const struct op *op)
 	int top = c->inside ? open_in(c->root, op->a[0].s, O_PATH, 0) : (errno = FAULT_BAD_PLAN, -1);
 	if (top < 0 || fstat(top, &st) < 0)
 		return closing(top, -1);
-	int result = S_ISDIR(st.st_mode) ? chown_below(top, st.st_dev, c, 0) : 0;
+	int result = S_ISDIR(st.st_mode) ? chown_below(top, mount_of(top), c, 0) : 0;
 	if (result == 0 && (st.st_uid != c->uid || st.st_gid != c->gid))
 		result = fchownat(top, "", c->uid, c->gid, AT_EMPTY_PATH);
 	return closing(top, result);
 }
 
 struct usage {
-	uint64_t bytes, entries, limit;
-	dev_t device;
+	uint64_t bytes, entries, limit, mount;
 	struct inodes met;
 };
 
@@ -119,10 +118,10 @@ static int measure(int directory, struct usage *u, int depth)
 			result = -1;
 		} else if (!S_ISDIR(st.st_mode)) {
 			u->bytes += st.st_nlink == 1 || is_new(u, &st) ? (uint64_t)st.st_size : 0;
-		} else if (st.st_dev == u->device) {
+		} else {
 			int child = openat(fd, e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 			if (child >= 0)
-				result = closing(child, measure(child, u, depth + 1));
+				result = closing(child, mount_of(child) == u->mount ? measure(child, u, depth + 1) : 0);
 		}
 	}
 	int saved = errno; /* readdir(3) fails by it alone */
@@ -133,12 +132,11 @@ static int measure(int directory, struct usage *u, int depth)
 int op_tree_usage(struct context *c, const struct op *op)
 {
 	struct usage *u = calloc(1, sizeof *u);
-	struct stat st;
 	int top = u ? open(op->a[0].s, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
-	if (top < 0 || fstat(top, &st) < 0)
-		return free(u), closing(top, -1);
+	if (top < 0)
+		return free(u), -1;
 	u->limit = op->a[1].u;
-	u->device = st.st_dev;
+	u->mount = mount_of(top);
 	int result = measure(top, u, 0);
 	uint64_t numbers[2] = { u->bytes, u->entries };
 	if (result == 0)

@@ -25,7 +25,7 @@ import { Worker } from 'node:worker_threads';
 import { NativeAgent } from '#kernel/native/agent.ts';
 import { connectMonitor } from '#kernel/native/monitor.ts';
 import { OpError, parseExitFile } from '#kernel/native/encode.ts';
-import { type ExecPlan, FAULT } from '#kernel/native/op.ts';
+import { type ExecPlan, FAULT, type Op } from '#kernel/native/op.ts';
 import { NativeVisit } from '#kernel/native/visit.ts';
 import { NativeTreeWriter } from '#kernel/native/tree.ts';
 import { ALL, boxPlan, makeBox, NAMESPACES, NATIVE } from './native-box.ts';
@@ -100,6 +100,32 @@ test('what is mounted in a tree that is removed keeps its files, also of the sam
   }
   await agent.perform([{ op: 'remove_tree', path: tree }]);
   assert.ok(existsSync(file) && !existsSync(tree));
+});
+
+test('what is mounted in a tree that is handed to another owner keeps its own', async () => {
+  const [tree, other] = [join(base, 'given'), join(base, 'kept')];
+  mkdirSync(join(tree, 'sub'), { recursive: true });
+  mkdirSync(other);
+  writeFileSync(join(tree, 'file'), '');
+  writeFileSync(join(other, 'file'), '');
+  const bind = (source: string, target: string): Op => {
+    return { op: 'bind', source, target, flags: 0, attr_set: 0, attr_clear: 0, propagation: 0 };
+  };
+  await using agent = new NativeAgent(NATIVE);
+  await agent.monitor(join(base, 'run'));
+  await using monitor = await connectMonitor(join(base, 'run'));
+  const init: readonly Op[] = [
+    bind(tree, '/data'),
+    bind(other, '/data/sub'),
+    { op: 'lookup_user', user: 'bob', groups: [] },
+    { op: 'chown_tree', path: '/data' },
+  ];
+  await monitor.launch(boxPlan(base, { argv: ['sh', '-c', ':'], init }));
+  await monitor.go();
+  await monitor.exited;
+  const owner = (...path: string[]): number => statSync(join(...path)).uid;
+  assert.deepEqual([owner(tree), owner(tree, 'file')], [1000, 1000]);
+  assert.deepEqual([owner(other), owner(other, 'file')], [0, 0]);
 });
 
 test('a directory called like a mark is content, and leads to nothing outside', async () => {
