@@ -101,21 +101,43 @@ int make_path(int root, const char *path, mode_t mode)
 	}
 }
 
-/* The file at path, made empty with its parents where missing, opened O_PATH. */
+/* Where the link `leaf` of `parent` leads to; `path` is its own. */
+static int link_target(int parent, const char *leaf, const char *path, char *target, size_t size)
+{
+	char link[4096];
+	ssize_t n = readlinkat(parent, leaf, link, sizeof link - 1);
+	if (n < 0)
+		return -1;
+	link[n] = '\0';
+	const char *slash = *link == '/' ? NULL : strrchr(path, '/');
+	int length = snprintf(target, size, "%.*s%s", slash ? (int)(slash + 1 - path) : 0, path, link);
+	return length < (int)size ? 0 : (errno = ENAMETOOLONG, -1);
+}
+
+/* As many as the kernel follows (path_resolution(7)). */
+#define LINKS_MAX 40
+
+/* The file at path, made empty with its parents where missing, also where a link leads that hangs; opened O_PATH. */
 int make_file(int root, const char *path, mode_t mode)
 {
-	int fd = open_in(root, path, O_PATH, 0);
-	if (fd >= 0 || errno != ENOENT)
-		return fd;
-	char leaf[256];
-	int parent = open_parent(root, path, 0755, leaf, sizeof leaf);
-	if (parent < 0)
-		return -1;
-	fd = closing(parent, openat(parent, leaf, O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_WRONLY, mode));
-	if (fd < 0 && errno != EEXIST)
-		return -1;
-	closing(fd, 0);
-	return open_in(root, path, O_PATH, 0);
+	char paths[2][4096], leaf[256];
+	for (int links = 0; links < LINKS_MAX; links++) {
+		int fd = open_in(root, path, O_PATH, 0);
+		if (fd >= 0 || errno != ENOENT)
+			return fd;
+		int parent = open_parent(root, path, 0755, leaf, sizeof leaf);
+		if (parent < 0)
+			return -1;
+		fd = openat(parent, leaf, O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_WRONLY, mode);
+		if (fd >= 0)
+			return closing(parent, closing(fd, open_in(root, path, O_PATH, 0)));
+		char *target = paths[links % 2];
+		bool hangs = errno == EEXIST && link_target(parent, leaf, path, target, sizeof paths[0]) == 0;
+		if (closing(parent, hangs ? 0 : -1) < 0)
+			return -1;
+		path = target;
+	}
+	return errno = ELOOP, -1;
 }
 
 /* Each level holds a descriptor and a buffer, and how deep it goes is the choice of who made the tree. */

@@ -52,6 +52,7 @@ static const struct {
 	[OP_file] = { op_file, INSIDE },
 	[OP_symlink] = { op_symlink, INSIDE },
 	[OP_node] = { op_node, INSIDE },
+	[OP_unlink_links] = { op_unlink_links, INSIDE },
 	[OP_mask] = { op_mask, INSIDE },
 	[OP_readonly] = { op_readonly, INSIDE },
 	[OP_root_readonly] = { op_root_readonly, INSIDE | IN_TREE },

@@ -70,6 +70,21 @@ int op_symlink(struct context *c, const struct op *op)
 	return closing(parent, symlinkat(op->a[0].s, parent, leaf) == 0 || errno == EEXIST ? 0 : -1);
 }
 
+int op_unlink_links(struct context *c, const struct op *op)
+{
+	char leaf[256];
+	if (need_root(c) < 0)
+		return -1;
+	for (uint32_t i = 0; i < op->a[0].length; i++) {
+		struct stat st;
+		int parent = open_parent(c->root, op->a[0].l[i], 0, leaf, sizeof leaf);
+		bool is_link = parent >= 0 && fstatat(parent, leaf, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode);
+		if (closing(parent, is_link ? unlinkat(parent, leaf, 0) : 0) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 int op_node(struct context *c, const struct op *op)
 {
 	char leaf[256];

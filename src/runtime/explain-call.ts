@@ -140,6 +140,7 @@ const CALLS: Callers = {
   tmpfs_copy: (op) => fsmount('tmpfs', 'tmpfs', op.target, op.attr, op.options),
   directory: (op) => `mkdirat(${q(op.path)}, ${octal(op.mode)}); fchownat(${op.uid}, ${op.gid})`,
   file: (op) => `openat(${q(op.path)}, O_CREAT, ${octal(op.mode)})`,
+  unlink_links: (op) => `unlinkat(${op.paths.map(q).join(', ')}, each that is a symbolic link)`,
   symlink: (op) => `symlinkat(${q(op.target)}, ${q(op.path)})`,
   node: (op) => `mknodat(${q(op.path)}, ${octal(op.mode)}, makedev(${op.major}, ${op.minor}))`,
   mask: (op) => `move_mount(an empty read-only tmpfs, or /dev/null for a file, ${q(op.path)})`,

@@ -54,6 +54,7 @@ const GROUP_OF = {
   directory: 'mounts',
   file: 'mounts',
   symlink: 'mounts',
+  unlink_links: 'mounts',
   node: '/dev',
   mask: 'mounts',
   readonly: 'mounts',

@@ -122,6 +122,7 @@ const WHY: Reasons = {
   directory: 'A directory that later steps need.',
   file: 'An empty mark by which programs tell that they run in a container.',
   symlink: 'A name that programs expect.',
+  unlink_links: 'Files of its own come here: a link of the image may lead nowhere in a container.',
   node: 'A device node; which devices can be opened is up to the cgroup.',
   mask: "Hides something of the kernel that is not the container's business.",
   readonly: 'Settings of the kernel for the whole machine: may be read, not written.',

@@ -39,10 +39,10 @@ export type LaunchExtras = {
   readonly shm: BoxShm;
 };
 
+const NAME_FILES: readonly string[] = ['/etc/resolv.conf', '/etc/hostname', '/etc/hosts'];
+
 export function launchExtras(box: Box, cgroup: CgroupPlan): LaunchExtras {
-  const targets = new Map(
-    ['/etc/resolv.conf', '/etc/hostname', '/etc/hosts'].map((path) => [path, true]),
-  );
+  const targets = new Map(NAME_FILES.map((path) => [path, true]));
   for (const mount of box.mounts) {
     targets.set(cleanPath(mount.target), mount.kind !== 'tmpfs' && mount.file);
   }
@@ -303,10 +303,12 @@ function isShared(op: Op): boolean {
 }
 
 /**
- * What programs look for: that this is a container, and its mounts (setmntent(3), Java). Before any
+ * Files in the place of links: a whole machine has some there that lead nowhere in a container. And
+ * what programs look for: that this is a container, and its mounts (setmntent(3), Java). Before any
  * mount: a volume or a directory of the host at /etc is not ours to write to.
  */
 export const madeOps: readonly Op[] = [
+  { op: 'unlink_links', paths: ['/.dockerenv', ...NAME_FILES] },
   { op: 'file', path: '/.dockerenv', mode: 0o755, data: new Uint8Array(0) },
   { op: 'symlink', target: '/proc/mounts', path: '/etc/mtab' },
 ];

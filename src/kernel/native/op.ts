@@ -122,6 +122,7 @@ export const OPS = {
   layer_copy: 'from:s to:s how:u',
   layer_merge: 'from:s to:s',
   tree_below: 'lower:l joined:u',
+  unlink_links: 'paths:l',
 } as const;
 
 export type OpName = keyof typeof OPS;
