@@ -52,6 +52,7 @@ export async function openLayer(
   // No lock is held, so that it can be removed even while this is being opened.
   let cut: EngineError | undefined;
   const opening: Cuttable = {
+    holdsRoot: false,
     cut: (why) => {
       cut = wasEnded(record, why);
     },
@@ -69,7 +70,7 @@ export async function openLayer(
   own.defer(() => {
     visits.delete(visit);
   });
-  const visit = parts.use(new OpenVisit(files, record, own.move()));
+  const visit = parts.use(new OpenVisit({ files, record }, own.move(), { holdsRoot: false }));
   visits.add(visit);
   return {
     visit,

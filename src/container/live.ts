@@ -42,6 +42,8 @@ export class Signal<T> {
 
 /** Work on a container that another verb may end. */
 export interface Cuttable {
+  /** Of a run, which the next one does not begin beside. */
+  readonly holdsRoot: boolean;
   cut(why: string): void;
 }
 
@@ -72,6 +74,11 @@ export class Live {
 
   cutVisits(why: string): void {
     for (const visit of this.visits) visit.cut(why);
+  }
+
+  /** The others read the layer alone, as beside any run. */
+  cutVisitsOfRoot(why: string): void {
+    for (const visit of this.visits) if (visit.holdsRoot) visit.cut(why);
   }
 
   cancelRestart(): boolean {

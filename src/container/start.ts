@@ -35,7 +35,7 @@ export async function start(deps: Deps, ref: string): Promise<void> {
 export async function startLocked(deps: Deps, record: ContainerRecord): Promise<void> {
   const live = deps.lives.of(record.id);
   live.cancelRestart();
-  live.cutVisits('the container was started again'); // they hold the root of its last run
+  live.cutVisitsOfRoot('the container was started again'); // that of its last run
   if (live.removing > 0) {
     throw new EngineError('conflict', 'container is marked for removal and cannot be started');
   }

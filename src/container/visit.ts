@@ -30,13 +30,19 @@ let open = 0;
 export class OpenVisit implements AsyncDisposable, Cuttable {
   readonly files: Visit;
   readonly record: ContainerRecord;
+  readonly holdsRoot: boolean;
   readonly #parts: AsyncDisposableStack;
   readonly #timer: NodeJS.Timeout;
   #cut: EngineError | undefined;
 
-  constructor(files: Visit, record: ContainerRecord, parts: AsyncDisposableStack) {
+  constructor(
+    { files, record }: Looking,
+    parts: AsyncDisposableStack,
+    { holdsRoot }: Pick<Cuttable, 'holdsRoot'>,
+  ) {
     this.files = files;
     this.record = record;
+    this.holdsRoot = holdsRoot;
     this.#parts = parts;
     const why = `nothing was read or sent for ${VISIT_IDLE_MS_MAX / 1000} seconds`;
     const giveUp = (): void => {
@@ -79,12 +85,12 @@ export async function openVisit(
   const { id } = deps.store.get(ref);
   await using parts = new AsyncDisposableStack();
   countVisit(parts);
-  const { files, record } = await look(deps, id, wish, parts);
+  const looking = await look(deps, id, wish, parts);
   const { visits } = deps.lives.of(id);
   parts.defer(() => {
     visits.delete(visit);
   });
-  const visit = new OpenVisit(files, record, parts.move());
+  const visit = new OpenVisit(looking, parts.move(), { holdsRoot: true });
   visits.add(visit);
   return visit;
 }

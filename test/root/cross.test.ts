@@ -303,3 +303,20 @@ test('neither a detached exec nor a client that goes leaves a descriptor in the 
   await until('their end', async () => count() < before + rounds / 2);
   await remove(id);
 });
+
+test('what a container has written can be looked at while it is started', async () => {
+  const script = 'for i in $(seq 1000); do : > /$i; done';
+  const id = await create({ Cmd: ['sh', '-c', script] });
+  await act(id, 'start');
+  await post(id, 'wait');
+  // As with one that its policy starts again and again.
+  const look = (): Promise<Answer> => call(engine.socket, 'GET', `/containers/${id}/changes`);
+  for (let round = 0; round < 3; round += 1) {
+    const looks = [look(), look(), look()];
+    await act(id, 'start');
+    for (const { status, body } of await Promise.all(looks)) assert.equal(status, 200, body);
+    await act(id, 'kill').catch(() => {}); // it has ended
+    await post(id, 'wait');
+  }
+  await remove(id);
+});
