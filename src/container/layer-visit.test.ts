@@ -8,6 +8,8 @@ import type { Pid } from './state.ts';
 import { plainRecord } from './testing-record.ts';
 import { VISITS_MAX } from './visit.ts';
 
+const HELD = { [Symbol.asyncDispose]: async () => {} };
+
 test('looks at layers are as many at once as any others', async () => {
   const record = plainRecord('a', { status: 'running', pid: 7 as Pid, startedAt: 0n });
   let [open, lost] = [0, false];
@@ -25,7 +27,10 @@ test('looks at layers are as many at once as any others', async () => {
   const deps = {
     store: { get: () => record },
     lives: new Lives(),
-    snapshots: { written: () => ({ path: '/top', lower: [], marks: true }) },
+    snapshots: {
+      hold: async () => HELD,
+      written: () => ({ path: '/top', lower: [], marks: true }),
+    },
     visits: { layer },
   } as unknown as Deps;
   await using later = new AsyncDisposableStack();
@@ -61,7 +66,11 @@ for (const moment of ['while it is opened', 'while it is read'] as const) {
     const deps = {
       store: { get: () => record, list: () => [] },
       lives,
-      snapshots: { written: () => ({ path: '/top', lower: [], marks: true }), branches: () => [] },
+      snapshots: {
+        hold: async () => HELD,
+        written: () => ({ path: '/top', lower: [], marks: true }),
+        branches: () => [],
+      },
       visits: {
         layer: async () => {
           if (moment === 'while it is opened') remove();

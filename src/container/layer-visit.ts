@@ -46,7 +46,6 @@ export async function openLayer(
   const record = deps.store.get(ref);
   checkThere(record);
   const { visits } = deps.lives.of(record.id);
-  const { path, lower, marks } = deps.snapshots.written(record.id);
   await using own = new AsyncDisposableStack();
   countVisit(own);
   // No lock is held, so that it can be removed even while this is being opened.
@@ -59,8 +58,13 @@ export async function openLayer(
   };
   visits.add(opening);
   let files: Visit;
+  let marks: boolean;
   try {
-    files = own.use(await deps.visits.layer(path, lower));
+    // One with a size is on a disk of its own, which is there only for who holds it.
+    own.use(await deps.snapshots.hold(record.id));
+    const written = deps.snapshots.written(record.id);
+    marks = written.marks;
+    files = own.use(await deps.visits.layer(written.path, written.lower));
   } catch (error) {
     throw cut ?? error;
   } finally {

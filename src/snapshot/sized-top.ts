@@ -79,7 +79,8 @@ export class SizedTops {
 
   async #release(key: string, target: string): Promise<void> {
     using _lock = await this.#locks.acquire(key);
-    const holds = (this.#holds.get(key) ?? 1) - 1;
+    const holds = (this.#holds.get(key) ?? 0) - 1;
+    if (holds < 0) return; // forgotten meanwhile
     if (holds > 0) {
       this.#holds.set(key, holds);
       return;
@@ -113,7 +114,15 @@ export class SizedTops {
   async forget(key: string): Promise<void> {
     const limit = this.#limits.get(key);
     this.#limits.delete(key);
+    if (limit?.kind === 'disk') await this.#letGo(key);
     if (limit?.kind === 'quota') await dropQuota(this.#perform, this.#root, limit.project);
+  }
+
+  /** Who still reads it was cut. */
+  async #letGo(key: string): Promise<void> {
+    using _lock = await this.#locks.acquire(key);
+    if (!this.#holds.delete(key)) return;
+    await this.#perform([{ op: 'volume_unmount', target: join(this.#root, key, LIMITED) }]);
   }
 }
 

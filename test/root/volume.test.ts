@@ -286,6 +286,8 @@ test('a root with a size ends at it, grows, and survives crashes', { skip: skipD
     SizeRw: number;
   }[];
   assert.ok((list.find(({ Id }) => Id === id)?.SizeRw ?? 0) > 0);
+  const changes = await call(engine, 'GET', `/containers/${id}/changes`);
+  assert.deepEqual(changes, [{ Path: '/x', Kind: 1 }]);
   await call(engine, 'DELETE', `/containers/${id}?force=1`);
   await noLoops();
 });
