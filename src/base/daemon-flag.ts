@@ -50,7 +50,10 @@ export const SETTING_FLAGS: readonly DaemonFlag[] = [
   }),
   text('bridge', 'Default bridge, or none (coracle0)', { short: 'b' }),
   text('certs-dir', 'HOST[:PORT]/*.crt of registries (/etc/coracle/certs.d, /etc/docker/certs.d)'),
-  text('cgroup-parent', 'Parent cgroup of all containers (/coracle, or coracle.slice)'),
+  text(
+    'cgroup-parent',
+    'Parent cgroup of all containers (/coracle, coracle.slice; with a suffix for other data roots)',
+  ),
   text('config-file', 'Configuration file (/etc/coracle/daemon.json)', { key: '' }),
   text('cpu-rt-period', 'Period of real-time for all containers, in microseconds (1000000)'),
   text('cpu-rt-runtime', 'Real-time of all containers together in a period, in microseconds (0)'),

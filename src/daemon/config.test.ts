@@ -164,9 +164,13 @@ test('proxies of the file go before those of the environment, and are shown with
 test('how cgroups are called is said as in daemon.json, and the parent must be called so', () => {
   const { cgroupDriver, cgroupParent } = configOf([]);
   assert.deepEqual([cgroupDriver, cgroupParent], ['cgroupfs', '/coracle']);
+  // Each daemon sweeps what it does not know below its own: with one for all, what others run.
+  assert.match(configOf(['--data-root', '/x']).cgroupParent, /^\/coracle_[0-9a-f]{6}$/);
   const systemd = configOf([], '{"exec-opts": ["native.cgroupdriver=systemd"]}');
   assert.deepEqual([systemd.cgroupDriver, systemd.cgroupParent], ['systemd', 'coracle.slice']);
   const flag = ['--exec-opt', 'native.cgroupdriver=systemd'];
+  const other = configOf([...flag, '--data-root', '/x']).cgroupParent;
+  assert.match(other, /^coracle_[0-9a-f]{6}\.slice$/);
   assert.equal(configOf([...flag, '--cgroup-parent', 'a-b.slice']).cgroupParent, 'a-b.slice');
   assert.throws(() => configOf([...flag, '--cgroup-parent', '/a']), {
     message: 'cgroup-parent for systemd cgroup should be a valid slice named as "xxx.slice"',

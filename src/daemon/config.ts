@@ -16,6 +16,7 @@ import { type HostDefaults, parseHostDefaults } from './host-default.ts';
 import { makeNetworkConfig, type NetworkConfig } from './network-config.ts';
 import { parseMetricsAddress } from './metrics.ts';
 import { makeRegistryConfig } from './registry-config.ts';
+import { DATA_ROOT, withOwnTag } from './own-name.ts';
 import { type Proxies, parseProxies } from './proxies.ts';
 import { parseTls, type TlsConfig } from './tls.ts';
 
@@ -58,7 +59,6 @@ export type Config = {
   readonly idle: Readonly<Record<string, string>>;
 };
 
-export const DATA_ROOT = '/var/lib/coracle';
 export const DEFAULT_CONFIG_FILE = '/etc/coracle/daemon.json';
 const CONFIG_BYTES_MAX = 1024 * 1024;
 /** sockaddr_un.sun_path is 108 bytes with its NUL (unix(7)). */
@@ -166,18 +166,19 @@ export function makeConfig(flags: Flags, file: Values): Config {
     const value = values.get(key);
     return typeof value === 'string' && value !== '' ? value : fallback;
   };
+  const dataRoot = resolve(text('data-root', DATA_ROOT));
   const execRoot = resolve(text('exec-root', '/run/coracle'));
   checkExecRoot(execRoot);
   const hosts = values.get('hosts') as readonly string[] | undefined;
   const metrics = text('metrics-addr', '');
   const labels = values.get('labels') as readonly string[] | undefined;
   return {
-    dataRoot: resolve(text('data-root', DATA_ROOT)),
+    dataRoot,
     execRoot,
     pidfile: resolve(text('pidfile', `${execRoot}/coracle.pid`)),
     logLevel: parseLogLevel(values.get('debug') === true ? 'debug' : text('log-level', 'info')),
     hosts: hosts?.length === 0 ? undefined : hosts,
-    ...parseCgroups(values),
+    ...parseCgroups(values, dataRoot),
     realtime: parseRealtime(values),
     network: makeNetworkConfig(values),
     registry: makeRegistryConfig(values),
@@ -202,7 +203,10 @@ export function makeConfig(flags: Flags, file: Values): Config {
 const DRIVER_OPTION = 'native.cgroupdriver';
 
 /** Docker's text; an option that dockerd has not it would ignore. */
-function parseCgroups(values: Values): Pick<Config, 'cgroupDriver' | 'cgroupParent'> {
+function parseCgroups(
+  values: Values,
+  dataRoot: string,
+): Pick<Config, 'cgroupDriver' | 'cgroupParent'> {
   let cgroupDriver: CgroupDriver = 'cgroupfs';
   for (const option of (values.get('exec-opts') ?? []) as readonly string[]) {
     const [, name = option, value = ''] = /^([^=]*)=(.*)$/.exec(option) ?? [];
@@ -216,7 +220,8 @@ function parseCgroups(values: Values): Pick<Config, 'cgroupDriver' | 'cgroupPare
     }
     cgroupDriver = driver;
   }
-  const fallback = cgroupDriver === 'systemd' ? 'coracle.slice' : '/coracle';
+  const own = withOwnTag('coracle', dataRoot);
+  const fallback = cgroupDriver === 'systemd' ? `${own}.slice` : `/${own}`;
   const cgroupParent = String(values.get('cgroup-parent') || fallback);
   namingOf(cgroupDriver).check(cgroupParent);
   return { cgroupDriver, cgroupParent };

@@ -1,6 +1,6 @@
 // The wiring: every part is made by a plain constructor call, in the order of the layers, and
 // closed in reverse. No decision about containers is here.
-import { mkdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { ApiDeps } from '#api/deps.ts';
@@ -66,7 +66,6 @@ export type Engine = AsyncDisposable & {
 export async function openEngine(config: Config, log: Log): Promise<Engine> {
   await using parts = new AsyncDisposableStack();
   const report = reportTo(log);
-  mkdirSync(config.execRoot, { recursive: true, mode: 0o711 });
   const native = nativePath(process.env);
   const agent = parts.use(new NativeAgent(native));
   const cgroups = parts.use(await openCgroups(agent, config, report));

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { lockDataRoot, parseStartTime } from './lock.ts';
+import { lockCgroupParent, lockDataRoot, lockExecRoot, parseStartTime } from './lock.ts';
 
 const root = await mkdtemp(join(tmpdir(), 'coracle-lock-'));
 after(() => rm(root, { recursive: true, force: true }));
@@ -24,6 +24,22 @@ test('one daemon at a time has a data root, and a stale file of a dead one is no
   await assert.rejects(lockDataRoot(root), { code: 'conflict' });
   await lock[Symbol.asyncDispose]();
   await using _again = await lockDataRoot(root);
+});
+
+test('one daemon at a time has an exec root: a second one would end what runs there', async () => {
+  const place = join(root, 'exec');
+  await using _lock = await lockExecRoot(place);
+  const other = 'in use by another coracle daemon: name another one, with --exec-root';
+  const message = `the exec root ${place} is ${other}`;
+  await assert.rejects(lockExecRoot(place), { code: 'conflict', message });
+});
+
+test('one daemon at a time has a cgroup parent', async () => {
+  const parent = `/${'long'.repeat(40)}/${process.pid}`;
+  await using _lock = await lockCgroupParent(parent);
+  const other = 'in use by another coracle daemon: name another one, with --cgroup-parent';
+  const message = `the cgroup parent ${parent} is ${other}`;
+  await assert.rejects(lockCgroupParent(parent), { code: 'conflict', message });
 });
 
 test('a data root of dockerd is refused, and left as it is', async () => {

@@ -15,7 +15,7 @@ import { type Config, makeConfig, readConfigFile } from './config.ts';
 import { type Engine, openEngine } from './engine.ts';
 import { ENGINE_VERSION } from './facts.ts';
 import { type Flags, helpText, parseFlags } from './flags.ts';
-import { lockDataRoot } from './lock.ts';
+import { lockCgroupParent, lockDataRoot, lockExecRoot } from './lock.ts';
 import { Metrics, serveMetrics } from './metrics.ts';
 import { useProxies } from './proxies.ts';
 import { applyReload, tellReload } from './reload.ts';
@@ -80,6 +80,8 @@ async function run(flags: Flags, config: Config): Promise<void> {
   process.on('SIGHUP', () => void opened.promise.then(reload));
   await using parts = new AsyncDisposableStack();
   parts.use(await lockDataRoot(config.dataRoot));
+  parts.use(await lockExecRoot(config.execRoot));
+  parts.use(await lockCgroupParent(config.cgroupParent));
   const { addresses, tls } = listeners(config, takeHandedSockets(process.env, process.pid));
   parts.use(await writePidfile(config.pidfile));
   const engine = parts.use(await openEngine(config, log));

@@ -1,5 +1,4 @@
 // The wiring of networks: drivers, ports, names and limits over the agent.
-import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Log } from '#base/log.ts';
@@ -15,7 +14,8 @@ import { NameService } from '#network/names/service.ts';
 import { Ports } from '#network/port/ports.ts';
 import { Rates } from '#network/rate.ts';
 import { NetworkService } from '#network/service.ts';
-import { type Config, DATA_ROOT } from './config.ts';
+import type { Config } from './config.ts';
+import { tagOf, withOwnTag } from './own-name.ts';
 
 export type NetworkNeeds = {
   readonly config: Config;
@@ -26,29 +26,20 @@ export type NetworkNeeds = {
   readonly log: Log;
 };
 
-/** With the name, 15 letters at most (parseTableName()). */
-const TABLE_DIGITS = 6;
 const DEFAULT_BRIDGE = 'coracle0';
 
 export type Networks = AsyncDisposable & { readonly service: NetworkService };
 
-const digestOf = (dataRoot: string): string =>
-  createHash('sha256').update(dataRoot).digest('hex').slice(0, TABLE_DIGITS);
-
-/**
- * Daemons with other data roots on this host have rules of their own: none takes those of another
- * for its own that are out of date.
- */
 function tableOf({ dataRoot, network }: Config): string {
   if (network.firewallTable !== '') return network.firewallTable;
-  return dataRoot === DATA_ROOT ? DEFAULT_TABLE : `${DEFAULT_TABLE}_${digestOf(dataRoot)}`;
+  return withOwnTag(DEFAULT_TABLE, dataRoot);
 }
 
-/** And a default bridge of their own. */
 function bridgeOf({ dataRoot, network }: Config): string {
   const { bridge } = network.defaultBridge;
   if (bridge !== '') return bridge;
-  return dataRoot === DATA_ROOT ? DEFAULT_BRIDGE : `co-${digestOf(dataRoot)}-0`;
+  const tag = tagOf(dataRoot);
+  return tag === undefined ? DEFAULT_BRIDGE : `co-${tag}-0`;
 }
 
 /** machine-id(5); hosts without are told apart by their random data root only. */
