@@ -35,7 +35,7 @@ function helpOf(path: readonly string[]): Help {
     section = /^([A-Z][\w ]*):\s*$/.exec(line)?.[1] ?? section;
     const command = /^ {2}([\w-]+)\*? +\S/.exec(line)?.[1];
     if (section.endsWith('Commands') && command !== undefined) commands.push(command);
-    const flag = /^ {2}(?:-(\w), | {4})--([\w-]+)(?: ([a-zA-Z<>]+))?(?: {2}|$)/.exec(line);
+    const flag = /^ {2}(?:-(\w), | {4})--([\w-]+)(?: ([a-zA-Z<>-]+))?(?: {2}|$)/.exec(line);
     if (section.endsWith('Options') && flag !== null) {
       flags.set(flag[2] ?? '', `${flag[1] ?? ''} ${flag[3] ?? ''}`);
     }

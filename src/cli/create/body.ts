@@ -240,7 +240,7 @@ function planResources(flags: Flags, swappiness: number): Record<string, unknown
     CpusetMems: flags.string('cpuset-mems'),
     Devices: paths,
     DeviceCgroupRules: orNull(flags.list('device-cgroup-rule')),
-    DeviceRequests: cdi.length === 0 ? null : [cdiRequest(cdi)],
+    DeviceRequests: orNull([...flags.list('gpus'), ...(cdi.length === 0 ? [] : [cdiRequest(cdi)])]),
     MemoryReservation: flags.number('memory-reservation'),
     MemorySwap: flags.number('memory-swap'),
     MemorySwappiness: swappiness,

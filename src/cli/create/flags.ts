@@ -13,6 +13,7 @@ import {
   linkKind,
   sysctlKind,
 } from './kinds.ts';
+import { gpuKind } from './gpus.ts';
 import { LIMITS, NET_RATE, OWN_LIMITS } from './limit-flags.ts';
 import { mountKind } from './mount.ts';
 import { networkKind } from './network.ts';
@@ -121,6 +122,7 @@ const PRIVILEGES_AND_DEVICES: readonly FlagSpec[] = [
   flag('cap-drop', list, 'Drop Linux capabilities'),
   flag('security-opt', list, 'Security Options'),
   flag('device', list, 'Add a host device to the container'),
+  flag('gpus', gpuKind, `GPU devices to add to the container ('all' to pass all GPUs)`),
   flag('device-cgroup-rule', deviceRuleKind, 'Add a rule to the cgroup allowed devices list'),
 ];
 
