@@ -152,6 +152,7 @@ class Course {
       cwd: ROOT,
       // The time limit is that of a test: a file whose test hangs on something would never end.
       execArgv: ['--test-force-exit', `--import=${join(ROOT, 'tools/whole-report.ts')}`],
+      env: { ...process.env, NODE_COMPILE_CACHE: join(ROOT, 'build/compile-cache') },
     });
     const one: Tally = { passed: 0, failed: 0, skipped: 0, failures: [], slow: tally.slow };
     const notes: string[] = [];

@@ -5,3 +5,7 @@ type Handle = { setBlocking?: (on: boolean) => number };
 
 const { _handle: handle } = process.stdout as typeof process.stdout & { _handle?: Handle };
 handle?.setBlocking?.(true);
+
+// Tests have types stripped and code compiled once for all their processes. The engines and the
+// commands that they start come up as they do for everybody.
+delete process.env['NODE_COMPILE_CACHE'];

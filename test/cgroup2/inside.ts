@@ -47,7 +47,9 @@ const stream = run({
   timeout: fileMsMax,
   cwd: ROOT,
   // As in tools/test.ts: the time limit ends a test, not what it hangs on.
-  execArgv: ['--test-force-exit'],
+  execArgv: ['--test-force-exit', `--import=${join(ROOT, 'tools/whole-report.ts')}`],
+  // What ran outside before is there, and nothing can be added.
+  env: { ...process.env, NODE_COMPILE_CACHE: join(ROOT, 'build/compile-cache') },
 });
 stream.on('test:pass', (fact: Fact) => record(fact, undefined));
 stream.on('test:fail', (fact: Fact) => record(fact, describe(fact.details.error)));
