@@ -155,39 +155,28 @@ test('what this kernel has no resource or no file for is refused by name', async
   await container.remove();
 });
 
+// By the API: to start the docker CLI takes a second where each instruction is translated.
 test('containers of a network find each other by name, and a port is published', async () => {
-  const { ok } = host.daemon;
-  await ok('network', 'create', 'n');
+  await host.call('POST', '/networks/create', { Name: 'n' });
+  const ports = { PortBindings: { '80/tcp': [{ HostIp: '127.0.0.1', HostPort: '18080' }] } };
   const serve = 'echo hello >/tmp/index.html; exec httpd -f -p 80 -h /tmp';
-  await ok(
-    'run',
-    '-d',
-    '--name',
-    'web',
-    '--network',
-    'n',
-    '-p',
-    '127.0.0.1:18080:80',
-    'busybox',
-    'sh',
-    '-c',
-    serve,
-  );
-  const inside = (...argv: readonly string[]) =>
-    ok('run', '--rm', '--network', 'n', 'busybox', ...argv);
-  const answer = await inside('nslookup', 'web', '127.0.0.11');
+  const web = await host.run(serve, { NetworkMode: 'n', ...ports });
+  await host.call('POST', `/containers/${web.id}/rename?name=web`);
+  const client = await host.run(WAIT, { NetworkMode: 'n' });
+  const { out: answer } = await client.shell('nslookup web 127.0.0.11');
   const address = /^Address[ \d]*:\s+(172\.\S+)/m.exec(answer)?.[1];
   assert.ok(address, answer);
   // busybox's own wget asks glibc for addresses, which is not in the image.
   const get = (to: string, port: number) =>
     `printf 'GET / HTTP/1.0\\r\\n\\r\\n' | busybox nc -w 5 ${to} ${port}`;
-  assert.match(await inside('sh', '-c', get(address, 80)), /hello$/);
+  const answers = async () => /hello\n$/.test((await client.shell(get(address, 80))).out);
+  await until('it answers', answers);
   // The engine's host is a network namespace.
   const outside = ['nsenter', `--net=/proc/${host.daemon.engine.pid}/ns/net`, 'sh', '-c'];
   const published = await host.daemon.run([...outside, get('127.0.0.1', 18_080)]);
   assert.match(published.stdout, /hello\n$/, published.stderr);
-  await ok('rm', '-f', 'web');
-  await ok('network', 'rm', 'n');
+  await Promise.all([web.remove(), client.remove()]);
+  await host.call('DELETE', '/networks/n');
 });
 
 test('pressure of a container is in its stats', async () => {
