@@ -7,8 +7,9 @@ import { startEngine } from '../tools/private-engine.ts';
 import { ROOT } from '../tools/source.ts';
 import { Api, field } from '../tools/api.ts';
 import { measureBuilds } from './build.ts';
+import { measureCommands } from './command.ts';
 import { type Dockerd, startDockerd } from './dockerd.ts';
-import { command, descendants, median, memoryOf, processes, stopwatch, times } from './measure.ts';
+import { command, descendants, median, memoryOf, processes, times } from './measure.ts';
 import { measureFloor } from './floor.ts';
 import { measureImages } from './image.ts';
 import { loadRows } from './load.ts';
@@ -18,8 +19,7 @@ import { printRows, type Row } from './table.ts';
 const QUICK = process.argv.includes('--quick');
 const JSON_OUTPUT = process.argv.includes('--json');
 const ROUNDS = QUICK ? 20 : 60;
-const CLI_ROUNDS = QUICK ? 3 : 20;
-const CLI_WARM = 3;
+const DOCKERD_ROUNDS = QUICK ? 3 : 8;
 const PARALLEL = 20;
 const STREAM_MIB = QUICK ? 50 : 200;
 const LOG_MB = QUICK ? 20 : 100;
@@ -45,13 +45,6 @@ function docker(side: Side, ...argv: string[]): Promise<number> {
   return command(['docker', '-H', side.host, ...argv]);
 }
 
-/** Milliseconds of the docker CLI, as a shell starts it; the first rounds are not measured. */
-function commandMs(side: Side, ...argv: readonly string[]): number {
-  return median(
-    stopwatch(CLI_ROUNDS + CLI_WARM, ['docker', '-H', side.host, ...argv]).slice(CLI_WARM),
-  );
-}
-
 const HOST_CONFIG = { NetworkMode: 'none' };
 
 async function startOnce(api: Api): Promise<void> {
@@ -63,7 +56,9 @@ async function startOnce(api: Api): Promise<void> {
 
 async function measureStart(side: Side): Promise<number> {
   using api = new Api(side.socket);
-  return median(await times(side.name === 'dockerd' ? CLI_ROUNDS : ROUNDS, () => startOnce(api)));
+  return median(
+    await times(side.name === 'dockerd' ? DOCKERD_ROUNDS : ROUNDS, () => startOnce(api)),
+  );
 }
 
 async function runForever(side: Side, count: number): Promise<readonly string[]> {
@@ -81,17 +76,6 @@ async function runForever(side: Side, count: number): Promise<readonly string[]>
 async function removeAll(side: Side, ids: readonly string[]): Promise<void> {
   using api = new Api(side.socket, 4);
   await Promise.all(ids.map((id) => api.must('DELETE', `/containers/${id}?force=1`)));
-}
-
-function measureRun(side: Side): number {
-  return commandMs(side, 'run', '--rm', '--network', 'none', 'busybox', 'true');
-}
-
-async function measureExec(side: Side): Promise<number> {
-  const ids = await runForever(side, 1);
-  const found = commandMs(side, 'exec', ids[0] ?? '', 'true');
-  await removeAll(side, ids);
-  return found;
 }
 
 /** Of `count` a second, without what the same takes with none: the start has rows of its own. */
@@ -200,17 +184,9 @@ async function measureParallel(side: Side): Promise<number> {
   return rate;
 }
 
-/** On the default bridge, as a user types it. */
-function measureDefaultRun(side: Side): number {
-  return commandMs(side, 'run', '--rm', 'busybox', 'true');
-}
-
 type Figures = {
   readonly idle: number;
   readonly start: number;
-  readonly run: number;
-  readonly defaultRun: number;
-  readonly exec: number;
   readonly attach: number;
   readonly logWrite: number;
   readonly logRead: number;
@@ -224,10 +200,6 @@ async function measureSide(side: Side): Promise<Figures> {
   const idle = measureIdle(side);
   note(`${side.name}: start through the API`);
   const start = await measureStart(side);
-  note(`${side.name}: docker run, docker exec`);
-  const run = measureRun(side);
-  const defaultRun = measureDefaultRun(side);
-  const exec = await measureExec(side);
   note(`${side.name}: streams`);
   const attachRate = await rate(STREAM_MIB, (mib) => attach(side, mib));
   const reads: number[] = [];
@@ -242,9 +214,6 @@ async function measureSide(side: Side): Promise<Figures> {
   return {
     idle,
     start,
-    run,
-    defaultRun,
-    exec,
     attach: attachRate,
     parallel,
     logWrite,
@@ -292,12 +261,6 @@ function tabulate(floor: number, ours: Figures, theirs: Figures | undefined): vo
     ok: ratio <= 3,
   });
   compare('the same beside dockerd', 'ms', ours.start, theirs?.start, { kind: 'faster', goal: 8 });
-  compare('docker run --rm busybox true', 'ms', ours.defaultRun, theirs?.defaultRun, {
-    kind: 'faster',
-    goal: 8,
-  });
-  compare('the same with --network none', 'ms', ours.run, theirs?.run, { kind: 'faster', goal: 8 });
-  compare('docker exec', 'ms', ours.exec, theirs?.exec, { kind: 'faster', goal: 2 });
   compare('20 parallel docker run -d', '/s', ours.parallel, theirs?.parallel, {
     kind: 'rate',
     goal: 5,
@@ -381,6 +344,7 @@ async function benchDockerd(): Promise<Figures | undefined> {
 
 const { floor, ours, network } = await benchEngine();
 tabulate(floor, ours, await benchDockerd());
+rows.push(...(await measureCommands(note)));
 rows.push(...networkRows(network));
 rows.push(...(await measureImages(note)));
 rows.push(...(await measureBuilds(note)));
