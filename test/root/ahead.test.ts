@@ -15,9 +15,8 @@ import {
   startEngine,
 } from '../../tools/private-engine.ts';
 import { cgroupsOf } from '../../tools/scratch.ts';
-import { call } from './engine-call.ts';
+import { call, must as mustCall, until } from './engine-call.ts';
 
-const WAIT_MS_MAX = 10_000;
 /** On a machine that has no time, what was launched ahead is undone before we can start it. */
 const ATTEMPTS_MAX = 10;
 const LAUNCH_MS_MAX = 400;
@@ -33,11 +32,8 @@ after(async () => {
   removeEngineDirectory(directory);
 });
 
-async function must(method: string, path: string, json?: unknown): Promise<string> {
-  const { status, body } = await call(engine.socket, method, path, json);
-  assert.ok(status < 300, `${method} ${path}: ${status} ${body}`);
-  return body;
-}
+const must = (method: string, path: string, json?: unknown): Promise<string> =>
+  mustCall(engine.socket, method, path, json);
 
 async function create(host: object = {}, more: object = {}): Promise<string> {
   const body = {
@@ -68,14 +64,6 @@ function processesIn(cgroup: string): readonly string[] | undefined {
   if (!existsSync(cgroup)) return undefined;
   const text = execFileSync('cat', [join(cgroup, 'cgroup.procs')], { encoding: 'utf8' });
   return text.split('\n').filter((line) => line !== '');
-}
-
-async function until(what: () => string, holds: () => boolean): Promise<void> {
-  const deadline = performance.now() + WAIT_MS_MAX;
-  while (!holds()) {
-    assert.ok(performance.now() < deadline, what());
-    await sleep(2);
-  }
 }
 
 async function launchedAhead(host: object = {}, more: object = {}): Promise<string> {

@@ -226,7 +226,6 @@ test('a program is ended when it cannot be written down that it runs', async (t)
   t.after(() => spawnSync('chattr', ['-i', directory]));
   const { status, body } = await post(id, 'start');
   assert.equal(status, 500, body);
-  await sleep(100);
   assert.equal(running(), false);
   spawnSync('chattr', ['-i', directory]);
   await remove(id);

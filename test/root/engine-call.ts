@@ -1,5 +1,6 @@
 // Calls to an engine's socket as a client makes them, small enough to see every byte: a request
 // with its answer, and a hijacked stream.
+import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { request } from 'node:http';
 import { connect, type Socket } from 'node:net';
@@ -102,5 +103,27 @@ export async function eventuallyEmpty(directory: string): Promise<void> {
     if (names.length === 0) return;
     if (performance.now() > deadline) throw new Error(`${directory} holds ${names.join(' ')}`);
     await sleep(20);
+  }
+}
+
+/** The body of an answer that is none of an error. */
+export async function must(
+  socket: string,
+  method: string,
+  path: string,
+  json?: unknown,
+): Promise<string> {
+  const { status, body } = await call(socket, method, path, json);
+  assert.ok(status < 300, `${method} ${path}: ${status} ${body}`);
+  return body;
+}
+
+const UNTIL_MS_MAX = 10_000;
+
+export async function until(what: () => string, holds: () => boolean): Promise<void> {
+  const deadline = performance.now() + UNTIL_MS_MAX;
+  while (!holds()) {
+    assert.ok(performance.now() < deadline, what());
+    await sleep(2);
   }
 }

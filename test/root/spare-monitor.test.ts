@@ -3,7 +3,6 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { descendants } from '../../bench/measure.ts';
 import {
   makeEngineDirectory,
@@ -11,9 +10,8 @@ import {
   removeEngineDirectory,
   startEngine,
 } from '../../tools/private-engine.ts';
-import { call } from './engine-call.ts';
+import { must as mustCall, until } from './engine-call.ts';
 
-const WAIT_MS_MAX = 10_000;
 /** One with a network namespace, one without. */
 const SPARES = 2;
 const directory = makeEngineDirectory();
@@ -33,24 +31,16 @@ const named = (wanted: string): readonly number[] =>
     .filter(({ name }) => name === wanted)
     .map(({ pid }) => pid);
 
-async function until(what: string, holds: () => boolean): Promise<void> {
-  const deadline = performance.now() + WAIT_MS_MAX;
-  while (!holds()) {
-    assert.ok(performance.now() < deadline, what);
-    await sleep(2);
-  }
-}
-
 async function spares(): Promise<readonly number[]> {
-  await until('there are no spares', () => named('coracle-spare').length === SPARES);
+  await until(
+    () => 'there are no spares',
+    () => named('coracle-spare').length === SPARES,
+  );
   return named('coracle-spare');
 }
 
-async function must(method: string, path: string, json?: unknown): Promise<string> {
-  const { status, body } = await call(engine.socket, method, path, json);
-  assert.ok(status < 300, `${method} ${path}: ${status} ${body}`);
-  return body;
-}
+const must = (method: string, path: string, json?: unknown): Promise<string> =>
+  mustCall(engine.socket, method, path, json);
 
 async function start(network: string): Promise<string> {
   const made = await must('POST', '/containers/create', {
@@ -97,7 +87,10 @@ test('a container that ends while there is no daemon is found ended, by its name
   const { Pid } = await stateOf(id);
   await engine.kill('SIGKILL');
   process.kill(Number(Pid), 'SIGTERM');
-  await until('the container goes on', () => !alive(Number(Pid)));
+  await until(
+    () => 'the container goes on',
+    () => !alive(Number(Pid)),
+  );
   engine = await startEngine({ directory });
   const state = await stateOf('renamed');
   assert.deepEqual([state['Status'], state['ExitCode']], ['exited', 7]);
@@ -116,7 +109,10 @@ function alive(pid: number): boolean {
 test('a spare that was killed is nobody’s monitor, and another takes its place', async () => {
   const ready = await spares();
   for (const pid of ready) process.kill(pid, 'SIGKILL');
-  await until('the killed ones are there', () => !ready.some(alive));
+  await until(
+    () => 'the killed ones are there',
+    () => !ready.some(alive),
+  );
   for (const network of ['none', 'bridge']) {
     const id = await start(network);
     assert.equal((await stateOf(id))['Status'], 'running');
@@ -129,7 +125,10 @@ test('spares end with their daemon, however that ends', async () => {
   for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
     const ready = await spares();
     await engine.kill(signal);
-    await until(`spares outlive a daemon after ${signal}`, () => !ready.some(alive));
+    await until(
+      () => `spares outlive a daemon after ${signal}`,
+      () => !ready.some(alive),
+    );
     engine = await startEngine({ directory });
   }
 });
