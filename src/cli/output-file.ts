@@ -1,7 +1,7 @@
 // An archive in a file that the user names: written beside it and renamed at the end, as docker's
 // does, so that one that failed leaves the file that was there.
 import { randomBytes } from 'node:crypto';
-import { createWriteStream, lstatSync, rmSync, type Stats, statSync } from 'node:fs';
+import { createWriteStream, lstatSync, openSync, rmSync, type Stats, statSync } from 'node:fs';
 import { rename } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -55,8 +55,10 @@ export async function writeOutput(path: string, body: Readable): Promise<void> {
   for (const signal of SIGNALS) process.on(signal, end);
   try {
     // On the disk before it takes the other's place.
-    const options = { flags: 'wx', mode: 0o600, flush: true, highWaterMark: PIECE_BYTES };
-    await pipeline(body, createWriteStream(aside, options));
+    const options = { flush: true, highWaterMark: PIECE_BYTES };
+    // Made at once: opened behind us, it could come to be after a signal has removed it.
+    const fd = openSync(aside, 'wx', 0o600);
+    await pipeline(body, createWriteStream(aside, { ...options, fd }));
     await rename(aside, path);
   } catch (error) {
     remove();
