@@ -79,7 +79,7 @@ export const THINGS: Table = {
       differs: 'newer words',
       same: 'code',
     },
-    'docker network prune -f; docker network prune -f; docker network prune -f --filter nosuch=1; docker network ls --format "{{.Name}}"; docker network rm n1 n2',
+    'docker network prune -f | sort; docker network prune -f; docker network prune -f --filter nosuch=1; docker network ls --format "{{.Name}}"; docker network rm n1 n2',
     {
       run: 'docker run --rm --network n1 --ip 10.77.0.9 busybox true; docker run --rm --ip 172.17.0.99 busybox true; docker run --rm --network-alias x busybox true; docker run --rm --network host --network-alias x busybox true; docker run --rm --ip x busybox true',
       differs: 'newer words',
