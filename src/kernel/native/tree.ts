@@ -18,8 +18,10 @@ export type TreeMeta = {
 /** Paths are relative to the root, as latin1 strings that may hold any byte but NUL. */
 export interface TreeWriter extends AsyncDisposable {
   dir(path: string, meta: TreeMeta): Promise<void>;
+  /** Followed by data(), copy() and hole() for exactly `size` bytes. */
   file(path: string, meta: TreeMeta, size: number): Promise<void>;
   data(chunk: Uint8Array): Promise<void>;
+  /** The next bytes of the file are these of the archive that the tree was opened with. */
   copy(offset: number, length: number): Promise<void>;
   hole(bytes: number): Promise<void>;
   symlink(path: string, target: string, meta: TreeMeta): Promise<void>;
@@ -35,6 +37,7 @@ export interface TreeWriter extends AsyncDisposable {
   remove(path: string): Promise<void>;
   opaque(path: string): Promise<void>;
   xattr(path: string, name: string, value: Uint8Array): Promise<void>;
+  /** Directory times; and what failed before is told at last. */
   finish(): Promise<void>;
 }
 

@@ -205,42 +205,30 @@ export function setBridge(
   link: LinkReference,
   options: Parameters<typeof encodeBridgeData>[0],
 ): Message {
-  const { index, name } = named(link);
-  return {
-    what: 'set bridge',
-    on: String(link),
-    type: RTM.NEWLINK,
-    flags: 0,
-    body: attributes(
-      encodeLinkHeader(index, undefined),
-      interfaceName(IFLA.IFNAME, name),
-      nested(
-        IFLA.LINKINFO,
-        text(IFLA_INFO.KIND, 'bridge'),
-        nested(IFLA_INFO.DATA, ...encodeBridgeData(options)),
-      ),
-    ),
-  };
+  const kind = text(IFLA_INFO.KIND, 'bridge');
+  return setInfo('set bridge', link, kind, nested(IFLA_INFO.DATA, ...encodeBridgeData(options)));
 }
 
 /**
  * Flags of a bridge's port, by name or index, so that they fit in the batch that makes the port.
  */
 export function setBridgePort(link: LinkReference, port: BridgePort): Message {
+  const kind = text(IFLA_INFO.SLAVE_KIND, 'bridge');
+  const data = nested(IFLA_INFO.SLAVE_DATA, ...encodeBridgePort(port));
+  return setInfo('set bridge port', link, kind, data);
+}
+
+function setInfo(what: string, link: LinkReference, ...info: readonly Attribute[]): Message {
   const { index, name } = named(link);
   return {
-    what: 'set bridge port',
+    what,
     on: String(link),
     type: RTM.NEWLINK,
     flags: 0,
     body: attributes(
       encodeLinkHeader(index, undefined),
       interfaceName(IFLA.IFNAME, name),
-      nested(
-        IFLA.LINKINFO,
-        text(IFLA_INFO.SLAVE_KIND, 'bridge'),
-        nested(IFLA_INFO.SLAVE_DATA, ...encodeBridgePort(port)),
-      ),
+      nested(IFLA.LINKINFO, ...info),
     ),
   };
 }
