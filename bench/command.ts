@@ -14,7 +14,9 @@ const TURNS = process.argv.includes('--quick') ? 1 : 4;
 /** In a turn; the first ones of it are not measured. */
 const ROUNDS = 10;
 const WARM = 2;
-/** Of the first command, before all: a daemon lives for weeks, and its code is compiled as it runs. */
+/**
+ * Of the first command, before all: a daemon lives for weeks, and its code is compiled as it runs.
+ */
 const FIRST_ROUNDS = 40;
 const RUN_GOAL = 8;
 const EXEC_GOAL = 2;

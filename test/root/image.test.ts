@@ -334,7 +334,10 @@ test('a bomb is stopped, the image is absent and its disk space is given back', 
     assert.deepEqual(bench.images.list(), []);
   }));
 
-/** Of the time that the load takes this thread, so that a slow machine has a longer one; usual: 0.01. */
+/**
+ * Of the time that the load takes this thread, so that a slow machine has a longer one; usual:
+ * 0.01.
+ */
 const STALL_SHARE_MAX = 0.15;
 
 test(

@@ -1,5 +1,5 @@
-// The log that a monitor writes: in little memory, on a disk that is full for a while, to a receiver
-// that hardly reads, and beside a client that does not.
+// The log that a monitor writes: in little memory, on a disk that is full for a while, to a
+// receiver that hardly reads, and beside a client that does not.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
