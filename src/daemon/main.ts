@@ -18,6 +18,7 @@ import { type Flags, helpText, parseFlags } from './flags.ts';
 import { lockCgroupParent, lockDataRoot, lockExecRoot } from './lock.ts';
 import { Metrics, serveMetrics } from './metrics.ts';
 import { useProxies } from './proxies.ts';
+import { rehearse } from './rehearse.ts';
 import { applyReload, tellReload } from './reload.ts';
 import { SwitchLog } from './switch-log.ts';
 import {
@@ -91,8 +92,15 @@ async function run(flags: Flags, config: Config): Promise<void> {
   opened.resolve({ engine, flags, log, config });
   process.stdout.write(`listening on ${addresses.map(nameOf).join(' ')}\n`);
   engine.begin();
+  void rehearseLater(engine);
   const signal = await ended;
   log.info('ending', { signal });
+}
+
+/** With any image: what is rehearsed is the same. */
+async function rehearseLater({ api, events }: Engine): Promise<void> {
+  const [image] = api.images.list();
+  if (image !== undefined) await rehearse(createApiServer(api), events, image.id);
 }
 
 /**
