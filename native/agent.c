@@ -73,22 +73,20 @@ int op_monitor(struct context *c, const struct op *op)
 		return closing(directory, -1);
 	unlink(address.sun_path);
 	pid_t pid = -1;
-	bool gives_network = op->a[1].u;
 	refresh_sysctl_proc(SYSCTLS_USUAL);
 	if (bind(listener, (struct sockaddr *)&address, sizeof address) == 0 && listen(listener, 128) == 0)
 		pid = fork();
 	if (pid == 0) {
 		close(DAEMON_FD);
 		forget_netlink();
-		if (!gives_network)
-			drop_spare_network();
+		drop_spare_network();
+		if (op->a[1].u)
+			make_spare_network();
 		monitor_main(listener, directory);
 	}
 	int saved = errno;
 	close(listener);
 	close(directory);
-	if (gives_network)
-		drop_spare_network(); /* it went to the monitor, with all other descriptors */
 	if (pid < 0)
 		return errno = saved, -1;
 	uint32_t answer = (uint32_t)pid;

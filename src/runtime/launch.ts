@@ -100,7 +100,10 @@ export async function whenReady(
   }
 }
 
-/** A monitor in the run directory of a container; `makesNetwork`: as Agent.monitor() has it. */
+/**
+ * A monitor in the run directory of a container; `makesNetwork`: its process is to make a network
+ * namespace, which a spare one has made.
+ */
 export async function fork(
   deps: RuntimeDeps,
   directory: string,
@@ -113,7 +116,7 @@ export async function fork(
   // Of an earlier run: find() must not take it for the end of this one. The agent removes its
   // socket.
   else rmSync(`${directory}/exit`, { force: true });
-  await deps.agent.monitor(directory, makesNetwork);
+  await deps.agent.monitor(directory);
   return deps.connectMonitor(directory);
 }
 

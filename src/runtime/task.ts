@@ -67,7 +67,7 @@ export type Beside = {
 export type SpareMonitors = {
   /**
    * One whose directory becomes this one, which is not there yet; undefined when there is none.
-   * `makesNetwork`: as Agent.monitor() has it.
+   * `makesNetwork`: with the network namespace of its container.
    */
   readonly take: (directory: string, makesNetwork: boolean) => Spare | undefined;
 };

@@ -10,8 +10,9 @@ export interface Agent extends AsyncDisposable {
    */
   perform(ops: readonly Op[]): Promise<readonly OpResult[]>;
   /**
-   * Forks a monitor that listens on `<directory>/monitor.sock`; answers its pid on the host. For a
-   * container that makes its network namespace itself, it takes the one that is made ahead.
+   * Forks a monitor that listens on `<directory>/monitor.sock`; answers its pid on the host.
+   * `makesNetwork`: while nobody waits for it, the monitor makes the network namespace of a
+   * container that is to have a new one.
    */
   monitor(directory: string, makesNetwork?: boolean): Promise<number>;
 }
