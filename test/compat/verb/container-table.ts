@@ -143,7 +143,7 @@ export const RUNS: Table = {
 
 export const CONTAINERS: Table = {
   'container create, inspect, start': [
-    'docker create --name full -h box -l a=b --label-file /dev/null -e A=b -m 64m --cpus 1.5 --cpu-shares 5 --pids-limit 9 -p 127.0.0.1:8099:80 -p 81/udp --expose 82 -v named:/named -v /etc:/host:ro --tmpfs /t:size=1m --ulimit nofile=100:200 --sysctl net.ipv4.ip_forward=0 --oom-score-adj 5 --restart on-failure:3 --stop-signal INT --stop-timeout 7 --log-opt max-size=1m --dns 1.1.1.1 --add-host x:1.2.3.4 --cap-add NET_ADMIN --cap-drop MKNOD --security-opt no-new-privileges --shm-size 8m --read-only --init --group-add 5 --health-cmd "exit 0" --health-interval 5s -w /tmp -u 7 --entrypoint sleep -it busybox 100 | wc -c',
+    'docker create --name full -h box -l a=b --label-file /dev/null -e A=b -m 64m --cpus 1.5 --cpu-shares 5 --pids-limit 9 -p 127.0.0.1:8099:80 -p 81/udp --expose 82 -v named:/named -v /etc:/host:ro --tmpfs /t:size=1m --ulimit nofile=100:200 --sysctl net.ipv4.ip_forward=0 --oom-score-adj 5 --restart on-failure:3 --stop-signal INT --stop-timeout 7 --log-opt max-size=1m --dns 1.1.1.1 --add-host x:1.2.3.4 --cap-add NET_ADMIN --cap-drop MKNOD --security-opt no-new-privileges --shm-size 8m --read-only --init --group-add 5 --health-cmd "exit 0" --health-interval 5m -w /tmp -u 7 --entrypoint sleep -it busybox 100 | wc -c',
     'docker inspect full',
     {
       run: 'docker inspect -s -f "{{.SizeRw}} {{.SizeRootFs}}" full',
@@ -176,7 +176,7 @@ export const CONTAINERS: Table = {
     'docker create --name bad busybox nosuch; docker start bad; docker start -a bad; docker inspect -f "{{.State.ExitCode}} {{.State.Status}} {{.State.Error}}" bad; docker ps -a --filter name=bad --format "{{.Status}}"; docker rm bad',
   ],
   'container stop, kill, restart, pause, wait, rename': [
-    'docker run -d --name one --stop-timeout 1 busybox sh -c "trap \\"exit 5\\" TERM; trap \\"exit 6\\" INT; trap \\"echo hup\\" HUP; echo ready; while :; do sleep 0.05; done" | wc -c; ready one',
+    'docker run -d --name one --stop-timeout 30 busybox sh -c "trap \\"exit 5\\" TERM; trap \\"exit 6\\" INT; trap \\"echo hup\\" HUP; echo ready; while :; do sleep 0.05; done" | wc -c; ready one',
     'docker kill -s HUP one; until_ok sh -c "docker logs one | grep hup"; docker logs one',
     {
       run: 'docker kill -s NOSUCH one; docker kill -s 99 one; docker kill nosuch',
@@ -189,7 +189,7 @@ export const CONTAINERS: Table = {
     'docker stop one; docker stop one; docker stop nosuch; docker inspect -f "{{.State.ExitCode}} {{.State.Pid}} {{.State.Status}}" one',
     'docker kill one; docker pause one; docker unpause one; docker exec one true; docker top one; docker attach one',
     'docker start one; ready one 2; docker kill -s INT one; docker wait one',
-    'docker restart -t 1 one; ready one 3; docker inspect -f "{{.State.Status}} {{.RestartCount}}" one; docker stop one; docker wait one; docker ps -a --format "{{.Status}}" | sed "s/) .*/)/"',
+    'docker restart -t 30 one; ready one 3; docker inspect -f "{{.State.Status}} {{.RestartCount}}" one; docker stop one; docker wait one; docker ps -a --format "{{.Status}}" | sed "s/) .*/)/"',
     'docker rename one two; docker rename nosuch x; docker rename two two; docker rename two "?"; docker rename two ""; docker ps -a --format "{{.Names}}"',
     'docker create --name three busybox; docker rename two three; docker rm two three',
     'docker wait nosuch; docker run -d --name w busybox sh -c "sleep 0.5; exit 7" | wc -c; docker wait w w; docker rm w',

@@ -31,7 +31,7 @@ export const LIVES: Table = {
     },
     'docker exec -d ex sh -c "echo d > /tmp/d"; until_ok docker exec ex test -s /tmp/d; docker exec ex cat /tmp/d; docker exec -d ex nosuch',
     'docker exec ex; docker exec nosuch true; docker exec -d -t --detach-keys "ctrl-x" ex true; docker exec --detach-keys foo-x -d ex true',
-    'docker exec ex sh -c "kill -9 \\$\\$"; docker inspect -f "{{.ExecIDs}}" ex',
+    'docker exec ex sh -c "kill -9 \\$\\$"; until_ok sh -c "docker inspect -f {{.ExecIDs}} ex | grep -F []"; docker inspect -f "{{.ExecIDs}}" ex',
     'docker top ex -o comm,args; docker top ex -e -o user,pid,args | cut -c 1-4; docker top ex | head -1; docker top ex aux | wc -l; docker top ex -Z--; docker top nosuch',
     'docker stats --no-stream --format "{{.Name}} {{.MemUsage}}" ex | sed "s/[0-9.]*[KM]iB/N/g"; docker stats --no-stream nosuch; true',
     'docker diff ex; docker diff nosuch',
@@ -78,7 +78,7 @@ export const LIVES: Table = {
   'links, namespaces of others, volumes of others': [
     'docker run -d --name db -e PASS=x -p 5432 --expose 5433 busybox sleep 99 | wc -c',
     'docker run --rm --link db:data busybox sh -c "env | grep DATA_ | sort; grep data /etc/hosts"',
-    'docker run --name lk -d --link db:data --link db busybox sleep 99 | wc -c; docker inspect -f "{{range .HostConfig.Links}}{{println .}}{{end}}" lk | sort; docker ps --no-trunc --format "{{.Names}}" | grep -E "db|lk"; docker rm --link /lk/data; docker inspect -f "{{json .HostConfig.Links}}" lk',
+    'docker run --name lk -d --link db:data --link db busybox sleep 99 | wc -c; docker inspect -f "{{range .HostConfig.Links}}{{println .}}{{end}}" lk | sort; docker ps --no-trunc --format "{{.Names}}" | grep -wE "db|lk"; docker rm --link /lk/data; docker inspect -f "{{json .HostConfig.Links}}" lk',
     'docker run --rm --pid container:db --ipc container:db --network container:db busybox ps -o args | head -2',
     'docker run --rm --ipc container:lk busybox true; docker run --rm --uts host --pid host --network host busybox true',
     'docker run --name vf -v /shared busybox sh -c "echo s > /shared/f"; docker run --rm --volumes-from vf:ro busybox sh -c "cat /shared/f; touch /shared/g"; docker rm -v vf; docker rm -f lk db',
