@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 import { type Dockerd, startDockerd } from '../../bench/dockerd.ts';
 import { makeScratch, removeScratch } from '../../tools/scratch.ts';
@@ -11,6 +12,7 @@ import { cannotRun, type Daemon, runProgram, startDaemon } from '../daemon.ts';
 
 const skip = cannotRun();
 const WAIT_MS_MAX = 10_000;
+const POLL_MS = 20;
 
 let scratch: string;
 let daemon: Daemon;
@@ -130,6 +132,8 @@ test('a terminal is shown, and what it wrote before is there with logs', { skip 
     const script = 'echo before; read x; echo "got $x"';
     const shape = ['-dit', '--name', 'term', '--net', 'none'];
     await docker(side, 'run', ...shape, 'busybox', 'sh', '-c', script);
+    // dockerd reads the log first and attaches then: what is written in between is lost to both.
+    while (!(await docker(side, 'logs', 'term')).includes('before')) await sleep(POLL_MS);
     const { socket, until } = await talk(side, 'term', `logs=1&${STREAMS}`);
     await until('before\r\n');
     const closed = once(socket, 'close');

@@ -295,7 +295,7 @@ test('a client that is killed leaves no socket, process or mount', { skip }, asy
     'the agent is still there',
     () => readdirSync(temporary).length === 0 && pid() === '',
   );
-  assert.equal(await daemon.ok('ps', '-aq'), '');
+  await eventually('its container is there', async () => (await daemon.ok('ps', '-aq')) === '');
   const mounts = readFileSync('/proc/self/mountinfo', 'utf8');
   assert.doesNotMatch(mounts, new RegExp(`${daemon.engine.directory}/run/build`));
 });

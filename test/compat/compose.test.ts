@@ -41,7 +41,7 @@ services:
     restart: always
   client:
     image: busybox
-    command: sh -c "wget -q -O - http://www/ && echo got it && exec sleep 1000"
+    command: sh -c "until wget -q -O - http://www/; do sleep 0.1; done; echo got it; exec sleep 1000"
     stop_grace_period: 0s
     depends_on: [page]
     networks: [front]

@@ -351,7 +351,7 @@ test('attach sees output, and the detach keys leave the container running', { sk
   await sleep(50);
   child.stdin.write('\x11');
   // The CLI itself ends with 1 after the keys.
-  await once(child, 'exit');
+  await once(child, 'close');
   assert.match(out, /read escape sequence/);
   assert.equal(await status('att'), 'running');
   await daemon.ok('rm', '-f', 'att');

@@ -91,9 +91,22 @@ test('a probe that takes too long is killed and has failed', { skip }, async () 
     ...['--health-interval', '100ms', '--health-retries', '1', '--health-timeout', '200ms'],
     ...['--health-cmd', 'echo begun; sleep 77'],
   ]);
-  const { Log } = await until('slow', 'unhealthy');
-  assert.equal(Log[0]?.ExitCode, -1);
-  assert.equal(Log[0]?.Output, 'Health check exceeded timeout (200ms): begun\n');
+  await until('slow', 'unhealthy');
+  // On a busy machine not each of them has come to say something.
+  const late = 'Health check exceeded timeout (200ms)';
+  const outputs = new Set<string>();
+  for (const end = Date.now() + WAIT_MS_MAX; Date.now() < end; await sleep(POLL_MS)) {
+    for (const { ExitCode, Output } of (await health('slow'))?.Log ?? []) {
+      assert.equal(ExitCode, -1);
+      outputs.add(Output);
+    }
+    if (outputs.has(`${late}: begun\n`)) break;
+  }
+  assert.ok(outputs.delete(`${late}: begun\n`));
+  assert.deepEqual(
+    [...outputs].filter((output) => output !== late),
+    [],
+  );
   await daemon.ok('pause', 'slow');
   const processes = await daemon.ok('top', 'slow', '-o', 'pid,args');
   assert.equal(processes.split('\n').filter((line) => line.endsWith('sleep 77')).length <= 1, true);

@@ -50,10 +50,14 @@ for (const backend of ['nftables', 'iptables'] as const) {
     };
     const run = (name: string, ...argv: readonly string[]): string =>
       docker('run', '-d', '--name', name, ...argv);
+    /** Resolves when both of its servers listen: what starts them becomes the sleep then. */
+    const serves = (name: string): string =>
+      docker('exec', name, 'sh', '-c', 'until grep -q sleep /proc/1/comm; do :; done');
     try {
       run('db', '--expose', '80', 'busybox', 'sh', '-c', serve);
       run('web', '--link', 'db:data', '--link', 'db', 'busybox', 'sh', '-c', serve);
       run('other', 'busybox', 'sleep', '1000');
+      for (const name of ['db', 'web']) serves(name);
       const db = ipOf('db');
       const reached = await Promise.all([
         reaches('web', db, 80),
@@ -83,6 +87,7 @@ for (const backend of ['nftables', 'iptables'] as const) {
       assert.ok(!rules().includes(db), rules());
       run('taker', 'busybox', 'sleep', '1000');
       docker('start', 'db');
+      serves('db');
       assert.ok(await reaches('web', ipOf('db'), 80));
       docker('restart', '-t', '0', 'web');
       assert.ok(await reaches('web', ipOf('db'), 80));
