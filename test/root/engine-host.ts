@@ -73,10 +73,10 @@ export class EngineHost implements AsyncDisposable {
   }
 
   /** Who answered and whom it saw ("web 192.0.2.2"), "refused N", or "none". */
-  async ask(from: string, where: Where): Promise<string> {
+  async ask(from: string, where: Where, wanted?: string): Promise<string> {
     const probe = this.#probes.get(from);
     if (probe === undefined) throw new Error(`no probe ${from}`);
-    return await probe.ask(where);
+    return await probe.ask(where, wanted);
   }
 
   /** Every rule of both families, without counters. */

@@ -53,8 +53,8 @@ async function check(cases: readonly Case[]): Promise<void> {
     `${from} -> ${protocol} ${ip} ${number}`;
   const answers = await Promise.all(
     cases.map(async (one) => {
-      const [from, protocol, ip, number] = one;
-      return `${text(one)}: ${await lab.ask(from, { protocol, ip, port: number })}`;
+      const [from, protocol, ip, number, wanted] = one;
+      return `${text(one)}: ${await lab.ask(from, { protocol, ip, port: number }, wanted)}`;
     }),
   );
   assert.deepEqual(

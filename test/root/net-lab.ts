@@ -72,8 +72,8 @@ export class NetLab implements AsyncDisposable {
   }
 
   /** Who answered and whom it saw ("a1 192.0.2.2"), "refused N", or "none". */
-  async ask(from: string, where: Where): Promise<string> {
-    return (await this.#probes.get(from)?.ask(where)) ?? 'no such namespace';
+  async ask(from: string, where: Where, wanted?: string): Promise<string> {
+    return (await this.#probes.get(from)?.ask(where, wanted)) ?? 'no such namespace';
   }
 
   #batch(name: string, lines: readonly string[]): void {

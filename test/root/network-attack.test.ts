@@ -82,8 +82,8 @@ async function check(cases: readonly Case[]): Promise<void> {
   const shown = ([from, protocol, ip, port]: Case, what: string): string =>
     `${from} -> ${protocol} ${ip} ${port}: ${what}`;
   const answers = cases.map(async (one) => {
-    const [from, protocol, ip, port] = one;
-    return shown(one, await host.ask(from, { protocol, ip, port }));
+    const [from, protocol, ip, port, want] = one;
+    return shown(one, await host.ask(from, { protocol, ip, port }, want));
   });
   assert.deepEqual(
     await Promise.all(answers),

@@ -111,7 +111,7 @@ for (const [from, to] of [
       { protocol: 'udp', ip, port: 81 },
       { protocol: 'tcp', ip: ip6, port: 81 },
     ] as const;
-    assert.deepEqual(await Promise.all(asked.map((where) => neighbour.ask(where))), [
+    assert.deepEqual(await Promise.all(asked.map((where) => neighbour.ask(where, 'none'))), [
       'none',
       'none',
       'none',

@@ -34,7 +34,8 @@ async function start(name: string, network: string, ...options: readonly string[
   return { namespace, ip: String(at('IPAddress')), mac: String(at('MacAddress')), json };
 }
 
-const asked = (from: string, ip: string) => host.ask(from, { protocol: 'tcp', ip, port: 80 });
+const asked = (from: string, ip: string, wanted?: string) =>
+  host.ask(from, { protocol: 'tcp', ip, port: 80 }, wanted);
 
 const onLink = ['--subnet', '192.0.2.0/24', '--gateway', NEIGHBOUR.ip, '-o', 'parent=eth0'];
 
@@ -86,7 +87,7 @@ test('a macvlan container is connected to a bridge too, and leaves each while it
   const peer = await start('extra1', 'extra');
   assert.match(await asked('lan1', peer.ip), /^extra1 /);
   await daemon.ok('network', 'disconnect', 'lan', 'lan1');
-  assert.match(await asked('out', '192.0.2.77'), /^none$|^refused 113$/);
+  assert.match(await asked('out', '192.0.2.77', 'none'), /^none$|^refused 113$/);
   assert.match(await asked('lan1', peer.ip), /^extra1 /);
   await daemon.ok('network', 'connect', '--ip', '192.0.2.77', 'lan', 'lan1');
   assert.equal(await asked('out', '192.0.2.77'), 'lan1 192.0.2.2');

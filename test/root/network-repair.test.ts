@@ -47,8 +47,8 @@ async function until(what: string, msMax: number, check: () => Promise<boolean> 
   }
 }
 
-const asked = (from: string, ip: string, port: number) =>
-  host.ask(from, { protocol: 'tcp', ip, port });
+const asked = (from: string, ip: string, port: number, wanted?: string) =>
+  host.ask(from, { protocol: 'tcp', ip, port }, wanted);
 
 /** What of a network is on the host: links of ours, pinned namespaces, records, rules. */
 function remains(): unknown {
@@ -144,9 +144,10 @@ test('rules that somebody flushed are back within seconds, and what others made 
   const theirs = 'add table ip theirs; add chain ip theirs c; add rule ip theirs c counter';
   host.host('nft', 'flush', 'ruleset');
   host.host('nft', theirs);
-  const reached = async () => (await asked('out', HOST.ip, 8082)) === `flushed ${NEIGHBOUR.ip}`;
+  const reached = async () =>
+    (await asked('out', HOST.ip, 8082, 'none')) === `flushed ${NEIGHBOUR.ip}`;
   await until('the published port', REPAIR_MS_MAX, reached);
-  assert.equal(await asked('out', ip, 81), 'none');
+  assert.equal(await asked('out', ip, 81, 'none'), 'none');
   assert.match(host.host('nft', 'list', 'table', 'ip', 'theirs'), /counter/);
 });
 
@@ -160,7 +161,7 @@ test('a veth pair that somebody deleted is back after a new connect; the end lea
   const two = await start('pair2', 'pair');
   const [pair = ''] = host.links().filter((link) => !before.includes(link));
   host.host('ip', 'link', 'del', pair);
-  assert.match(await asked('pair1', two.ip, 80), /^none$|^refused 113$/);
+  assert.match(await asked('pair1', two.ip, 80, 'none'), /^none$|^refused 113$/);
   await daemon.ok('network', 'disconnect', 'pair', 'pair2');
   await daemon.ok('network', 'connect', 'pair', 'pair2');
   const { json } = await daemon.api('GET', '/containers/pair2/json');
