@@ -169,6 +169,20 @@ export async function collect(
   return { out: texts[1] ?? '', err: texts[2] ?? '' };
 }
 
+/** What a terminal shows up to some text; the rest of it can be collected then. */
+export async function readUntil(stream: Duplex, text: string): Promise<string> {
+  const chunks: Buffer[] = [];
+  const { promise, resolve } = Promise.withResolvers<void>();
+  stream.on('data', (chunk: Buffer) => {
+    chunks.push(chunk);
+    if (Buffer.concat(chunks).includes(text)) resolve();
+  });
+  stream.resume();
+  await promise;
+  stream.removeAllListeners('data');
+  return Buffer.concat(chunks).toString();
+}
+
 /** `exec` of a shell script in a running task. */
 export async function execScript(
   task: Task,

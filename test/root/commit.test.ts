@@ -26,6 +26,7 @@ test('a commit holds a busy container still, and without a pause takes what ther
     'busy',
     'i=0; while :; do i=$((i+1)); echo $i > /x; mv /x /a; echo $i > /x; mv /x /b; done',
   );
+  await daemon.ok('exec', 'busy', 'sh', '-c', 'until test -e /b; do :; done');
   await daemon.ok('commit', 'busy', 'still');
   const [a, b] = (await inside('still', 'cat /a /b')).split('\n');
   assert.ok(Math.abs(Number(a) - Number(b)) <= 1, `${a} and ${b}`);

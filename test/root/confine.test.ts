@@ -84,12 +84,13 @@ test('stopped, all of it is gone when its end is told', { skip }, async () => {
   assert.deepEqual(left(), []);
 });
 
-/** Processes of its user. */
+/** Processes of its user that have our directory: builds of other tests have the same user. */
 function left(): readonly string[] {
   return readdirSync('/proc').filter((pid) => {
     if (!/^\d+$/.test(pid)) return false;
     try {
-      return /^Uid:\t2147418112\t/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+      if (!/^Uid:\t2147418112\t/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))) return false;
+      return readFileSync(`/proc/${pid}/mountinfo`, 'utf8').includes(directory);
     } catch {
       return false; // ended meanwhile
     }

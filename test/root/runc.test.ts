@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { EngineError } from '#base/error.ts';
-import { BusyboxHost, collect, execScript } from './busybox.ts';
+import { BusyboxHost, collect, execScript, readUntil } from './busybox.ts';
 
 let host: BusyboxHost;
 before(() => {
@@ -99,14 +99,14 @@ test('a terminal under runc', async () => {
   });
   const task = await host.launch(box);
   const stream = await task.attach({ stdin: true, stdout: true, stderr: true });
-  const output = collect(stream, true);
   await task.go();
+  const first = await readUntil(stream, 'ready\r\n');
+  const output = collect(stream, true);
   const ran = await execScript(task, 'tty', { stdio: { tty: true, stdin: 'open' } });
   assert.match(ran.out, /\/dev\/pts\/1/);
   await task.resize('', { height: 12, width: 34 });
-  await new Promise((resolve) => setTimeout(resolve, 100));
   stream.write('\u0004');
-  const { out } = await output;
+  const out = first + (await output).out;
   assert.match(out, /\/dev\/pts\/0\r\n30 90\r\n/);
   assert.match(out, /12 34\r\n/);
   await task.exited;

@@ -12,7 +12,7 @@ import type { Box } from '#runtime/box.ts';
 import { createRuntime } from '#runtime/runtime.ts';
 import { parseRelease } from '#runtime/facts.ts';
 import type { Task } from '#runtime/task.ts';
-import { BusyboxHost, collect, execScript } from './busybox.ts';
+import { BusyboxHost, collect, execScript, readUntil } from './busybox.ts';
 
 let host: BusyboxHost;
 before(() => {
@@ -23,6 +23,7 @@ after(async () => {
 });
 
 const SLEEPS = 'trap "exit 7" TERM; while :; do sleep 0.05; done';
+const UNTIL_MS_MAX = 10_000;
 const SIGTERM = 15;
 const SIGKILL = 9;
 
@@ -191,20 +192,12 @@ test('a terminal: its size, its name, its controlling process, and resize', asyn
   await task.go();
   // What it prints first is read before its terminal changes under it, with the end of its line:
   // the terminal may write that apart, and would echo in between.
-  const first: Buffer[] = [];
-  await new Promise<void>((resolve) => {
-    stream.on('data', (chunk: Buffer) => {
-      first.push(chunk);
-      if (Buffer.concat(first).includes('/dev/console\r\n')) resolve();
-    });
-    stream.resume();
-  });
-  stream.removeAllListeners('data');
+  const first = await readUntil(stream, '/dev/console\r\n');
   const output = collect(stream, true);
   stream.write('hello\n');
   await task.resize('', { height: 11, width: 22 });
   stream.write('\u0004');
-  const out = Buffer.concat(first).toString() + (await output).out;
+  const out = first + (await output).out;
   assert.match(out, /\/dev\/pts\/0\r\n33 99\r\n/);
   assert.match(out, /136, +0/);
   assert.match(out, /hello\r\nhello\r\n/);
@@ -297,7 +290,7 @@ async function boxIdOf(task: Task): Promise<string> {
 }
 
 async function until(condition: () => boolean): Promise<void> {
-  for (let tries = 0; tries < 400 && !condition(); tries += 1) {
+  for (const end = performance.now() + UNTIL_MS_MAX; !condition() && performance.now() < end; ) {
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
   assert.ok(condition());

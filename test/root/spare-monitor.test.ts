@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { descendants } from '../../bench/measure.ts';
 import {
   makeEngineDirectory,
@@ -14,6 +15,7 @@ import { must as mustCall, until } from './engine-call.ts';
 
 /** One with a network namespace, one without. */
 const SPARES = 2;
+const POLL_MS = 5;
 const directory = makeEngineDirectory();
 let engine: PrivateEngine;
 
@@ -45,11 +47,13 @@ const must = (method: string, path: string, json?: unknown): Promise<string> =>
 async function start(network: string): Promise<string> {
   const made = await must('POST', '/containers/create', {
     Image: 'busybox',
-    Cmd: ['sh', '-c', 'trap "exit 7" TERM; sleep 100 & wait'],
+    Cmd: ['sh', '-c', 'trap "exit 7" TERM; echo ready; sleep 100 & wait'],
     HostConfig: { NetworkMode: network },
   });
   const id = (JSON.parse(made) as { Id: string }).Id;
   await must('POST', `/containers/${id}/start`);
+  const logs = `/containers/${id}/logs?stdout=1`;
+  while (!(await must('GET', logs)).includes('ready')) await sleep(POLL_MS);
   return id;
 }
 

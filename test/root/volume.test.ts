@@ -121,7 +121,7 @@ function loops(): string[] {
 
 /** The kernel lets go behind whoever unmounted last. */
 async function noLoops(): Promise<void> {
-  for (let tries = 0; loops().length > 0 && tries < 100; tries += 1) await sleep(20);
+  for (let tries = 0; loops().length > 0 && tries < 500; tries += 1) await sleep(20);
   assert.deepEqual(loops(), []);
   assert.deepEqual(mounted(), []);
 }
@@ -180,14 +180,15 @@ test('a copy that was cut short leaves the volume empty, and the next container 
 }, async () => {
   const mark = join(volumes, 'cut/filling');
   let cuts = 0;
-  for (let round = 0; round < 8; round += 1) {
+  // On a busy machine it may be done each time before we come to cut it.
+  for (let round = 0; round < 8 || (cuts === 0 && round < 40); round += 1) {
     const making = volumeOf('cut:/data').then(
       () => 'made',
       () => 'cut',
     );
     // From the first moment of the copy to its end.
     for (let at = 0; !existsSync(mark) && at < 2000; at += 1) await sleep(0);
-    await sleep(round);
+    await sleep(round % 8);
     await crash();
     await making;
     const data = join(volumes, 'cut/_data');
