@@ -7,14 +7,15 @@ import { containerPath } from '../each.ts';
 import { checkTerminal, followSize, join } from '../session.ts';
 import { terminalSize } from '../terminal.ts';
 
-export async function run({ flags, args, client }: Context): Promise<number> {
+export async function run(context: Context): Promise<number> {
+  const { flags, args, client } = context;
   const container = args[0] ?? '';
   const detach = flags.bool('detach');
   const tty = flags.bool('tty');
   const stdin = flags.bool('interactive') && !detach;
   const detachKeys = flags.string('detach-keys');
   const env = readEnv(flags.list('env-file'), flags.list('env'));
-  if (!detach) checkTerminal(tty, stdin);
+  if (!detach) await checkBoth(context, tty, stdin);
   const { height, width } = terminalSize();
   const size = tty && height > 0 ? { ConsoleSize: [height, width] } : {};
   const created = await client.json<ExecCreateReply>('POST', `${containerPath(container)}/exec`, {
@@ -47,5 +48,15 @@ export async function run({ flags, args, client }: Context): Promise<number> {
     return inspect.ExitCode ?? 0;
   } catch (error) {
     throw new CliError(1, `cannot read the exit code: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/** As with docker, a container that is not there is told before a terminal that is not. */
+async function checkBoth({ args, client }: Context, tty: boolean, stdin: boolean): Promise<void> {
+  try {
+    checkTerminal(tty, stdin);
+  } catch (error) {
+    await client.json('GET', `${containerPath(args[0] ?? '')}/json`);
+    throw error;
   }
 }

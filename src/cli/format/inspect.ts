@@ -1,7 +1,4 @@
-// What the inspect commands print: the daemon's JSON with docker's indentation, or a template.
-import { compileTemplate } from './template.ts';
-import { shaped } from './shape.ts';
-import { prefixed, unescapeFormat } from './list.ts';
+// The daemon's JSON with docker's indentation.
 
 /** Indents JSON text without reading its numbers: a 64-bit limit must come out as it came in. */
 export function indentJson(text: string, indent = '    '): string {
@@ -21,14 +18,4 @@ export function indentJson(text: string, indent = '    '): string {
     else out += token;
   }
   return out;
-}
-
-/** The objects as one array, or each through the template. */
-export function inspectText(objects: readonly string[], format: string): string {
-  if (format === '') return `${indentJson(`[${objects.join(',')}]`)}\n`;
-  if (format === 'json') return `[${objects.map((text) => text.trim()).join(',')}]\n`;
-  return prefixed('template parsing error: ', () => {
-    const template = compileTemplate(unescapeFormat(format));
-    return objects.map((text) => `${template(shaped(JSON.parse(text)))}\n`).join('');
-  });
 }
