@@ -109,7 +109,7 @@ function endProcesses(directory: string): readonly number[] {
     if (pids.length === 0 || performance.now() > deadline) return [...ended];
     for (const pid of pids) {
       ended.add(pid);
-      process.kill(pid, 'SIGKILL');
+      unlessGone(() => process.kill(pid, 'SIGKILL'));
     }
     pause();
   }
@@ -119,12 +119,24 @@ function processesOf(directory: string): readonly number[] {
   const inCgroups = cgroupsOf(directory).flatMap((path) => {
     // What is frozen does not die on cgroup v1.
     const freezer = join(path, 'freezer.state');
-    if (existsSync(freezer)) writeFileSync(freezer, 'THAWED');
-    return readFileSync(join(path, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean).map(Number);
+    if (existsSync(freezer)) unlessGone(() => writeFileSync(freezer, 'THAWED'));
+    return contentOf(join(path, 'cgroup.procs')).split('\n').filter(Boolean).map(Number);
   });
   const daemon = Number(contentOf(join(directory, PID_FILE)));
   const isDaemon = daemon > 0 && contentOf(`/proc/${daemon}/cmdline`).includes(`\0${directory}/`);
   return [...new Set([...inCgroups, ...(isDaemon ? [daemon] : [])])];
+}
+
+/** What ends by itself may do so while it is looked at: a process, a cgroup with its files. */
+const GONE: readonly unknown[] = ['ESRCH', 'ENOENT', 'ENODEV'];
+
+function unlessGone<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch (error) {
+    if (GONE.includes((error as NodeJS.ErrnoException).code)) return undefined;
+    throw error;
+  }
 }
 
 /** Empty when there is no such file. */
@@ -184,8 +196,6 @@ export function cgroupsOf(directory: string): readonly string[] {
 }
 
 function foldersIn(path: string): readonly string[] {
-  if (!existsSync(path)) return [];
-  return readdirSync(path, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory())
-    .map(({ name }) => name);
+  const entries = unlessGone(() => readdirSync(path, { withFileTypes: true })) ?? [];
+  return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
 }
