@@ -17,42 +17,48 @@ function place(): { readonly root: string; readonly target: string } {
   return { root, target: join(folder, `target-${count}`) };
 }
 
-const DIRECTORY: SpareKind<true> = {
-  count: 4,
-  make: async (path) => {
-    await mkdir(join(path, 'inside'), { recursive: true });
-    return true;
-  },
-};
+/** Each is told by its number: a directory is there before the spare is. */
+class Directories implements SpareKind<number> {
+  readonly count = 4;
+  made = 0;
 
-async function full(root: string): Promise<void> {
-  const deadline = performance.now() + 5_000;
-  while (readdirSync(root).length < 4) {
-    assert.ok(performance.now() < deadline);
-    await sleep(5);
+  async make(path: string): Promise<number> {
+    await mkdir(join(path, 'inside'), { recursive: true });
+    this.made += 1;
+    return this.made;
   }
-  await sleep(5);
+
+  async until(wanted: number): Promise<void> {
+    const deadline = performance.now() + 5_000;
+    while (this.made < wanted) {
+      assert.ok(performance.now() < deadline);
+      await sleep(5);
+    }
+  }
 }
 
 test('a spare is taken whole, and another one is made for it when all is quiet', async () => {
   const { root, target } = place();
-  await using spares = new Spares(root, DIRECTORY);
+  const kind = new Directories();
+  await using spares = new Spares(root, kind);
   assert.equal(spares.take(target), undefined);
   await spares.begin();
-  await full(root);
-  assert.equal(spares.take(target), true);
+  await kind.until(4);
+  assert.equal(spares.take(target), 4);
   assert.ok(existsSync(join(target, 'inside')));
   assert.equal(readdirSync(root).length, 3);
-  await full(root);
+  await kind.until(5);
+  assert.equal(spares.take(`${target}-2`), 5);
 });
 
 test('what an earlier life left is not taken: it may be half made', async () => {
   const { root, target } = place();
   mkdirSync(join(root, '3'), { recursive: true });
-  await using spares = new Spares(root, DIRECTORY);
+  const kind = new Directories();
+  await using spares = new Spares(root, kind);
   assert.equal(spares.take(target), undefined);
   await spares.begin();
-  await full(root);
+  await kind.until(4);
   for (let i = 0; i < 4; i += 1) {
     assert.ok(spares.take(`${target}-${i}`));
     assert.ok(existsSync(join(`${target}-${i}`, 'inside')));
@@ -62,31 +68,27 @@ test('what an earlier life left is not taken: it may be half made', async () => 
 
 test('one that cannot become what is asked for is made again', async () => {
   const { root } = place();
-  await using spares = new Spares(root, DIRECTORY);
+  const kind = new Directories();
+  await using spares = new Spares(root, kind);
   await spares.begin();
-  await full(root);
+  await kind.until(4);
   assert.equal(spares.take(join(folder, 'nowhere', 'deep')), undefined);
-  await full(root);
+  await kind.until(5);
 });
 
 test('what came with a spare is given out once, and let go if nobody gets it', async () => {
   const { root, target } = place();
   const dead = new Set<number>();
   const dropped: number[] = [];
-  let made = 0;
-  const kind: SpareKind<number> = {
-    count: 4,
-    make: async (path) => {
-      await mkdir(path);
-      made += 1;
-      return made;
-    },
+  const kind = new Directories();
+  const spares = new Spares(root, {
+    count: kind.count,
+    make: (path) => kind.make(path),
     works: (what) => !dead.has(what),
     drop: async (what) => void dropped.push(what),
-  };
-  const spares = new Spares(root, kind);
+  });
   await spares.begin();
-  await full(root);
+  await kind.until(4);
   dead.add(4);
   assert.equal(spares.take(target), undefined);
   assert.deepEqual(dropped, [4]);

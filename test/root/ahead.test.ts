@@ -35,13 +35,13 @@ after(async () => {
 const must = (method: string, path: string, json?: unknown): Promise<string> =>
   mustCall(engine.socket, method, path, json);
 
-async function create(host: object = {}, more: object = {}): Promise<string> {
+async function create(host: object = {}, more: object = {}, of = engine): Promise<string> {
   const body = {
     Image: 'busybox',
     Cmd: ['sleep', '100'],
     HostConfig: { AutoRemove: true, ...host },
   };
-  const made = await must('POST', '/containers/create', { ...body, ...more });
+  const made = await mustCall(of.socket, 'POST', '/containers/create', { ...body, ...more });
   return (JSON.parse(made) as { Id: string }).Id;
 }
 
@@ -66,15 +66,15 @@ function processesIn(cgroup: string): readonly string[] | undefined {
   return text.split('\n').filter((line) => line !== '');
 }
 
-async function launchedAhead(host: object = {}, more: object = {}): Promise<string> {
+async function launchedAhead(host: object = {}, more: object = {}, of = engine): Promise<string> {
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
-    const id = await create(host, more);
+    const id = await create(host, more, of);
     const deadline = performance.now() + LAUNCH_MS_MAX;
     while (performance.now() < deadline) {
-      if (processes(id).length === 1) return id;
+      if (processes(id, of).length === 1) return id;
       await sleep(1);
     }
-    await must('DELETE', `/containers/${id}`);
+    await mustCall(of.socket, 'DELETE', `/containers/${id}`);
   }
   throw new Error('nothing was launched ahead');
 }
@@ -242,20 +242,8 @@ test('docker run --rm tells what it always told when there is nothing to run', (
 
 test('an address that only a launch ahead holds goes to whoever asks for a start', async () => {
   await using small = await startEngine({ flags: ['--bip', '10.231.7.1/30'] });
-  const body = { Image: 'busybox', Cmd: ['sleep', '100'] };
-  const make = async (host: object): Promise<string> => {
-    const { body: text } = await call(small.socket, 'POST', '/containers/create', {
-      ...body,
-      HostConfig: host,
-    });
-    return (JSON.parse(text) as { Id: string }).Id;
-  };
-  const started = await make({});
-  const ahead = await make({ AutoRemove: true });
-  await until(
-    () => 'nothing was launched ahead',
-    () => processes(ahead, small).length === 1,
-  );
+  const started = await create({ AutoRemove: false }, {}, small);
+  const ahead = await launchedAhead({}, {}, small);
   const { status, body: text } = await call(small.socket, 'POST', `/containers/${started}/start`);
   assert.equal(status, 204, text);
   for (const id of [ahead, started])
