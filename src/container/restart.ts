@@ -12,8 +12,19 @@ export async function restart(deps: Deps, ref: string, options: StopOptions): Pr
   try {
     await stopAndStart(deps, id, ref, options);
   } catch (error) {
-    throw failed(ref, error);
+    throw goneOf(deps, id, ref, error) ?? failed(ref, error);
   }
+}
+
+/** Not a failure of the engine: somebody has removed it meanwhile, or is about to. */
+function goneOf(deps: Deps, id: string, ref: string, cause: unknown): EngineError | undefined {
+  if (!isEngineError(cause, 'not_found') && !isEngineError(cause, 'conflict')) return undefined;
+  const state = deps.store.find(id)?.state;
+  if (state === undefined) {
+    return new EngineError('not_found', `No such container: ${ref}`, { cause });
+  }
+  const leaves = state.status === 'removing' || (deps.lives.find(id)?.removing ?? 0) > 0;
+  return leaves && cause.code === 'conflict' ? cause : undefined;
 }
 
 /** dockerd says which verb it was, and does not tell a refusal (409) from a failure (500). */

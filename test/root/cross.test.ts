@@ -137,6 +137,17 @@ test('a stop that comes while a container is started stops it', async () => {
   await remove(id);
 });
 
+test('a restart that crosses the removal of its container says that this is gone', async () => {
+  for (let round = 0; round < 3; round += 1) {
+    const id = await create({ Cmd: ['sleep', '60'] });
+    await act(id, 'start');
+    const [restarted, removed] = await Promise.all([post(id, 'restart?t=0'), remove(id)]);
+    assert.equal(removed.status, 204, removed.body);
+    assert.ok([204, 404, 409].includes(restarted.status), restarted.body);
+    assert.doesNotMatch(restarted.body, /Cannot restart/);
+  }
+});
+
 test('an exec whose client goes while it is made runs to its end', async () => {
   const id = await create({ Cmd: ['sleep', '60'] });
   await act(id, 'start');
