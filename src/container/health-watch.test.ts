@@ -4,7 +4,7 @@ import { Duplex } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { EventBus } from '#event/bus.ts';
-import { type HealthDeps, watchHealth } from './health-watch.ts';
+import { type HealthDeps, RESTART_LABEL, watchHealth } from './health-watch.ts';
 import { Lives } from './live.ts';
 import type { Pid } from './state.ts';
 import { plainRecord } from './testing-record.ts';
@@ -18,11 +18,20 @@ const CHECK = {
   startInterval: 0,
 };
 
-/** A running container that is probed once a second; `ends`: its probes do so at once. */
-function watched(t: TestContext, { ends }: { readonly ends: boolean }) {
+type Wish = {
+  /** Its probes end at once. */
+  readonly ends: boolean;
+  readonly exitCode?: number;
+  /** Of a container that is restarted when it is unhealthy. */
+  readonly restart?: () => Promise<void>;
+};
+
+/** A running container that is probed once a second. */
+function watched(t: TestContext, { ends, exitCode = 0, restart }: Wish) {
   t.mock.timers.enable({ apis: ['setTimeout'] });
   const plain = plainRecord('a', { status: 'running', pid: 7 as Pid, startedAt: 0n });
-  const record = { ...plain, merged: { ...plain.merged, healthcheck: CHECK } };
+  const labels = restart === undefined ? {} : { [RESTART_LABEL]: 'true' };
+  const record = { ...plain, merged: { ...plain.merged, healthcheck: CHECK, labels } };
   const [signals, reports]: [AbortSignal[], unknown[]] = [[], []];
   const [events, lives] = [new EventBus(), new Lives()];
   const deps = {
@@ -41,7 +50,8 @@ function watched(t: TestContext, { ends }: { readonly ends: boolean }) {
         stream.once('close', () => signal.removeEventListener('abort', destroy));
         return { stream, tty: false };
       },
-      execInspect: () => ({ exitCode: 0 }),
+      execInspect: () => ({ exitCode }),
+      restart,
     },
     probes: { begun: 0, failed: 0 },
   } as unknown as HealthDeps;
@@ -81,4 +91,17 @@ test('a probe that a pause ends is no trouble to report', async (t) => {
   await pass(0);
   assert.deepEqual(reports, []);
   assert.equal(health(), undefined);
+});
+
+test('a restart of what is unhealthy that fails is tried again after the next probe', async (t) => {
+  let tries = 0;
+  const restart = async (): Promise<void> => {
+    tries += 1;
+    throw new Error('did not receive an exit event');
+  };
+  const { pass, health, reports } = watched(t, { ends: true, exitCode: 1, restart });
+  for (let probes = 0; probes < 3; probes += 1) await pass(1000);
+  assert.equal(tries, 3);
+  assert.equal(reports.length, 3);
+  assert.equal(health()?.failingStreak, 3);
 });

@@ -136,10 +136,22 @@ async function settle(
   const before = live.health ?? STARTING;
   const after = settleProbe(probe, before, result, sinceStartMs(deps, id));
   live.health = after;
-  if (after.status === before.status) return;
-  publish(deps, record, `health_status: ${after.status}`);
-  if (after.status === 'unhealthy' && isTrue(record.merged.labels[RESTART_LABEL])) {
+  if (after.status !== before.status) publish(deps, record, `health_status: ${after.status}`);
+  // Also when it was so before: then the last restart has failed, and it still runs.
+  const isIll = after.status === 'unhealthy' && after.failingStreak >= probe.retries;
+  if (isIll && isTrue(record.merged.labels[RESTART_LABEL])) await restartIll(deps, id);
+}
+
+/**
+ * One that fails ends no watch: what still runs is restarted after its next failed probe. What was
+ * stopped and cannot be started stays so, and says why, like every start that fails.
+ */
+async function restartIll(deps: HealthDeps, id: string): Promise<void> {
+  try {
     await deps.engine.restart(id, { signal: undefined, timeoutSeconds: undefined });
+  } catch (error) {
+    if (deps.store.find(id) === undefined) return; // removed meanwhile
+    deps.report(`restart the unhealthy container ${id}`, error);
   }
 }
 
