@@ -59,7 +59,7 @@ export function createContainerEngine(base: Deps): ContainerEngine {
     statsOnce: (ref, wish, signal) => statsOnce(deps, ref, wish, signal),
     top: (ref, psArgs) => top(deps, ref, psArgs),
     prune: (filters) => prune(deps, filters),
-    execCreate: async (ref, spec) => execCreate(deps, ref, spec),
+    execCreate: (ref, spec) => execCreate(deps, ref, spec),
     execStart: (id, options, signal) => execStart(deps, id, options, signal),
     execResize: (id, size) => execResize(deps, id, size),
     execInspect: (id) => deps.execs.get(id).view(),

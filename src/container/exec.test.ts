@@ -25,7 +25,7 @@ const SPEC: ExecSpec = {
   consoleSize: undefined,
 };
 
-test('an exec that nobody started goes with the end of its container', () => {
+test('an exec that nobody started goes with the end of its container', async () => {
   const record = plainRecord('a', { status: 'running', pid: 7 as Pid, startedAt: 0n });
   const told: string[] = [];
   const deps = {
@@ -34,7 +34,7 @@ test('an exec that nobody started goes with the end of its container', () => {
     events: { publish: ({ action }: { readonly action: string }) => told.push(action) },
     execs: new Execs(),
   } as unknown as Deps & { readonly execs: Execs };
-  const id = execCreate(deps, record.id, SPEC);
+  const id = await execCreate(deps, record.id, SPEC);
   const { execs } = deps.lives.of(record.id);
   for (const exec of execs.values()) exec.containerEnded();
   assert.equal(execs.size, 0);
@@ -56,7 +56,7 @@ async function started(exit: ExecTask['exit'], signal = new AbortController().si
     events: { publish: () => {} },
     execs: new Execs(),
   } as unknown as Deps & { readonly execs: Execs };
-  const id = execCreate(deps, record.id, SPEC);
+  const id = await execCreate(deps, record.id, SPEC);
   const options = { detach: false, consoleSize: undefined };
   const session = await execStart(deps, id, options, signal);
   assert.ok(session !== undefined);

@@ -103,8 +103,10 @@ export class Exec {
 
 type ExecDeps = Deps & { readonly execs: Execs };
 
-export function execCreate(deps: ExecDeps, ref: string, spec: ExecSpec): string {
-  const record = deps.store.get(ref);
+export async function execCreate(deps: ExecDeps, ref: string, spec: ExecSpec): Promise<string> {
+  const { id } = deps.store.get(ref);
+  await deps.lives.of(id).starting;
+  const record = deps.store.get(id);
   guard(record, 'exec', ref);
   if (spec.cmd.length === 0) throw new EngineError('invalid_argument', 'No exec command specified');
   if (spec.cmd.some((word) => word.includes('\0'))) {

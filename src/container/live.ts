@@ -69,6 +69,8 @@ export class Live {
   restartDelayMs = 0;
   /** Somebody will start or remove it as soon as it has ended: neither policy nor --rm apply. */
   held = 0;
+  /** Resolves, in any case, when the start in flight is over. */
+  starting: Promise<void> | undefined;
   /** Somebody removes it by force: it is not started any more. */
   removing = 0;
 

@@ -39,6 +39,8 @@ export async function startLocked(deps: Deps, record: ContainerRecord): Promise<
   if (live.removing > 0) {
     throw new EngineError('conflict', 'container is marked for removal and cannot be started');
   }
+  const { promise: over, resolve: end } = Promise.withResolvers<void>();
+  live.starting = over;
   try {
     const running = await run(deps, record, live);
     tellPlainNetworks(deps, running, 'connect');
@@ -46,6 +48,9 @@ export async function startLocked(deps: Deps, record: ContainerRecord): Promise<
   } catch (error) {
     await failed(deps, record, live, error);
     throw error;
+  } finally {
+    live.starting = undefined;
+    end();
   }
 }
 

@@ -32,6 +32,12 @@ async function notRunning(
   signal: AbortSignal,
 ): Promise<WaitAnswer> {
   const live = deps.lives.of(id);
+  if (live.starting !== undefined) {
+    // What it comes to, not what was before it; where it fails, --rm takes the record away.
+    const next = live.exited.next(signal);
+    await live.starting;
+    if (deps.store.find(id) === undefined) return next;
+  }
   let record = deps.store.get(id);
   while (isRunning(record.state) || record.state.status === 'restarting') {
     const answer = await live.exited.next(signal);
