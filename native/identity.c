@@ -57,10 +57,11 @@ static bool next_entry(char **at, char *fields[FIELDS_MAX])
 		fields[i] = (char *)"";
 	if (!**at)
 		return false;
-	char *line = *at, *end = strchr(line, '\n');
-	*at = end ? end + 1 : line + strlen(line);
-	if (end)
-		*end = '\0';
+	char *line = *at, *end = strchrnul(line, '\n');
+	*at = *end ? end + 1 : end;
+	if (end > line && end[-1] == '\r') /* a file that Windows has written */
+		end--;
+	*end = '\0';
 	for (int i = 0; i < FIELDS_MAX && line; i++) {
 		fields[i] = line;
 		line = strchr(line, ':');

@@ -22,7 +22,8 @@ export function makeBox(base: string): void {
   );
   writeFileSync(
     join(base, 'lower/etc/group'),
-    'bob:x:1000:\nextra:x:2000:alice,bob\nmore:x:3000:bobby\n',
+    // One line as Windows ends it.
+    'bob:x:1000:\nextra:x:2000:alice,bob\r\nmore:x:3000:bobby\n',
   );
 }
 

@@ -15,7 +15,8 @@ const RET = {
 export type SeccompAction = keyof typeof RET;
 
 export const ERRNO = { EPERM: 1, ENOSYS: 38 } as const;
-/** SECCOMP_RET_DATA has 16 bits, and the kernel caps an errno at MAX_ERRNO. */
+/** SECCOMP_RET_DATA has 16 bits; of an errno the kernel takes no more than MAX_ERRNO. */
+const DATA_MAX = 0xffff;
 const ERRNO_MAX = 4095;
 
 export const RET_KILL_PROCESS = RET.SCMP_ACT_KILL_PROCESS;
@@ -37,8 +38,12 @@ export function returnValue(action: SeccompAction, errnoRet: number | undefined)
   const withData = action === 'SCMP_ACT_ERRNO' || action === 'SCMP_ACT_TRACE';
   if (!withData) return RET[action];
   const errno = errnoRet ?? ERRNO.EPERM;
-  if (!Number.isInteger(errno) || errno < 0 || errno > ERRNO_MAX) {
-    throw new EngineError('invalid_argument', `seccomp: errnoRet ${errno} is not an errno`);
+  const max = action === 'SCMP_ACT_TRACE' ? DATA_MAX : ERRNO_MAX;
+  if (!Number.isInteger(errno) || errno < 0 || errno > max) {
+    throw new EngineError(
+      'invalid_argument',
+      `seccomp: errnoRet ${errno} is not within 0 to ${max}`,
+    );
   }
   return (RET[action] | errno) >>> 0;
 }

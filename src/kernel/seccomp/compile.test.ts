@@ -39,7 +39,7 @@ function holds(arg: SeccompArg, args: readonly bigint[], bits: number): boolean 
     case 'SCMP_CMP_GT':
       return got > value;
     case 'SCMP_CMP_MASKED_EQ':
-      return (got & value) === cut(arg.valueTwo);
+      return (got & value) === (cut(arg.valueTwo) & value);
     default:
       return arg.op satisfies never;
   }
@@ -64,7 +64,9 @@ function evaluate(seccomp: LinuxSeccomp, arch: ArchName, nr: number, args: reado
     const match = (each: SeccompArg): boolean => holds(each, args, ARCHES[arch].bits);
     if (twice ? tests.some(match) : tests.every(match)) return value(rule);
   }
-  const refuses = seccomp.defaultAction === 'SCMP_ACT_ERRNO';
+  const refuses = !['SCMP_ACT_ALLOW', 'SCMP_ACT_LOG', 'SCMP_ACT_TRACE'].includes(
+    seccomp.defaultAction,
+  );
   return refuses && known.length > 0 && nr > Math.max(...known) ? 0x0005_0026 : byDefault;
 }
 
@@ -233,6 +235,30 @@ test('parseProfileText() keeps 64-bit values exact', () => {
 test('a profile that says nothing is no profile', () => {
   assert.equal(parseProfile({}), undefined);
   assert.equal(parseProfileText('{"syscalls":null}'), undefined);
+});
+
+test('the names of fields may be written in other letters, as Go takes them', () => {
+  const folded = parseProfileText(
+    '{"DefaultAction":"SCMP_ACT_ERRNO","SYSCALLS":[{"Names":["read"],"Action":"SCMP_ACT_ALLOW",' +
+      '"Args":[{"Index":1,"Value":2,"OP":"SCMP_CMP_EQ"}],"Includes":{"Caps":["CAP_X"]}}]}',
+  );
+  assert.deepEqual(folded, {
+    defaultAction: 'SCMP_ACT_ERRNO',
+    syscalls: [
+      {
+        names: ['read'],
+        action: 'SCMP_ACT_ALLOW',
+        args: [{ index: 1, value: 2, valueTwo: 0, op: 'SCMP_CMP_EQ' }],
+        includes: { caps: ['CAP_X'], arches: [] },
+      },
+    ],
+  });
+});
+
+test('data of TRACE has 16 bits, an errno is one of the kernel', () => {
+  assert.equal(returnValue('SCMP_ACT_TRACE', 0xffff), 0x7ff0_ffff);
+  assert.throws(() => returnValue('SCMP_ACT_TRACE', 0x1_0000));
+  assert.throws(() => returnValue('SCMP_ACT_ERRNO', 4096));
 });
 
 test('malformed profiles are refused with the words of Docker', () => {

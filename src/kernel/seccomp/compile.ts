@@ -3,7 +3,7 @@
 // instructions that the kernel can judge beforehand (seccomp_is_const_allow()), so that calls
 // which are always allowed cost nothing on Linux 5.11 and newer.
 import { EngineError } from '#base/error.ts';
-import { returnValue, RET_ENOSYS, RET_KILL_PROCESS } from './action.ts';
+import { returnValue, RET_ENOSYS, RET_KILL_PROCESS, type SeccompAction } from './action.ts';
 import { Assembler, BPF_INSNS_MAX, type Label } from './assembler.ts';
 import { emitConditions } from './condition.ts';
 import type { LinuxSeccomp, LinuxSyscall, SeccompArg } from './profile.ts';
@@ -104,17 +104,23 @@ function flagsOf(names: readonly string[]): number {
   return flags;
 }
 
+/** A tracer answers ENOSYS itself where it wants to. */
+const PERMITS: ReadonlySet<SeccompAction> = new Set([
+  'SCMP_ACT_ALLOW',
+  'SCMP_ACT_LOG',
+  'SCMP_ACT_TRACE',
+]);
+
 /** All numbers of an architecture, as ranges with one verdict each. */
 function rangesOf(seccomp: LinuxSeccomp, name: ArchName): Range[] {
   const byDefault = returnValue(seccomp.defaultAction, seccomp.defaultErrnoRet);
   const { verdicts, newest } = verdictsOf(seccomp, name, byDefault);
   const unlisted: Verdict = { rules: [], otherwise: byDefault };
   // A number newer than the profile knows is not refused but unknown: programs then fall back to
-  // older calls, as they would on an older kernel. Only where the default refuses.
-  const unknown: Verdict =
-    seccomp.defaultAction === 'SCMP_ACT_ERRNO' && newest !== undefined
-      ? { rules: [], otherwise: RET_ENOSYS }
-      : unlisted;
+  // older calls, as they would on an older kernel. Only where the default refuses; runc does it so.
+  const unknown: Verdict = PERMITS.has(seccomp.defaultAction)
+    ? unlisted
+    : { rules: [], otherwise: RET_ENOSYS };
   const verdictAt = (number: number): Verdict =>
     verdicts.get(number) ?? (newest !== undefined && number > newest ? unknown : unlisted);
   const edges = new Set([0, ...(newest === undefined ? [] : [newest + 1])]);

@@ -39,7 +39,16 @@ function emitCondition(
     case 'SCMP_CMP_NE':
       return emitEqual(assembler, offset, value, undefined, bits, whenFalse, whenTrue);
     case 'SCMP_CMP_MASKED_EQ':
-      return emitEqual(assembler, offset, BigInt(arg.valueTwo), value, bits, whenTrue, whenFalse);
+      // libseccomp cuts what it compares with as well.
+      return emitEqual(
+        assembler,
+        offset,
+        BigInt(arg.valueTwo) & value,
+        value,
+        bits,
+        whenTrue,
+        whenFalse,
+      );
     case 'SCMP_CMP_GE':
       return order('jge', whenTrue, whenFalse);
     case 'SCMP_CMP_LT':

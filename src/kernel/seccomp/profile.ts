@@ -10,7 +10,7 @@ export const OPERATORS = [
   'SCMP_CMP_EQ',
   'SCMP_CMP_GE',
   'SCMP_CMP_GT',
-  'SCMP_CMP_MASKED_EQ', // (argument & value) == valueTwo
+  'SCMP_CMP_MASKED_EQ', // (argument & value) == (valueTwo & value)
 ] as const;
 export type SeccompOperator = (typeof OPERATORS)[number];
 
@@ -196,8 +196,41 @@ function asObject(value: unknown, field: string): Readonly<Record<string, unknow
     throw invalid(`${field} is not an object`);
   }
   // A copy without prototype: "__proto__" and the like are then plain, absent keys.
-  return Object.assign(Object.create(null) as Record<string, unknown>, value);
+  const object = Object.create(null) as Record<string, unknown>;
+  for (const [key, item] of Object.entries(value)) {
+    object[FIELD_OF.get(key.toLowerCase()) ?? key] = item;
+  }
+  return object;
 }
+
+/** Go takes a field's name in any letters: a profile of such names is not an empty one. */
+const FIELDS = [
+  'action',
+  'architecture',
+  'architectures',
+  'archMap',
+  'arches',
+  'args',
+  'caps',
+  'defaultAction',
+  'defaultErrnoRet',
+  'errnoRet',
+  'excludes',
+  'flags',
+  'includes',
+  'index',
+  'minKernel',
+  'name',
+  'names',
+  'op',
+  'subArchitectures',
+  'syscalls',
+  'value',
+  'valueTwo',
+];
+const FIELD_OF: ReadonlyMap<string, string> = new Map(
+  FIELDS.map((name) => [name.toLowerCase(), name]),
+);
 
 function asList(value: unknown, field: string): readonly unknown[] {
   if (value === undefined || value === null) return [];
