@@ -263,25 +263,36 @@ int op_attach(struct context *c, const struct op *op)
 	return closing(tree, result);
 }
 
-int op_tmpfs_copy(struct context *c, const struct op *op)
+/* What tmpfs has by itself. */
+#define TMPFS_MODE 01777
+
+/*
+ * A tmpfs is as open to others as the directory that it covers. One that is made to be covered gets the
+ * mode of tmpfs, too: the next start finds it.
+ */
+int op_tmpfs(struct context *c, const struct op *op)
 {
 	if (need_root(c) < 0)
 		return -1;
-	int target = make_path(c->root, op->a[0].s, 0755);
-	if (target < 0)
-		return -1;
-	/* Read-only is set after the copy. */
+	const char *path = op->a[0].s;
+	int target = open_in(c->root, path, O_PATH | O_DIRECTORY, 0);
+	if (target < 0 && errno == ENOENT) {
+		target = make_path(c->root, path, 0755);
+		if (target >= 0 && fchmodat(target, ".", TMPFS_MODE, 0) < 0)
+			return closing(target, -1);
+	}
+	struct stat covered;
+	if (target < 0 || fstat(target, &covered) < 0)
+		return closing(target, -1);
+	/* Read-only is set when the mode is. */
 	uint64_t late = op->a[1].u & MOUNT_ATTR_RDONLY;
 	int tree = new_mount(c, "tmpfs", "tmpfs", &op->a[2], op->a[1].u & ~late);
-	struct stat st;
-	int result = tree < 0 ? -1 : copy_entries(target, tree, 0);
-	if (result == 0 && fstat(target, &st) == 0)
-		result = fchownat(tree, ".", st.st_uid, st.st_gid, 0);
+	int result = tree < 0 ? -1 : fchmodat(tree, ".", covered.st_mode & 07777, 0);
 	struct mount_attr attr = { .attr_set = late };
 	if (result == 0 && late)
 		result = sys_mount_setattr(tree, 0, &attr);
 	if (result == 0)
-		result = attach_on(c, tree, target, op->a[0].s);
+		result = attach_on(c, tree, target, path);
 	return closing(target, closing(tree, result));
 }
 

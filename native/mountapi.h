@@ -28,7 +28,5 @@ int attach_on(struct context *c, int tree, int target, const char *path);
 int fs_failed(struct context *c, int fs);
 int need_root(const struct context *c);
 uint64_t mount_of(int fd);
-/* copy.c */
-int copy_entries(int from, int to, int depth);
 
 #endif

@@ -113,7 +113,7 @@ int cgroup_below(int top, pid_t pid);
 /* overlay.c, mount.c, root.c: the mounts that make the world inside */
 performer op_root_overlay, op_root_overlay_joined, op_root_bind, op_source, op_source_in, op_source_below,
 	op_source_overlay, op_attach, op_propagation, op_root_attach, op_mount,
-	op_bind, op_tmpfs_copy, op_directory, op_file, op_symlink, op_unlink_links, op_node, op_mask, op_readonly, op_root_readonly, op_terminal, op_console,
+	op_bind, op_tmpfs, op_directory, op_file, op_symlink, op_unlink_links, op_node, op_mask, op_readonly, op_root_readonly, op_terminal, op_console,
 	op_pivot_root;
 void forget_sources(struct context *c);
 /* disk.c, clone.c, walk.c: volumes, and copies of what they hold */

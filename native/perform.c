@@ -47,7 +47,7 @@ static const struct {
 	[OP_root_attach] = { op_root_attach, INSIDE | IN_TREE },
 	[OP_mount] = { op_mount, INSIDE },
 	[OP_bind] = { op_bind, INSIDE | IN_TREE },
-	[OP_tmpfs_copy] = { op_tmpfs_copy, INSIDE },
+	[OP_tmpfs] = { op_tmpfs, INSIDE },
 	[OP_directory] = { op_directory, INSIDE },
 	[OP_file] = { op_file, INSIDE },
 	[OP_symlink] = { op_symlink, INSIDE },

@@ -137,7 +137,8 @@ const CALLS: Callers = {
   root_attach: (op) => `move_mount(root, ${q(op.directory)})`,
   mount: (op) => fsmount(op.fstype, op.source, op.target, op.attr, op.options),
   bind: bindText,
-  tmpfs_copy: (op) => fsmount('tmpfs', 'tmpfs', op.target, op.attr, op.options),
+  tmpfs: ({ target, attr, options }) =>
+    `${fsmount('tmpfs', 'tmpfs', target, attr, options)}; fchmodat(${q(target)}, as what it covers)`,
   directory: (op) => `mkdirat(${q(op.path)}, ${octal(op.mode)}); fchownat(${op.uid}, ${op.gid})`,
   file: (op) => `openat(${q(op.path)}, O_CREAT, ${octal(op.mode)})`,
   unlink_links: (op) => `unlinkat(${op.paths.map(q).join(', ')}, each that is a symbolic link)`,

@@ -50,7 +50,7 @@ const GROUP_OF = {
   root_attach: 'union mount',
   mount: 'mounts',
   bind: 'mounts',
-  tmpfs_copy: 'mounts',
+  tmpfs: 'mounts',
   directory: 'mounts',
   file: 'mounts',
   symlink: 'mounts',

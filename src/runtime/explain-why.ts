@@ -118,7 +118,7 @@ const WHY: Reasons = {
   root_attach: 'Puts the root where only this mount namespace sees it.',
   mount: mountWhy,
   bind: bindWhy,
-  tmpfs_copy: 'A file system in memory that starts with what the image has at this place.',
+  tmpfs: 'A file system in memory, as open to others as the directory that it covers.',
   directory: 'A directory that later steps need.',
   file: 'An empty mark by which programs tell that they run in a container.',
   symlink: 'A name that programs expect.',

@@ -74,7 +74,7 @@ const BARE_USER_FAULTS: readonly number[] = [
 ];
 const BARE_EXIT_CODE = { create: 128, exec: 126 } as const;
 
-const MOUNTS: ReadonlySet<string> = new Set(['mount', 'bind', 'tmpfs_copy']);
+const MOUNTS: ReadonlySet<string> = new Set(['mount', 'bind', 'tmpfs']);
 const KIND_ERRNOS: readonly number[] = [E.ENOTDIR, E.EISDIR];
 const KIND_HINT =
   ': Are you trying to mount a directory onto a file (or vice-versa)? ' +
@@ -111,7 +111,7 @@ function detailOf(op: Op, result: OpResult, kernel: string): string {
     case 'mount':
     case 'bind':
       return mountDetail(op.source, op.target, withOutput(result, kernel));
-    case 'tmpfs_copy':
+    case 'tmpfs':
       return mountDetail('tmpfs', op.target, withOutput(result, kernel));
     case 'root_overlay':
     case 'root_overlay_joined':

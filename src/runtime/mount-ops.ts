@@ -20,7 +20,7 @@ export type MountFacts = {
 export function mountOps(mount: OciMount, facts: MountFacts): Op[] {
   checkInsideProc(mount);
   const recursive = mount.options.includes('rro');
-  const words = mount.options.filter((word) => word !== 'rro' && word !== 'tmpcopyup');
+  const words = mount.options.filter((word) => word !== 'rro');
   const options = parseMountOptions(words.join(','));
   if (mount.type === 'cgroup') return cgroupOps(mount.destination, options, facts);
   if (options.bind !== undefined || mount.type === 'bind') {
@@ -28,8 +28,8 @@ export function mountOps(mount: OciMount, facts: MountFacts): Op[] {
   }
   const { destination: target, type: fstype, source } = mount;
   const attr = options.attrSet;
-  if (mount.options.includes('tmpcopyup')) {
-    return [{ op: 'tmpfs_copy', target, attr, options: options.options }];
+  if (fstype === 'tmpfs' && !options.options.some((option) => option.startsWith('mode='))) {
+    return [{ op: 'tmpfs', target, attr, options: options.options }];
   }
   return [{ op: 'mount', fstype, source, target, attr, options: options.options }];
 }

@@ -35,7 +35,7 @@ for (const [name, { box, cgroups }] of Object.entries(BOXES)) {
   });
 
   test(`${name}: propagation is cut before anything is mounted`, () => {
-    const first = init.findIndex((op) => ['mount', 'bind', 'tmpfs_copy'].includes(op.op));
+    const first = init.findIndex((op) => ['mount', 'bind', 'tmpfs'].includes(op.op));
     assert.ok(at(init, 'propagation') !== -1 && at(init, 'propagation') < at(init, 'root_attach'));
     assert.ok(at(init, 'root_attach') < first);
   });

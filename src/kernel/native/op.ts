@@ -37,7 +37,7 @@ export const OPS = {
   root_attach: 'directory:s',
   mount: 'fstype:s source:s target:s attr:u options:l',
   bind: 'source:s target:s flags:u attr_set:u attr_clear:u propagation:u',
-  tmpfs_copy: 'target:s attr:u options:l',
+  tmpfs: 'target:s attr:u options:l',
   directory: 'path:s mode:u uid:u gid:u',
   file: 'path:s mode:u data:b',
   symlink: 'target:s path:s',

@@ -107,6 +107,12 @@ export const RUNS: Table = {
     'docker run --rm --pids-limit 11 busybox sh -c "cat /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/pids.max 2>/dev/null"',
     'docker run --rm --cpus 0.5 busybox sh -c "cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us 2>/dev/null || cat /sys/fs/cgroup/cpu.max"',
     'docker run --rm --read-only --tmpfs /run:size=1m busybox sh -c "touch /x; touch /run/x && df -k /run | tail -1 | tr -s \\" \\""',
+    'docker run --rm --tmpfs /etc --tmpfs /root --tmpfs /new --tmpfs /tmp:ro busybox stat -c "%a %u:%g %n" /etc /root /new /tmp',
+    {
+      run: 'docker run --rm --tmpfs /home:mode=711 busybox stat -c "%a" /home',
+      differs: 'newer runc takes the mode that is named, too',
+      same: 'code',
+    },
     'docker run --rm --shm-size 1m busybox sh -c "df -k /dev/shm | tail -1 | tr -s \\" \\""',
     'docker run --rm -u 12:34 --group-add 56 busybox id',
     'docker run --rm -u www-data busybox id',
