@@ -93,7 +93,9 @@ test('a command that is not there is told in the words of runc, for run and for 
 });
 
 test('a terminal under runc', async () => {
-  const box = host.box('tty; stty size; echo ready; cat > /dev/null; stty size', {
+  // runc has a terminal of its own between, and passes a size on when it gets to it.
+  const until = 'until test "$(stty size)" = "12 34"; do sleep 0.01; done';
+  const box = host.box(`tty; stty size; echo ready; cat > /dev/null; ${until}; stty size`, {
     ...RUNC,
     process: { stdio: { tty: true, stdin: 'open' }, consoleSize: { height: 30, width: 90 } },
   });
