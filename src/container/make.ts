@@ -6,6 +6,7 @@ import type { Undo } from '#base/undo.ts';
 import type { Sandbox } from '#network/engine.ts';
 import type { Box, BoxDevice } from '#runtime/box.ts';
 import { readHostDevices } from '#runtime/facts.ts';
+import { checkPropagation } from '#runtime/propagation.ts';
 import { throwawayTop } from './box-mounts.ts';
 import type { Deps } from './deps.ts';
 import { readDevices } from './device.ts';
@@ -134,6 +135,7 @@ function devicesOf(record: ContainerRecord): readonly BoxDevice[] {
 function makeSources(deps: Pick<Deps, 'store'>, record: ContainerRecord): void {
   for (const [index, mount] of record.mounts.entries()) {
     if (mount.createSource) makeSource(mount.source);
+    if (mount.type === 'bind') checkPropagation(mount.source, mount.propagation);
     if (mount.throwaway) makeTop(mount, throwawayTop(deps.store.directory(record.id), index));
   }
 }

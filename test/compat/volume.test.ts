@@ -1,7 +1,8 @@
 // Volumes as a user of the docker CLI has them, and our command line beside docker's: the same
 // words print the same text and end with the same code. Texts were compared with dockerd's.
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { ROOT } from '../../tools/source.ts';
@@ -292,4 +293,35 @@ test('events tell who mounts which volume where', { skip }, async () => {
     events.split('\n').map((line) => line.trim()),
     ['create told', 'mount told /d', 'unmount told', 'destroy told'],
   );
+});
+
+test('a bind passes mounts on where its mount is shared, and is refused where not', {
+  skip,
+}, async () => {
+  const at = join(place, 'm');
+  const bind = (how: string): string[] => ['-v', `${at}:/m:${how}`];
+  mkdirSync(at);
+  execFileSync('mount', ['-t', 'tmpfs', 'tmpfs', at]);
+  try {
+    execFileSync('mount', ['--make-private', at]);
+    for (const [how, kind] of [
+      ['shared', 'shared'],
+      ['rslave', 'shared or slave'],
+    ] as const) {
+      const text = `path ${at} is mounted on ${at} but it is not a ${kind} mount`;
+      await refused(['run', '--rm', ...bind(how), 'busybox', 'true'], 125, text);
+    }
+    execFileSync('mount', ['--make-shared', at]);
+    await daemon.ok('run', '-d', '--name', 'follows', ...bind('rslave'), 'busybox', 'sleep', '99');
+    mkdirSync(join(at, 'in'));
+    execFileSync('mount', ['-t', 'tmpfs', 'tmpfs', join(at, 'in')]);
+    const seen = await daemon.ok('exec', 'follows', 'sh', '-c', 'grep -c " /m/in " /proc/mounts');
+    assert.equal(seen.trim(), '1');
+    const mount = 'mkdir /m/out; mount -t tmpfs tmpfs /m/out; touch /m/out/file';
+    await sh(mount, '--privileged', ...bind('rshared'));
+    assert.ok(existsSync(join(at, 'out/file')));
+  } finally {
+    await daemon.docker('rm', '-f', 'follows');
+    execFileSync('umount', ['-R', at]);
+  }
 });

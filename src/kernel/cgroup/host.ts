@@ -2,6 +2,7 @@
 // /proc/self/cgroup (cgroups(7)). Nothing here knows a path: mounts are where mountinfo says.
 import { posix } from 'node:path';
 import { EngineError } from '#base/error.ts';
+import { decodeOctal } from '../mount/mountinfo.ts';
 
 /** One cgroup v1 hierarchy, or the one cgroup2 hierarchy. */
 export type Hierarchy = {
@@ -223,13 +224,6 @@ function parseMounts(text: string): Mount[] {
     });
   }
   return mounts;
-}
-
-/** mountinfo writes space, tab, newline and backslash as \ and three octal digits. */
-function decodeOctal(text: string): string {
-  return text.replace(/\\([0-7]{3})/g, (_, octal: string) =>
-    String.fromCharCode(Number.parseInt(octal, 8)),
-  );
 }
 
 /** Leaves out mounts that a later mount, on the same point or above it, has covered. */

@@ -109,6 +109,11 @@ export const RUNS: Table = {
     'docker run --rm --read-only --tmpfs /run:size=1m busybox sh -c "touch /x; touch /run/x && df -k /run | tail -1 | tr -s \\" \\""',
     'docker run --rm --tmpfs /etc --tmpfs /root --tmpfs /new --tmpfs /tmp:ro busybox stat -c "%a %u:%g %n" /etc /root /new /tmp',
     {
+      run: 'docker run --rm -v /:/x:rshared busybox true 2>&1 | grep -v makes; docker run --rm -v /:/x:rslave busybox true',
+      differs: 'says what to do, too',
+      same: 'code',
+    },
+    {
       run: 'docker run --rm --tmpfs /home:mode=711 busybox stat -c "%a" /home',
       differs: 'newer runc takes the mode that is named, too',
       same: 'code',
