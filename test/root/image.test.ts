@@ -317,6 +317,22 @@ for (const [name, items] of Object.entries(attacks)) {
     }));
 }
 
+test('what cannot be unpacked is named, and a hard link with what it leads to', () =>
+  withBench(async (bench) => {
+    const cases: readonly (readonly [EncodeItem[], RegExp])[] = [
+      [
+        [hardLink('a/b', 'missing/x')],
+        /cannot unpack "a\/b", a hard link to "missing\/x": no such file or directory$/,
+      ],
+      [
+        [dir('d'), hardLink('e', 'd')],
+        /cannot unpack "e", a hard link to "d": operation not permitted$/,
+      ],
+      [[symlink('l', 'l'), file('l/x', 'x')], /cannot unpack "l\/x": too many levels of symbolic/],
+    ];
+    for (const [items, message] of cases) await assert.rejects(unpacked(bench, [items]), message);
+  }));
+
 test('a bomb is stopped, the image is absent and its disk space is given back', () =>
   withBench(async (bench) => {
     const zeros = Buffer.alloc(340 * 1024 * 1024);

@@ -67,10 +67,11 @@ export type NewTree = {
 export class NativeTreeWriter implements TreeWriter {
   readonly #process: TreeTarget['process'];
   readonly #verb: string;
-  readonly #last: 'tree_finish' | 'tree_end';
-  /** The frame that is being filled, and the path of each of its operations. */
+  readonly #end: 'tree_finish' | 'tree_end';
+  /** The frame that is being filled, and what each of its operations makes. */
   #out: Encoder | undefined;
-  #paths: string[] = [];
+  #made: Made[] = [];
+  #last: Made = '';
   /** Memory of frames that were answered. */
   readonly #spare: Encoder[] = [];
   #pending = new Set<Promise<void>>();
@@ -83,7 +84,7 @@ export class NativeTreeWriter implements TreeWriter {
       ? new NativeProcess(options.nativePath, ['tree', options.root])
       : options.process;
     this.#verb = isNew ? 'unpack' : options.verb;
-    this.#last = isNew && options.durable !== false ? 'tree_finish' : 'tree_end';
+    this.#end = isNew && options.durable !== false ? 'tree_finish' : 'tree_end';
     if (isNew && options.source !== undefined) {
       this.#put({ op: 'tree_source', path: options.source });
     }
@@ -156,7 +157,7 @@ export class NativeTreeWriter implements TreeWriter {
   }
 
   async finish(): Promise<void> {
-    await this.#add({ op: this.#last });
+    await this.#add({ op: this.#end });
     await this.#flush();
     await Promise.all(this.#pending);
     if (this.#failure !== undefined) throw this.#failure;
@@ -165,7 +166,7 @@ export class NativeTreeWriter implements TreeWriter {
   async #add(op: Op): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
     const bytes = this.#put(op);
-    if (bytes >= BATCH_BYTES || this.#paths.length >= BATCH_OPS) await this.#flush();
+    if (bytes >= BATCH_BYTES || this.#made.length >= BATCH_OPS) await this.#flush();
   }
 
   /** Answers the bytes of the frame so far. */
@@ -176,17 +177,20 @@ export class NativeTreeWriter implements TreeWriter {
       this.#out.u32(0); // how many there are, known at the end
     }
     encodeOp(this.#out, op);
-    this.#paths.push('path' in op ? op.path : '');
+    // Content belongs to the file before it.
+    if (op.op === 'tree_link') this.#last = { path: op.path, existing: op.existing };
+    else if ('path' in op) this.#last = op.path;
+    this.#made.push(this.#last);
     return this.#out.length;
   }
 
   async #flush(): Promise<void> {
     const out = this.#out;
     if (out === undefined) return;
-    const paths = this.#paths;
+    const made = this.#made;
     this.#out = undefined;
-    this.#paths = [];
-    out.setU32(0, paths.length);
+    this.#made = [];
+    out.setU32(0, made.length);
     const answered: Promise<void> = this.#process
       .send(out.finish())
       .then((body) => {
@@ -194,7 +198,7 @@ export class NativeTreeWriter implements TreeWriter {
         decodeResults(body);
       })
       .catch((error: unknown) => {
-        this.#failure ??= explain(error, paths, this.#verb);
+        this.#failure ??= explain(error, made, this.#verb);
       })
       .finally(() => this.#pending.delete(answered));
     this.#pending.add(answered);
@@ -216,16 +220,20 @@ function time(meta: TreeMeta): { seconds: bigint; nanoseconds: bigint } {
   return { seconds: (meta.mtime - nanoseconds) / 1_000_000_000n, nanoseconds };
 }
 
+/** A path, or a link with what it leads to, which may be what is wrong. */
+type Made = string | { readonly path: string; readonly existing: string };
+
 /** Adds the path, which the C side does not repeat. */
-function explain(error: unknown, paths: readonly string[], verb: string): Error {
+function explain(error: unknown, made: readonly Made[], verb: string): Error {
   if (!(error instanceof OpError)) return error instanceof Error ? error : new Error(String(error));
-  const path = paths[error.result.index] ?? '';
+  const { index, errno } = error.result;
+  const what = made[index] ?? '';
+  const isLink = typeof what !== 'string';
+  const path = isLink ? what.path : what;
+  const link = isLink ? `, a hard link to ${JSON.stringify(what.existing)}` : '';
   return new EngineError(
     'kernel_refused',
-    `cannot ${verb} ${JSON.stringify(path)}: ${verb === 'unpack' ? error.message : errnoText(error.result.errno)}`,
-    {
-      cause: error,
-      facts: { ...error.facts, path },
-    },
+    `cannot ${verb} ${JSON.stringify(path)}${link}: ${errnoText(errno)}`,
+    { cause: error, facts: { ...error.facts, path } },
   );
 }
