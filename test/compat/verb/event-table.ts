@@ -26,7 +26,7 @@ export const EVENTS: Table = {
     },
     'docker create --name e12 busybox nosuch; docker start e12; docker rm e12; docker run --rm --name e13 busybox nosuch',
     // A child: dockerd hears of it and of an end by two ways, and tells them in any order.
-    'docker run -d --name e14 -m 16m --memory-swap 16m busybox sh -c "(x=a; while :; do x=\\$x\\$x; done); sleep 99"; until_ok sh -c "docker events --since 1m --until 0s -f event=oom -f container=e14 | grep oom"; docker kill e14; docker wait e14; docker inspect -f "{{.State.OOMKilled}}" e14; docker rm e14',
+    'mkdir e14; docker run -d --name e14 -m 16m --memory-swap 16m -v $PWD/e14:/d busybox sh -c "until test -e /d/go; do sleep 0.05; done; (x=a; while :; do x=\\$x\\$x; done); sleep 99"; touch e14/go; until_ok sh -c "docker events --since 1m --until 0s -f event=oom -f container=e14 | grep oom"; docker kill e14; docker wait e14; docker inspect -f "{{.State.OOMKilled}}" e14; docker rm e14',
     'docker tag busybox en:1; docker save en:1 > en.tar; docker rmi en:1; docker load -q -i en.tar; docker rmi en:1; mkdir -p ei; tar -C ei -cf ei.tar .; docker import ei.tar ei:1; docker rmi ei:1',
     'docker run -d --name e15 --health-cmd true --health-interval 3s busybox sleep 99; until_ok sh -c "docker ps -f name=e15 | grep \\"(healthy\\""; docker rm -f e15',
     'docker container prune -f; docker image prune -f; docker network prune -f; docker volume prune -f',
