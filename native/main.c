@@ -30,6 +30,7 @@ const char *__asan_default_options(void) { return "detect_leaks=0:handle_segv=1"
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x0010U /* Linux 6.3 */
 #endif
+#define SEAL_TRIES_MAX 20
 #define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
 /*
@@ -56,8 +57,10 @@ static int run_sealed(char **argv)
 			return -1;
 		left -= n;
 	}
-	if (fcntl(copy, F_ADD_SEALS, SEALS) < 0)
-		return -1;
+	/* EBUSY: the kernel itself holds a page, to move it say; each time it has waited for that up to 150 ms. */
+	for (int tries = 1; fcntl(copy, F_ADD_SEALS, SEALS) < 0; tries++)
+		if (errno != EBUSY || tries == SEAL_TRIES_MAX)
+			return -1;
 	char *const none[] = { NULL }; /* D6: no environment steers us */
 	syscall(SYS_execveat, copy, "", argv, none, AT_EMPTY_PATH);
 	return -1;
